@@ -1,0 +1,11 @@
+//! Adit's actors: who may talk, what happens next, what restarts.
+//!
+//! Owns: mailboxes, handlers, supervision, sockets. Must not know: a rule, a parser, arithmetic on amounts.
+//!
+//! # The catalogue of messages
+//! Each role's messages stand in `messages/<role>.rs`, one struct a message; each says who sends it, who handles it, what
+//! comes back and what happens when the mailbox is full. `tests/tidy.rs` holds that every one has a handler.
+#![cfg_attr(test, allow(clippy::as_conversions, missing_docs))]
+
+pub mod messages;
+pub mod supervision;

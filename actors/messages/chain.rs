@@ -1,0 +1,41 @@
+//! What the chain actor is told and asked.
+
+use std::sync::Arc;
+
+use actix::Message;
+use adit_chainstate::{BlockAccepted, HeadersAccepted, SubmitError};
+use adit_domain::chain::Tip;
+use adit_domain::wire::ParsedBlock;
+use bitcoin::block::Header;
+
+/// Headers to be joined to the tree, each the parent of the next.
+/// Sent by: peer. Handled by: chain. Reply: how many were new, or the first that broke a rule. When full: the peer waits.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Result<HeadersAccepted, SubmitError>")]
+pub struct SubmitHeaders {
+    /// At most 2,000, as on the wire.
+    pub headers: Vec<Header>,
+}
+
+/// A block to be validated, kept, and connected where it makes the best chain.
+/// Sent by: stratum (a found block), peer, rpc. Handled by: chain. Reply: what became of it. When full: the sender waits.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Result<BlockAccepted, SubmitError>")]
+pub struct SubmitBlock {
+    /// The whole block.
+    pub block: Arc<ParsedBlock>,
+}
+
+/// The best chain has another tip.
+/// Sent by: chain. Handled by: utxo, mempool, template, payout, peer, rpc. Reply: nothing. When full: the chain waits for
+/// none of them: it is dropped, and the receiver catches up from the reader with the next one.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub struct TipChanged {
+    /// The new tip.
+    pub tip: Arc<Tip>,
+    /// Blocks that left the best chain, the highest first.
+    pub disconnected: Vec<Arc<ParsedBlock>>,
+    /// Blocks that joined it, the lowest first.
+    pub connected: Vec<Arc<ParsedBlock>>,
+}

@@ -1,0 +1,9 @@
+//! The messages, by the role that handles them.
+
+pub mod chain;
+pub mod mempool;
+pub mod payout;
+pub mod peer;
+pub mod stratum;
+pub mod template;
+pub mod utxo;

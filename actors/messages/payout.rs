@@ -1,0 +1,38 @@
+//! What the payout actor is told and asked.
+
+use actix::Message;
+use adit_domain::payout::{Balance, CreditError, PoolBlock, ShareCredit, WorkerTotals};
+
+/// A checked share to be credited. Sent by: stratum. Handled by: payout. Reply: when it is durable; only then does
+/// the miner hear `true`. The same share with the same submission number again is answered as the first time, so a
+/// sender that lost the reply may ask again. When full: the sender waits.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Result<(), CreditError>")]
+pub struct CreditShare {
+    /// The share.
+    pub share: ShareCredit,
+}
+
+/// All balances of the ledger. Sent by: rpc. Handled by: payout. Reply: one row an account. When full: refused.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Vec<Balance>")]
+pub struct GetBalances;
+
+/// What each worker has done. Sent by: rpc, the demo. Handled by: payout. Reply: one row a worker. When full: refused.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Vec<WorkerTotals>")]
+pub struct GetWorkers;
+
+/// The blocks that the pool found. Sent by: rpc. Handled by: payout. Reply: the newest first. When full: refused.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Vec<PoolBlock>")]
+pub struct GetPoolBlocks;
+
+/// A share was refused, for the worker's figures; nothing durable. Sent by: stratum. Handled by: payout. Reply: nothing.
+/// When full: dropped.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub struct ShareRejected {
+    /// `ADDRESS.worker`.
+    pub worker: String,
+}

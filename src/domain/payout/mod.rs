@@ -1,0 +1,1 @@
+//! Shares into satoshis: PPLNS, double entry.

@@ -1,0 +1,1 @@
+//! The P2P protocol as a state machine, without IO.

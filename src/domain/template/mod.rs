@@ -1,0 +1,1 @@
+//! Blocks to be mined: what the pool hashes on.
