@@ -7,5 +7,6 @@
 //! comes back and what happens when the mailbox is full. `tests/tidy.rs` holds that every one has a handler.
 #![cfg_attr(test, allow(clippy::as_conversions, missing_docs))]
 
+pub mod house;
 pub mod messages;
 pub mod supervision;
