@@ -2,9 +2,12 @@
 //!
 //! Owns: networks as values ([`Params`]), the ordered lists of rules, their errors in Core's words. Sees state only
 //! through [`HeaderView`] and [`UtxoView`]. Must not know: how coins and headers are kept, or which chain is best.
+#![warn(clippy::arithmetic_side_effects)]
 
 mod coin;
+mod params;
 mod view;
 
 pub use coin::{BlockUndo, Coin};
+pub use params::{ForkHeights, Params, PowParams};
 pub use view::{HeaderView, UtxoView, ViewFault};
