@@ -7,6 +7,9 @@
 //! comes back and what happens when the mailbox is full. `tests/tidy.rs` holds that every one has a handler.
 #![cfg_attr(test, allow(clippy::as_conversions, missing_docs))]
 
+pub mod clock;
+pub mod events;
 pub mod house;
 pub mod messages;
+pub mod root;
 pub mod supervision;

@@ -1,0 +1,95 @@
+//! What happens in the node, for whoever listens.
+//!
+//! Owns: the bus and its events. Must not know: who listens, or how an event looks on the wire.
+
+use adit_domain::units::{Height, UnixMillis};
+use bitcoin::BlockHash;
+use tokio::sync::broadcast;
+
+/// Events that a slow listener may fall behind by before it misses some: at 64 bytes each 256 kB, shared by all
+/// listeners. A thousand sessions that restart at once are a quarter of it.
+pub const EVENTS_MAX: usize = 4096;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeEvent {
+    /// When.
+    pub at: UnixMillis,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// The best chain has another tip.
+    TipChanged {
+        /// Its height.
+        height: Height,
+        /// Its hash.
+        tip: BlockHash,
+        /// Blocks that left the best chain.
+        disconnected: u32,
+        /// Blocks that joined it.
+        connected: u32,
+    },
+    /// A miner of this pool found a block; it is on its way to the chain and the peers.
+    BlockFound {
+        /// Its height; none where its coinbase does not say (then the chain will refuse it).
+        height: Option<Height>,
+        /// Its hash.
+        hash: BlockHash,
+    },
+    /// What all workers have done, where it changed.
+    ShareTotals {
+        /// Shares credited.
+        shares_accepted: u64,
+        /// Shares refused since the process began.
+        shares_rejected: u64,
+        /// Hashes a second over the last minutes.
+        hashrate: u64,
+        /// Workers ever seen.
+        workers: u32,
+    },
+    /// An actor panicked and was built again.
+    ActorRestarted {
+        /// Its name.
+        name: String,
+        /// Restarts since it was started.
+        restarts: u64,
+        /// The panic's message.
+        panic: String,
+    },
+}
+
+/// Where events are published and listened to. A publisher never waits: a slow listener loses the oldest, and is told.
+#[derive(Clone, Debug)]
+pub struct EventBus {
+    sender: broadcast::Sender<NodeEvent>,
+}
+
+impl Default for EventBus {
+    fn default() -> Self {
+        EventBus { sender: broadcast::channel(EVENTS_MAX).0 }
+    }
+}
+
+impl EventBus {
+    /// Tells all who listen; nobody listening is no error.
+    pub fn publish(&self, at: UnixMillis, kind: EventKind) {
+        let _ = self.sender.send(NodeEvent { at, kind });
+    }
+
+    /// Every event from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<NodeEvent> {
+        self.sender.subscribe()
+    }
+
+    /// Whether anybody listens: what costs something to find out need not be found out for nobody.
+    pub fn is_heard(&self) -> bool {
+        self.sender.receiver_count() > 0
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use adit_domain::units::Difficulty;
+use bitcoin::{Network, ScriptBuf};
+
+use crate::supervision::Intensity;
+
+/// Changes what is logged; the text says why a filter is not one.
+pub type SetLogLevel = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
+
+/// Everything that a node must be told; the command line makes it of flags, environment and files.
+#[derive(Clone)]
+pub struct NodeConfig {
+    /// The network, whose rules are a value of `consensus::Params`.
+    pub network: Network,
+    /// The folder that holds everything durable; networks but mainnet have their own in it.
+    pub datadir: PathBuf,
+    /// The chain and its coins.
+    pub chain: ChainSettings,
+    /// Transactions that wait.
+    pub mempool: MempoolSettings,
+    /// Other nodes.
+    pub peer: PeerSettings,
+    /// The pool; none: this node has no miners.
+    pub pool: Option<PoolSettings>,
+    /// The control interface.
+    pub rpc: RpcSettings,
+    /// How many restarts are borne.
+    pub intensity: Intensity,
+    /// Whether panics may be injected.
+    pub chaos: bool,
+    /// What `SetLogLevel` does.
+    pub set_log_level: SetLogLevel,
+}
+
+impl fmt::Debug for NodeConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let NodeConfig { network, datadir, chain, mempool, peer, pool, rpc, intensity, chaos, .. } = self;
+        f.debug_struct("NodeConfig")
+            .field("network", network)
+            .field("datadir", datadir)
+            .field("chain", chain)
+            .field("mempool", mempool)
+            .field("peer", peer)
+            .field("pool", pool)
+            .field("rpc", rpc)
+            .field("intensity", intensity)
+            .field("chaos", chaos)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The chain and its coins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainSettings {
+    /// Coins kept in memory, in MiB.
+    pub cache_mib: u64,
+    /// Threads that check scripts; 0: as many as the machine has cores.
+    pub script_threads: usize,
+}
+
+/// Transactions that wait for a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MempoolSettings {
+    /// The most that they may take, in MiB of memory.
+    pub max_mib: u64,
+    /// The lowest feerate that is relayed, in satoshis per 1,000 virtual bytes.
+    pub min_fee_sat_per_kvb: u64,
+}
+
+/// Other nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerSettings {
+    /// Where others may connect; none: nowhere. Port 0: any free one.
+    pub listen: Option<SocketAddr>,
+    /// Nodes to stay connected to, `HOST:PORT`.
+    pub connect: Vec<String>,
+    /// Inbound connections at most.
+    pub inbound_max: usize,
+}
+
+/// The pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolSettings {
+    /// Where miners connect. Port 0: any free one.
+    pub listen: SocketAddr,
+    /// Where the coinbase pays to.
+    pub payout_script: ScriptBuf,
+    /// The pool's part of a reward, in hundredths of a percent.
+    pub fee_basis_points: u16,
+    /// The PPLNS window, as a multiple of the network's difficulty.
+    pub window_factor: u32,
+    /// What a session begins with.
+    pub difficulty_start: Difficulty,
+    /// The lowest that a session comes to.
+    pub difficulty_min: Difficulty,
+    /// The highest that a session comes to.
+    pub difficulty_max: Difficulty,
+    /// The rate of shares that a session's difficulty aims at.
+    pub shares_per_minute: u32,
+    /// Miners' connections at most.
+    pub connections_max: usize,
+    /// Miners' connections from one address at most.
+    pub connections_per_ip_max: usize,
+}
+
+/// The control interface.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct RpcSettings {
+    /// The unix socket; none: `adit.sock` in the network's folder of the datadir.
+    pub socket: Option<PathBuf>,
+    /// TCP beside it; none: no TCP.
+    pub tcp: Option<RpcTcp>,
+}
+
+/// The control interface over TCP. There is no variant without a proof of who calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RpcTcp {
+    /// Where to listen. Port 0: any free one.
+    pub listen: SocketAddr,
+    /// How a caller proves itself.
+    pub auth: RpcAuth,
+}
+
+/// How a caller over TCP proves itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RpcAuth {
+    /// `authorization: Bearer ...` with what stands in this file; it is made, mode 0600, where there is none. In clear text:
+    /// for loopback, or behind a tunnel.
+    Token {
+        /// The file.
+        file: PathBuf,
+    },
+    /// TLS on both sides; PEM files.
+    MutualTls {
+        /// The server's certificate chain.
+        cert: PathBuf,
+        /// Its key.
+        key: PathBuf,
+        /// The authority that signs the clients' certificates.
+        client_ca: PathBuf,
+    },
+}

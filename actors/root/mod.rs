@@ -1,0 +1,10 @@
+//! The root: starts every actor in order, watches, and stops them in reverse.
+//!
+//! Owns: the node as a whole, its configuration, the arbiters, which actor hears of what. Must not know: what any of them does.
+
+mod config;
+
+pub use config::{
+    ChainSettings, MempoolSettings, NodeConfig, PeerSettings, PoolSettings, RpcAuth, RpcSettings, RpcTcp,
+    SetLogLevel,
+};
