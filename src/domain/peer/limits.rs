@@ -1,0 +1,89 @@
+//! Every limit of the protocol in one place, each with its arithmetic.
+
+/// Bytes of a message's payload at most. Core's limit since CVE-2015-3641: a block of 4,000,000 weight units has at most
+/// 4,000,000 bytes, and nothing longer has a use.
+pub const PAYLOAD_BYTES_MAX: usize = 4_000_000;
+
+/// Bytes by which a payload's buffer grows at most: the claimed length buys nobody memory, only bytes that arrived do.
+pub const PAYLOAD_GROWTH_BYTES_MAX: usize = 256 * 1024;
+
+/// Items of an `inv`, `getdata` or `notfound` at most: 50,000 x 36 bytes = 1.8 MB.
+pub const INVENTORY_MAX: usize = 50_000;
+
+/// Headers of a `headers` at most: 2,000 x 81 bytes = 162 kB. Fewer than that say that the sender has no more.
+pub const HEADERS_MAX: usize = 2_000;
+
+/// Hashes of a locator at most: ten, then doubling steps, needs 10 + 30 for any chain; Core's limit.
+pub const LOCATOR_MAX: usize = 101;
+
+/// Block hashes that answer a `getblocks`.
+pub const GETBLOCKS_MAX: usize = 500;
+
+/// Items of a `getdata` that we send: Core's limit.
+pub const GETDATA_SENT_MAX: usize = 1_000;
+
+/// Bytes of the name that a peer gives itself.
+pub const USER_AGENT_BYTES_MAX: usize = 256;
+
+/// Blocks in flight from one peer: at 1 MB each 16 MB, which keeps 100 ms of latency filled up to 160 MB/s.
+pub const BLOCKS_IN_FLIGHT_MAX: usize = 16;
+
+/// Blocks above the lowest missing one that may be fetched: 1,024 x 4 MB bounds what waits on disk for its parent to 4 GB.
+pub const BLOCK_WINDOW: u32 = 1_024;
+
+/// Transactions in flight from one peer.
+pub const TXS_IN_FLIGHT_MAX: usize = 100;
+
+/// Announced transactions that a peer may have waiting: 5,000 x 40 bytes = 200 kB a peer.
+pub const TX_ANNOUNCEMENTS_MAX: usize = 5_000;
+
+/// Waiting announcements that one tick looks at, so that its work is bounded whatever a peer announces.
+pub const TX_ANNOUNCEMENTS_A_TICK_MAX: usize = 500;
+
+/// Transactions in an `inv` that we send.
+pub const TX_INV_SENT_MAX: usize = 1_000;
+
+/// Transactions that wait to be announced to a peer: five full messages; the oldest are dropped beyond.
+pub const TX_TO_ANNOUNCE_MAX: usize = 5_000;
+
+/// Hashes of transactions that both sides are remembered to know: twice what may wait.
+pub const TXS_KNOWN_MAX: usize = 10_000;
+
+/// Hashes of blocks that a peer is remembered to have: a reorganisation of 64 blocks is announced by headers still.
+pub const BLOCKS_KNOWN_MAX: usize = 64;
+
+/// New blocks that are announced by headers; beyond it the tip alone is, by `inv`. Core's limit.
+pub const HEADERS_ANNOUNCED_MAX: usize = 8;
+
+/// The oldest protocol that is spoken to: headers came with it.
+pub const PROTOCOL_VERSION_MIN: u32 = 31_800;
+
+/// The protocol that we speak: BIP339 came with it.
+pub const PROTOCOL_VERSION: u32 = 70_016;
+
+/// A handshake takes no longer.
+pub const HANDSHAKE_MS_MAX: u64 = 60_000;
+
+/// A ping is sent this often.
+pub const PING_EVERY_MS: u64 = 120_000;
+
+/// A ping is answered within this time.
+pub const PONG_MS_MAX: u64 = 20 * 60_000;
+
+/// A `getheaders` is answered within this time, and not repeated before.
+pub const HEADERS_MS_MAX: u64 = 120_000;
+
+/// A peer that holds the window up for this long is dropped; doubles with each one that is, up to the maximum below.
+pub const STALL_MS_MIN: u64 = 2_000;
+
+/// The longest that a peer may hold the window up.
+pub const STALL_MS_MAX: u64 = 64_000;
+
+/// A block that has not come after this long may be asked of another peer too.
+pub const BLOCK_REASSIGN_MS: u64 = 30_000;
+
+/// A block comes within this time, and half of it more for each other peer that blocks are fetched from.
+pub const BLOCK_MS_MAX: u64 = 10 * 60_000;
+
+/// A transaction that has not come after this long is asked of another peer.
+pub const TX_MS_MAX: u64 = 60_000;
