@@ -2,9 +2,23 @@
 //!
 //! Owns: flags, the names of failures, signature operation counts, standard output types, and the trait through which
 //! every script is verified. Must not know: blocks, coins, the chain.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
+mod error;
 mod flags;
+#[allow(dead_code, reason = "the interpreter uses it")]
+mod num;
+#[allow(dead_code, reason = "the interpreter uses it")]
+mod opcode;
+mod sigops;
+#[allow(dead_code, reason = "the interpreter uses it")]
+mod stack;
+mod standard;
 mod verifier;
 
+pub use error::ScriptError;
 pub use flags::ScriptFlags;
-pub use verifier::{ScriptError, ScriptVerifier, Spend};
+pub use opcode::{ELEMENT_BYTES_MAX, MULTISIG_KEYS_MAX, SCRIPT_BYTES_MAX};
+pub use sigops::{accurate_sigop_count, legacy_sigop_count, p2sh_sigop_count, witness_sigop_count};
+pub use standard::{OutputType, is_unspendable, output_type};
+pub use verifier::{ScriptVerifier, Spend};

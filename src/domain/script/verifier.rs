@@ -1,7 +1,5 @@
+use super::{ScriptError, ScriptFlags};
 use bitcoin::{Transaction, TxOut};
-use thiserror::Error;
-
-use super::ScriptFlags;
 
 /// A transaction beside the outputs that its inputs spend.
 #[derive(Clone, Copy, Debug)]
@@ -18,15 +16,11 @@ pub struct Spend<'a> {
 pub trait ScriptVerifier: Send + Sync {
     /// Whether input `input` of the spend may spend its output under `flags`.
     fn verify_input(&self, spend: &Spend<'_>, input: usize, flags: ScriptFlags) -> Result<(), ScriptError>;
-}
 
-/// Why a script does not let a coin be spent; the texts are Bitcoin Core's `ScriptErrorString`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
-pub enum ScriptError {
-    /// The script ended on false or on nothing.
-    #[error("Script evaluated without error but finished with a false/empty top stack element")]
-    EvalFalse,
-    /// Anything that has no name.
-    #[error("unknown error")]
-    Unknown,
+    /// Whether every input may spend its output; the first that may not, by its index. What inputs have in common is
+    /// computed once, so this is the way for a whole transaction.
+    fn verify_tx(&self, spend: &Spend<'_>, flags: ScriptFlags) -> Result<(), (usize, ScriptError)> {
+        (0..spend.tx.input.len())
+            .try_for_each(|input| self.verify_input(spend, input, flags).map_err(|error| (input, error)))
+    }
 }
