@@ -1,1 +1,12 @@
-//! Adit's disk.
+//! Adit's disk: where everything durable lies, byte for byte.
+//!
+//! Owns: the datadir and its lock, block and undo files, the tables of `chainstate.redb`, the books' tables and the share log;
+//! every layout is written down in docs/store.md. The only place that names redb.
+//! Must not know: rules, which chain is best, when to flush, actors.
+#![cfg_attr(test, allow(clippy::as_conversions, missing_docs))]
+
+mod datadir;
+mod disk;
+
+pub use datadir::{DataDir, DataDirError, FORMAT_VERSION};
+pub use disk::{Disk, DiskFile, MachineDisk};

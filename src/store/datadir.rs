@@ -1,0 +1,222 @@
+//! The folder that a node lives in: its paths, its lock, and what it says of its own format.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// The format that this program reads and writes. A higher one is refused; a lower one would be migrated.
+pub const FORMAT_VERSION: u32 = 1;
+/// The first line of the format file, before the version.
+const FORMAT_WORD: &str = "adit-datadir";
+/// The format file holds two short lines; what is longer is not ours.
+const FORMAT_BYTES_MAX: u64 = 256;
+
+/// A network's folder, locked for this process until the value is dropped.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    network: String,
+    _lock: File,
+}
+
+/// Why a folder cannot be used.
+#[derive(Debug, Error)]
+pub enum DataDirError {
+    /// Another process has it.
+    #[error("{path} is in use by another process of Adit")]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Something else lives there.
+    #[error("{path} holds data of another program ({found}); choose an empty folder")]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+        /// What was found.
+        found: &'static str,
+    },
+    /// It was written for another network.
+    #[error("{path} holds the network {found}, not {wanted}")]
+    OtherNetwork {
+        /// The folder.
+        path: PathBuf,
+        /// The network in the format file.
+        found: String,
+        /// The network that was asked for.
+        wanted: String,
+    },
+    /// A newer Adit wrote it.
+    #[error(
+        "{path} has format {found}, and this program knows formats up to {FORMAT_VERSION}; use a newer Adit"
+    )]
+    Newer {
+        /// The folder.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// The format file is not one.
+    #[error("{path} is not a format file of Adit")]
+    BadFormatFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The system refused.
+    #[error("{path}: {source}")]
+    Io {
+        /// What was touched.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl DataDir {
+    /// Opens (or makes) the folder of `network` under `base`, and locks it.
+    ///
+    /// `mainnet` lies in `base` itself, every other network in a subfolder of its name.
+    pub fn open(base: &Path, network: &str) -> Result<DataDir, DataDirError> {
+        let path = Self::folder(base, network);
+        fs::create_dir_all(&path).map_err(io_error(&path))?;
+        let lock = lock(&path)?;
+        match read_format(&path)? {
+            Some((version, found)) => check_format(&path, version, found, network)?,
+            None => {
+                refuse_foreign(&path)?;
+                write_format(&path, network)?;
+            }
+        }
+        let dir = DataDir { path, network: network.to_owned(), _lock: lock };
+        for sub in [dir.blocks(), dir.shares()] {
+            fs::create_dir_all(&sub).map_err(io_error(&sub))?;
+        }
+        Ok(dir)
+    }
+
+    /// Where `network` lies under `base`.
+    pub fn folder(base: &Path, network: &str) -> PathBuf {
+        if network == "mainnet" { base.to_owned() } else { base.join(network) }
+    }
+
+    /// Where the control socket of `network` lies under `base`; for clients, which take no lock.
+    pub fn socket_of(base: &Path, network: &str) -> PathBuf {
+        Self::folder(base, network).join("adit.sock")
+    }
+
+    /// The network's folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The network's word.
+    pub fn network(&self) -> &str {
+        &self.network
+    }
+
+    /// The folder of block and undo files.
+    pub fn blocks(&self) -> PathBuf {
+        self.path.join("blocks")
+    }
+
+    /// The database of headers and coins.
+    pub fn chainstate(&self) -> PathBuf {
+        self.path.join("chainstate.redb")
+    }
+
+    /// The database of the books.
+    pub fn ledger(&self) -> PathBuf {
+        self.path.join("ledger.redb")
+    }
+
+    /// The folder of the share log.
+    pub fn shares(&self) -> PathBuf {
+        self.path.join("shares")
+    }
+
+    /// The control socket.
+    pub fn socket(&self) -> PathBuf {
+        self.path.join("adit.sock")
+    }
+}
+
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> DataDirError + '_ {
+    move |source| DataDirError::Io { path: path.to_owned(), source }
+}
+
+fn lock(path: &Path) -> Result<File, DataDirError> {
+    let file_path = path.join("lock");
+    let file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&file_path)
+        .map_err(io_error(&file_path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(DataDirError::Locked { path: path.to_owned() }),
+        Err(TryLockError::Error(e)) => Err(io_error(&file_path)(e)),
+    }
+}
+
+fn format_path(path: &Path) -> PathBuf {
+    path.join("format")
+}
+
+fn read_format(path: &Path) -> Result<Option<(u32, String)>, DataDirError> {
+    let file = format_path(path);
+    match fs::metadata(&file) {
+        Ok(meta) if meta.len() > FORMAT_BYTES_MAX => return Err(DataDirError::BadFormatFile { path: file }),
+        Ok(_) => {}
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(io_error(&file)(e)),
+    }
+    let bytes = fs::read(&file).map_err(io_error(&file))?;
+    let text = String::from_utf8_lossy(&bytes);
+    parse_format(&text).map(Some).ok_or(DataDirError::BadFormatFile { path: file })
+}
+
+/// `adit-datadir 1 regtest`
+fn parse_format(text: &str) -> Option<(u32, String)> {
+    let mut words = text.split_ascii_whitespace();
+    if words.next()? != FORMAT_WORD {
+        return None;
+    }
+    let version = words.next()?.parse().ok()?;
+    Some((version, words.next()?.to_owned()))
+}
+
+fn check_format(path: &Path, version: u32, found: String, wanted: &str) -> Result<(), DataDirError> {
+    if version > FORMAT_VERSION {
+        return Err(DataDirError::Newer { path: path.to_owned(), found: version });
+    }
+    if found != wanted {
+        return Err(DataDirError::OtherNetwork { path: path.to_owned(), found, wanted: wanted.to_owned() });
+    }
+    Ok(())
+}
+
+fn refuse_foreign(path: &Path) -> Result<(), DataDirError> {
+    for found in ["blocks", "chainstate", "chainstate.redb", "ledger.redb", "wallet.dat", "block_index"] {
+        if path.join(found).exists() {
+            return Err(DataDirError::Foreign { path: path.to_owned(), found });
+        }
+    }
+    Ok(())
+}
+
+fn write_format(path: &Path, network: &str) -> Result<(), DataDirError> {
+    let file = format_path(path);
+    let temporary = path.join("format.new");
+    fs::write(&temporary, format!("{FORMAT_WORD} {FORMAT_VERSION} {network}\n"))
+        .map_err(io_error(&temporary))?;
+    File::open(&temporary).and_then(|f| f.sync_all()).map_err(io_error(&temporary))?;
+    fs::rename(&temporary, &file).map_err(io_error(&file))?;
+    File::open(path).and_then(|f| f.sync_all()).map_err(io_error(path))
+}
+
+#[cfg(test)]
+#[path = "datadir/tests.rs"]
+mod tests;

@@ -1,0 +1,63 @@
+use std::fs;
+use std::path::Path;
+
+use super::*;
+
+fn refusal(base: &Path, network: &str) -> String {
+    DataDir::open(base, network).unwrap_err().to_string()
+}
+
+#[test]
+fn a_folder_is_made_and_found_again() {
+    let base = tempfile::tempdir().unwrap();
+    let dir = DataDir::open(base.path(), "regtest").unwrap();
+    assert_eq!(dir.path(), base.path().join("regtest"));
+    assert_eq!(dir.network(), "regtest");
+    assert_eq!(dir.socket(), DataDir::socket_of(base.path(), "regtest"));
+    assert!(dir.blocks().is_dir() && dir.shares().is_dir());
+    assert_eq!(dir.chainstate().file_name().unwrap(), "chainstate.redb");
+    assert_eq!(dir.ledger().file_name().unwrap(), "ledger.redb");
+    drop(dir);
+    DataDir::open(base.path(), "regtest").unwrap();
+}
+
+#[test]
+fn mainnet_lies_in_the_base_beside_the_other_networks() {
+    let base = tempfile::tempdir().unwrap();
+    let regtest = DataDir::open(base.path(), "regtest").unwrap();
+    let mainnet = DataDir::open(base.path(), "mainnet").unwrap();
+    assert_eq!(mainnet.path(), base.path());
+    drop((regtest, mainnet));
+}
+
+#[test]
+fn a_second_process_is_told_so() {
+    let base = tempfile::tempdir().unwrap();
+    let _first = DataDir::open(base.path(), "regtest").unwrap();
+    assert!(matches!(DataDir::open(base.path(), "regtest"), Err(DataDirError::Locked { .. })));
+    assert!(refusal(base.path(), "regtest").contains("in use by another process"));
+}
+
+#[test]
+fn what_is_not_ours_is_refused() {
+    let check = |file: &str, content: &str, want: &str| {
+        let base = tempfile::tempdir().unwrap();
+        fs::create_dir_all(base.path().join("regtest")).unwrap();
+        fs::write(base.path().join("regtest").join(file), content).unwrap();
+        let got = refusal(base.path(), "regtest");
+        assert!(got.contains(want), "{file}: {got}");
+    };
+    check("chainstate", "", "another program (chainstate)");
+    check("format", "adit-datadir 2 regtest\n", "has format 2");
+    check("format", "adit-datadir 1 signet\n", "holds the network signet, not regtest");
+    check("format", "something else", "is not a format file");
+    check("format", "adit-datadir x regtest", "is not a format file");
+    check("format", &"x".repeat(300), "is not a format file");
+}
+
+#[test]
+fn a_file_in_the_way_is_an_io_error() {
+    let base = tempfile::tempdir().unwrap();
+    fs::write(base.path().join("regtest"), "").unwrap();
+    assert!(matches!(DataDir::open(base.path(), "regtest"), Err(DataDirError::Io { .. })));
+}
