@@ -5,5 +5,7 @@
 #![cfg_attr(test, allow(clippy::as_conversions, missing_docs))]
 
 mod types;
+mod verifier;
 
 pub use types::{BlockAccepted, ChainFault, HeadersAccepted, SubmitError, UtxoStats};
+pub use verifier::ConsensusLib;
