@@ -5,16 +5,18 @@
 //!
 //! Why not `actix::Supervisor`: it does not restart on a panic (docs/decisions/0001-supervision.md).
 
+mod child;
 mod runner;
 mod spec;
 mod supervisor;
 
+pub use child::{ActorStatus, Child, Crash, ExitReason, Fault, Ping, Rebuild, RebuildNow, StopNow};
+pub use runner::current_actor;
 pub use spec::{ChildSpec, Intensity, OnExceeded, Role, Strategy};
-pub use supervisor::{
-    ActorStatus, Child, Crash, ExitReason, Fault, NoSuchActor, Ping, Rebuild, RebuildNow, Supervisor,
-};
+pub use supervisor::{NoSuchActor, Supervisor};
 
-/// Makes an actor one that the supervisor can watch and build again: `Supervised`, `Handler<Ping>`, `Handler<Crash>`.
+/// Makes an actor one that the supervisor can watch and build again: `Supervised`, and a
+/// handler for each of the supervisor's messages.
 ///
 /// The actor implements [`Rebuild`]; the supervisor calls it after a panic, and nothing of the old memory may survive in it
 /// but the handles that it was given at its start.
@@ -34,6 +36,17 @@ macro_rules! supervised {
             type Result = ();
             fn handle(&mut self, _msg: $crate::supervision::Crash, _ctx: &mut Self::Context) {
                 $crate::supervision::crash();
+            }
+        }
+        impl ::actix::Handler<$crate::supervision::StopNow> for $actor {
+            type Result = Result<(), $crate::supervision::Fault>;
+            fn handle(
+                &mut self,
+                _msg: $crate::supervision::StopNow,
+                ctx: &mut Self::Context,
+            ) -> Self::Result {
+                ::actix::ActorContext::stop(ctx);
+                $crate::supervision::Rebuild::wind_up(self)
             }
         }
         impl ::actix::Handler<$crate::supervision::RebuildNow> for $actor {

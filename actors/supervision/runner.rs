@@ -1,13 +1,25 @@
 use std::any::Any;
+use std::cell::RefCell;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use actix::dev::ContextFut;
 use actix::{Actor, Context, Supervised};
 
 use super::Fault;
+
+thread_local! {
+    /// The actor whose code runs on this thread now.
+    static CURRENT: RefCell<Option<Arc<str>>> = const { RefCell::new(None) };
+}
+
+/// The actor whose code runs on this thread now; for the line that a panic leaves in the log.
+pub fn current_actor() -> Option<Arc<str>> {
+    CURRENT.with_borrow(Clone::clone)
+}
 
 /// What the runner tells its supervisor of.
 pub(super) enum Verdict {
@@ -31,6 +43,7 @@ where
     A: Actor<Context = Context<A>> + Supervised,
     F: FnMut(Death) -> Verdict,
 {
+    name: Arc<str>,
     life: Pin<Box<ContextFut<A, Context<A>>>>,
     on_death: F,
 }
@@ -40,8 +53,8 @@ where
     A: Actor<Context = Context<A>> + Supervised,
     F: FnMut(Death) -> Verdict,
 {
-    pub(super) fn new(life: ContextFut<A, Context<A>>, on_death: F) -> Self {
-        Runner { life: Box::pin(life), on_death }
+    pub(super) fn new(name: &str, life: ContextFut<A, Context<A>>, on_death: F) -> Self {
+        Runner { name: Arc::from(name), life: Box::pin(life), on_death }
     }
 }
 
@@ -54,17 +67,30 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
         let this = self.get_mut();
-        let mut dead = match catch_unwind(AssertUnwindSafe(|| this.life.as_mut().poll(cx))) {
+        let outer = CURRENT.replace(Some(this.name.clone()));
+        let poll = this.live(cx);
+        CURRENT.set(outer);
+        poll
+    }
+}
+
+impl<A, F> Runner<A, F>
+where
+    A: Actor<Context = Context<A>> + Supervised,
+    F: FnMut(Death) -> Verdict,
+{
+    fn live(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let mut dead = match catch_unwind(AssertUnwindSafe(|| self.life.as_mut().poll(cx))) {
             Ok(poll) => return poll,
             Err(payload) => payload,
         };
         // A rebuild may unwind too: each try is counted, so the loop ends where the intensity does.
         loop {
-            match (this.on_death)(death_of(dead)) {
+            match (self.on_death)(death_of(dead)) {
                 Verdict::GiveUp => return Poll::Ready(()),
                 Verdict::Restart => {}
             }
-            match catch_unwind(AssertUnwindSafe(|| this.life.as_mut().get_mut().restart())) {
+            match catch_unwind(AssertUnwindSafe(|| self.life.as_mut().get_mut().restart())) {
                 Ok(true) => break,
                 Ok(false) => return Poll::Ready(()),
                 Err(payload) => dead = payload,
@@ -75,7 +101,7 @@ where
     }
 }
 
-fn death_of(payload: Box<dyn Any + Send>) -> Death {
+pub(super) fn death_of(payload: Box<dyn Any + Send>) -> Death {
     let payload = match payload.downcast::<Fault>() {
         Ok(fault) => return Death::Fault(*fault),
         Err(other) => other,

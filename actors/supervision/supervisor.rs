@@ -1,143 +1,40 @@
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use actix::dev::channel::channel;
-use actix::{Actor, Addr, ArbiterHandle, Context, Handler, Message, Recipient, Supervised};
+use actix::{Addr, ArbiterHandle, Context, Recipient};
 use adit_domain::units::{Clock, UnixMillis};
+use futures::future::join_all;
 use thiserror::Error;
 use tokio::sync::{broadcast, watch};
 
-use super::runner::{Death, Runner, Verdict};
+use super::runner::{Death, Runner, Verdict, death_of};
 use super::spec::OnExceeded;
-use super::{ChildSpec, Role, Strategy};
+use super::{
+    ActorStatus, Child, ChildSpec, Crash, ExitReason, Fault, Ping, RebuildNow, Role, StopNow, Strategy,
+};
 
 /// How often each child is asked whether it lives.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
-/// A child that has not answered for this long is dead, and its thread with it: the process ends. Thirty seconds, since a
-/// deep reorganisation is the longest that a handler may rightly take.
-const HEARTBEAT_SILENCE_MAX: Duration = Duration::from_secs(30);
+/// A child that has not answered for so many beats is dead, and its thread with it: the process ends. Thirty (seconds),
+/// since a deep reorganisation is the longest that a handler may rightly take. Counted in beats and not by the clock, which
+/// jumps when a machine wakes up or its clock is set.
+const SILENT_BEATS_MAX: u32 = 30;
 /// Restarts that a slow listener may fall behind by before it misses one.
 const RESTART_EVENTS_MAX: usize = 1024;
-
-/// Asks an actor whether it lives. Sent by: the supervisor. Handled by: every actor. Reply: nothing, in time.
-/// When full: counts as silence.
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "()")]
-pub struct Ping;
-
-/// Panics in the handler. Sent by: `adit ctl actor panic` on a node that runs with `--chaos`. Handled by: every actor.
-/// Reply: none, the mailbox error says it worked. When full: refused.
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "()")]
-pub struct Crash;
-
-/// Our disk or our bug: never an input's fault.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Fault {
-    /// The disk failed. Nothing is tried again in this process.
-    #[error("storage: {0}")]
-    Storage(String),
-    /// What is durable does not make sense.
-    #[error("state: {0}")]
-    State(String),
-}
-
-/// Why the process ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ExitReason {
-    /// It was asked to.
-    Requested,
-    /// A child restarted more often than its intensity allows.
-    Escalated {
-        /// The child.
-        child: String,
-        /// Its last panic.
-        panic: String,
-    },
-    /// A child did not answer.
-    Silent {
-        /// The child.
-        child: String,
-    },
-    /// The disk failed, or what is on it.
-    Fault {
-        /// The child that met it.
-        child: String,
-        /// What it met.
-        fault: Fault,
-    },
-}
-
-impl ExitReason {
-    /// The process's exit code (sysexits.h where it has a name: 70 internal, 74 input/output).
-    pub const fn exit_code(&self) -> u8 {
-        match self {
-            ExitReason::Requested => 0,
-            ExitReason::Escalated { .. } => 70,
-            ExitReason::Silent { .. } => 71,
-            ExitReason::Fault { .. } => 74,
-        }
-    }
-}
-
-/// An actor that can be built again.
-pub trait Rebuild {
-    /// Replaces everything in memory by what is durable.
-    fn rebuild(&mut self) -> Result<(), Fault>;
-}
-
-/// What the supervisor asks of an actor; [`crate::supervised!`] gives all but [`Rebuild`].
-pub trait Child:
-    Actor<Context = Context<Self>>
-    + Supervised
-    + Rebuild
-    + Handler<Ping>
-    + Handler<Crash>
-    + Handler<RebuildNow>
-    + Unpin
-{
-}
-
-impl<A> Child for A where
-    A: Actor<Context = Context<A>>
-        + Supervised
-        + Rebuild
-        + Handler<Ping>
-        + Handler<Crash>
-        + Handler<RebuildNow>
-        + Unpin
-{
-}
-
-/// What an operator is shown of a child.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ActorStatus {
-    /// Its name.
-    pub name: String,
-    /// Its kind.
-    pub role: Role,
-    /// Restarts after a panic, since the process began.
-    pub restarts: u64,
-    /// When it started or last restarted.
-    pub since: UnixMillis,
-    /// When it last answered a heartbeat.
-    pub heard: UnixMillis,
-    /// The last panic's message.
-    pub last_panic: Option<String>,
-}
-
-/// Builds the actor again because one that it was built upon was. Sent by: the supervisor. Handled by: every actor.
-/// Reply: nothing. When full: dropped, the actor still hears of the new tip as an event.
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "()")]
-pub struct RebuildNow;
 
 struct Record {
     status: ActorStatus,
     spec: ChildSpec,
     recent: VecDeque<UnixMillis>,
     links: Links,
+    /// Beats since the last answer.
+    unanswered: u32,
+    /// Whether a ping waits for its answer: there is never a second one in the mailbox.
+    pinged: bool,
 }
 
 /// The ways to reach a child of any type.
@@ -145,6 +42,7 @@ struct Links {
     ping: Recipient<Ping>,
     crash: Recipient<Crash>,
     rebuild: Recipient<RebuildNow>,
+    stop: Recipient<StopNow>,
 }
 
 struct Inner {
@@ -152,6 +50,7 @@ struct Inner {
     children: Mutex<BTreeMap<String, Record>>,
     exit: watch::Sender<Option<ExitReason>>,
     restarts: broadcast::Sender<ActorStatus>,
+    stopping: AtomicBool,
 }
 
 /// The root supervisor: knows every child, and ends the process when one cannot be kept alive.
@@ -176,7 +75,8 @@ impl Supervisor {
     pub fn new(clock: Arc<dyn Clock>) -> Supervisor {
         let (exit, _) = watch::channel(None);
         let (restarts, _) = broadcast::channel(RESTART_EVENTS_MAX);
-        Supervisor { inner: Arc::new(Inner { clock, children: Mutex::default(), exit, restarts }) }
+        let (children, stopping) = (Mutex::default(), AtomicBool::new(false));
+        Supervisor { inner: Arc::new(Inner { clock, children, exit, restarts, stopping }) }
     }
 
     /// Starts an actor on `arbiter`; its address outlives its panics.
@@ -191,18 +91,24 @@ impl Supervisor {
         let addr = Addr::new(tx);
         let name = spec.name.clone();
         self.enroll(spec, &addr);
-        let supervisor = self.clone();
-        arbiter.spawn_fn(move || {
+        let (supervisor, starting) = (self.clone(), name.clone());
+        let sent = arbiter.spawn_fn(move || {
             let mut ctx = Context::with_receiver(rx);
-            let actor = make(&mut ctx);
+            let actor = match catch_unwind(AssertUnwindSafe(|| make(&mut ctx))) {
+                Ok(actor) => actor,
+                Err(payload) => return supervisor.stillborn(&starting, death_of(payload)),
+            };
             let life = ctx.into_future(actor);
-            let (watcher, dying) = (supervisor.clone(), name.clone());
-            let runner = Runner::new(life, move |death| watcher.on_death(&dying, death));
+            let (watcher, dying) = (supervisor.clone(), starting.clone());
+            let runner = Runner::new(&starting, life, move |death| watcher.on_death(&dying, death));
             actix::spawn(async move {
                 runner.await;
-                supervisor.forget(&name);
+                supervisor.bury(&starting);
             });
         });
+        if !sent {
+            self.stillborn(&name, Death::Panic("its arbiter is gone".to_owned()));
+        }
         addr
     }
 
@@ -212,6 +118,18 @@ impl Supervisor {
             tokio::time::sleep(HEARTBEAT_EVERY).await;
             self.beat();
         }
+    }
+
+    /// Stops every child, the roles in reverse order and those of one role side by side; each has its shutdown time to make
+    /// durable what is not. Returns the first fault that one met.
+    pub async fn stop_all(&self) -> Option<ExitReason> {
+        self.inner.stopping.store(true, Ordering::SeqCst);
+        let mut first = None;
+        for role in Role::ALL.into_iter().rev() {
+            let stops: Vec<_> = self.children().values().filter(|r| r.spec.role == role).map(stop).collect();
+            first = join_all(stops).await.into_iter().flatten().fold(first, |a, b| a.or(Some(b)));
+        }
+        first
     }
 
     /// Why the process is to end, as soon as there is a reason.
@@ -301,13 +219,28 @@ impl Supervisor {
             ping: addr.clone().recipient(),
             crash: addr.clone().recipient(),
             rebuild: addr.clone().recipient(),
+            stop: addr.clone().recipient(),
         };
-        let record = Record { status, spec, recent: VecDeque::new(), links };
+        let recent = VecDeque::new();
+        let record = Record { status, spec, recent, links, unanswered: 0, pinged: false };
         self.children().insert(record.spec.name.clone(), record);
     }
 
-    fn forget(&self, name: &str) {
-        self.children().remove(name);
+    /// A child that ended: one of many may, but a child that the node does not work without must not unless all stop.
+    fn bury(&self, name: &str) {
+        let Some(record) = self.children().remove(name) else { return };
+        let stopping = self.inner.stopping.load(Ordering::SeqCst);
+        if record.spec.on_exceeded == OnExceeded::EndProcess && !stopping {
+            self.end(ExitReason::Escalated { child: name.to_owned(), panic: "stopped by itself".to_owned() });
+        }
+    }
+
+    fn stillborn(&self, name: &str, death: Death) {
+        match death {
+            Death::Fault(fault) => self.fault(name, fault),
+            Death::Panic(panic) => self.end(ExitReason::Escalated { child: name.to_owned(), panic }),
+        }
+        self.bury(name);
     }
 
     fn on_death(&self, name: &str, death: Death) -> Verdict {
@@ -353,20 +286,21 @@ impl Supervisor {
         }
     }
 
-    fn beat(&self) {
-        let now = self.inner.clock.now();
-        let silence_ms_max = u64::try_from(HEARTBEAT_SILENCE_MAX.as_millis()).unwrap_or(u64::MAX);
+    pub(super) fn beat(&self) {
         let mut silent = None;
-        for (name, record) in self.children().iter() {
-            if now.ms_since(record.status.heard) > silence_ms_max {
+        for (name, record) in self.children().iter_mut() {
+            record.unanswered = record.unanswered.saturating_add(1);
+            if record.unanswered > SILENT_BEATS_MAX {
                 silent = Some(name.clone());
             }
-            let (supervisor, name, ping) = (self.clone(), name.clone(), record.links.ping.clone());
-            actix::spawn(async move {
-                if ping.send(Ping).await.is_ok() {
-                    supervisor.heard(&name);
-                }
-            });
+            if !record.pinged {
+                record.pinged = true;
+                let (supervisor, name, ping) = (self.clone(), name.clone(), record.links.ping.clone());
+                actix::spawn(async move {
+                    let answered = ping.send(Ping).await.is_ok();
+                    supervisor.heard(&name, answered);
+                });
+            }
         }
         if let Some(child) = silent {
             tracing::error!(actor = child, "no heartbeat: the process ends");
@@ -379,10 +313,37 @@ impl Supervisor {
         self.inner.exit.borrow().is_none()
     }
 
-    fn heard(&self, name: &str) {
+    fn heard(&self, name: &str, answered: bool) {
         let now = self.inner.clock.now();
         if let Some(record) = self.children().get_mut(name) {
-            record.status.heard = now;
+            record.pinged = false;
+            if answered {
+                record.status.heard = now;
+                record.unanswered = 0;
+            }
+        }
+    }
+}
+
+/// Stops one child within its shutdown time; what it returns is a fault that must be the process's exit code.
+fn stop(record: &Record) -> impl Future<Output = Option<ExitReason>> + use<> {
+    let (child, within) = (record.spec.name.clone(), record.spec.shutdown);
+    let stop = record.links.stop.clone();
+    async move {
+        match tokio::time::timeout(within, stop.send(StopNow)).await {
+            Ok(Ok(Ok(()))) => None,
+            Ok(Ok(Err(fault))) => {
+                tracing::error!(actor = child, %fault, "could not wind up");
+                Some(ExitReason::Fault { child, fault })
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(actor = child, %error, "was dead before it was stopped");
+                None
+            }
+            Err(_) => {
+                tracing::warn!(actor = child, ?within, "did not stop in time");
+                None
+            }
         }
     }
 }
@@ -402,6 +363,7 @@ impl Record {
         self.status.restarts = self.status.restarts.saturating_add(1);
         self.status.since = now;
         self.status.heard = now;
+        self.unanswered = 0;
         self.status.last_panic = Some(panic.to_owned());
         let in_period = u32::try_from(self.recent.len()).unwrap_or(u32::MAX);
         if in_period > self.spec.intensity.restarts_max {

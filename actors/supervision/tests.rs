@@ -31,6 +31,14 @@ impl Rebuild for Adder {
         self.sum = self.durable.load(Ordering::SeqCst);
         Ok(())
     }
+
+    fn wind_up(&mut self) -> Result<(), Fault> {
+        if self.broken {
+            return Err(Fault::State("sum lost".to_owned()));
+        }
+        self.durable.store(self.sum, Ordering::SeqCst);
+        Ok(())
+    }
 }
 crate::supervised!(Adder);
 
@@ -153,4 +161,106 @@ async fn crash_by_role_means_the_many_before_their_manager() {
         addr.send(Add(0)).await.unwrap();
     }
     assert!(sup.actors().iter().all(|s| s.restarts == 1));
+}
+
+/// Says which actor runs.
+#[derive(Message)]
+#[rtype(result = "Option<String>")]
+struct Whoami;
+impl Handler<Whoami> for Adder {
+    type Result = Option<String>;
+    fn handle(&mut self, _msg: Whoami, _ctx: &mut Context<Self>) -> Option<String> {
+        current_actor().map(|name| name.to_string())
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Leave;
+impl Handler<Leave> for Adder {
+    type Result = ();
+    fn handle(&mut self, _msg: Leave, ctx: &mut Context<Self>) {
+        actix::ActorContext::stop(ctx);
+    }
+}
+
+#[actix::test]
+async fn the_thread_knows_whose_code_it_runs() {
+    let (sup, arbiter) = (Supervisor::new(Arc::new(Stopped)), Arbiter::new());
+    let addr = start(&sup, &arbiter, one("chain"), 0, false);
+    assert_eq!(addr.send(Whoami).await.unwrap().as_deref(), Some("chain"));
+    assert_eq!(current_actor(), None);
+}
+
+#[actix::test]
+async fn the_end_makes_everything_durable() {
+    let (sup, arbiter) = (Supervisor::new(Arc::new(Stopped)), Arbiter::new());
+    let durable = Arc::new(AtomicU64::new(0));
+    let held = durable.clone();
+    let addr =
+        sup.start(one("chain"), &arbiter.handle(), move |_| Adder { durable: held, sum: 0, broken: false });
+    addr.send(Add(7)).await.unwrap();
+    assert_eq!(sup.stop_all().await, None);
+    assert_eq!(durable.load(Ordering::SeqCst), 7);
+    assert!(addr.send(Add(1)).await.is_err());
+    assert!(sup.inner_exit_is_none(), "a child that was stopped has not stopped by itself");
+}
+
+#[actix::test]
+async fn a_fault_while_winding_up_is_the_exit_code() {
+    let (sup, arbiter) = (Supervisor::new(Arc::new(Stopped)), Arbiter::new());
+    start(&sup, &arbiter, one("payout"), 0, true);
+    let fault = Fault::State("sum lost".to_owned());
+    let reason = sup.stop_all().await.unwrap();
+    assert_eq!(reason, ExitReason::Fault { child: "payout".to_owned(), fault });
+}
+
+#[actix::test]
+async fn a_child_that_leaves_by_itself_ends_the_process_unless_it_is_one_of_many() {
+    let (sup, arbiter) = (Supervisor::new(Arc::new(Stopped)), Arbiter::new());
+    let session = spec("peer-1", Role::Peer, Strategy::OneForOne, OnExceeded::StopChild);
+    start(&sup, &arbiter, session, 0, false).send(Leave).await.unwrap();
+    start(&sup, &arbiter, one("chain"), 0, false).send(Leave).await.unwrap();
+    let reason = sup.exit_reason().await;
+    let panic = "stopped by itself".to_owned();
+    assert_eq!(reason, ExitReason::Escalated { child: "chain".to_owned(), panic });
+}
+
+#[actix::test]
+async fn a_child_that_cannot_start_ends_the_process() {
+    let (sup, arbiter) = (Supervisor::new(Arc::new(Stopped)), Arbiter::new());
+    sup.start(one("chain"), &arbiter.handle(), |_| -> Adder { panic!("no disk") });
+    let reason = sup.exit_reason().await;
+    assert_eq!(reason, ExitReason::Escalated { child: "chain".to_owned(), panic: "no disk".to_owned() });
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Sleep(std::sync::mpsc::Receiver<()>);
+impl Handler<Sleep> for Adder {
+    type Result = ();
+    fn handle(&mut self, msg: Sleep, _ctx: &mut Context<Self>) {
+        let _ = msg.0.recv();
+    }
+}
+
+#[actix::test]
+async fn a_silent_child_ends_the_process_and_one_that_answers_does_not() {
+    let (sup, arbiter) = (Supervisor::new(Arc::new(Stopped)), Arbiter::new());
+    let addr = start(&sup, &arbiter, one("chain"), 0, false);
+    for _ in 0..100 {
+        sup.beat();
+        // Behind the ping in the mailbox: once it is answered, so is the ping, and its task has run.
+        addr.send(Add(0)).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    assert!(sup.inner_exit_is_none());
+    let (wake, sleep) = std::sync::mpsc::channel();
+    assert!(addr.try_send(Sleep(sleep)).is_ok());
+    for _ in 0..100 {
+        sup.beat();
+    }
+    assert_eq!(sup.exit_reason().await, ExitReason::Silent { child: "chain".to_owned() });
+    assert_eq!(ExitReason::Silent { child: String::new() }.exit_code(), 71);
+    drop(wake);
 }
