@@ -1,0 +1,109 @@
+use thiserror::Error;
+
+/// The largest number that a CompactSize may hold: 32 MiB, Core's `MAX_SIZE`. No message and no block comes near it.
+pub const COMPACT_SIZE_MAX: u64 = 0x0200_0000;
+
+/// Why bytes are not a transaction or a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+pub enum DecodeError {
+    /// They end too early.
+    #[error("the bytes end too early")]
+    Truncated,
+    /// A CompactSize is written in more bytes than it needs.
+    #[error("a CompactSize is not in its shortest form")]
+    NonCanonicalSize,
+    /// A CompactSize is beyond [`COMPACT_SIZE_MAX`].
+    #[error("a CompactSize is above 33554432")]
+    SizeTooLarge,
+    /// The BIP144 marker stands there, and every witness is empty.
+    #[error("a witness is announced and none is there")]
+    SuperfluousWitness,
+    /// A flag that BIP144 does not define.
+    #[error("unknown flag in a transaction")]
+    UnknownFlag,
+    /// Bytes are left over.
+    #[error("bytes are left over at the end")]
+    TrailingBytes,
+}
+
+/// Reads the network's encoding from a slice; never reads beyond it, never allocates.
+pub(super) struct Reader<'a> {
+    raw: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(raw: &'a [u8]) -> Reader<'a> {
+        Reader { raw, at: 0 }
+    }
+
+    /// Bytes read so far.
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
+    /// Bytes that are left.
+    pub(super) fn remaining(&self) -> usize {
+        self.raw.len().saturating_sub(self.at)
+    }
+
+    /// How many elements to reserve memory for: as many as are announced, but never more than the bytes left can hold.
+    pub(super) fn capacity(&self, announced: usize, element_bytes_min: usize) -> usize {
+        announced.min(self.remaining().checked_div(element_bytes_min).unwrap_or(0))
+    }
+
+    pub(super) fn bytes(&mut self, length: usize) -> Result<&'a [u8], DecodeError> {
+        let end = self.at.checked_add(length).ok_or(DecodeError::Truncated)?;
+        let taken = self.raw.get(self.at..end).ok_or(DecodeError::Truncated)?;
+        self.at = end;
+        Ok(taken)
+    }
+
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        self.bytes(N)?.try_into().map_err(|_| DecodeError::Truncated)
+    }
+
+    pub(super) fn u32(&mut self) -> Result<u32, DecodeError> {
+        Ok(u32::from_le_bytes(self.array()?))
+    }
+
+    /// A CompactSize: 1, 3, 5 or 9 bytes, in the shortest form, not above [`COMPACT_SIZE_MAX`].
+    pub(super) fn size(&mut self) -> Result<usize, DecodeError> {
+        let [first] = self.array()?;
+        let (value, min) = match first {
+            0xfd => (u64::from(u16::from_le_bytes(self.array()?)), 0xfd),
+            0xfe => (u64::from(u32::from_le_bytes(self.array()?)), 0x1_0000),
+            0xff => (u64::from_le_bytes(self.array()?), 0x1_0000_0000),
+            small => (u64::from(small), 0),
+        };
+        match value {
+            v if v < min => Err(DecodeError::NonCanonicalSize),
+            v if v > COMPACT_SIZE_MAX => Err(DecodeError::SizeTooLarge),
+            v => usize::try_from(v).map_err(|_| DecodeError::SizeTooLarge),
+        }
+    }
+
+    /// A CompactSize and as many bytes.
+    pub(super) fn sized_bytes(&mut self) -> Result<&'a [u8], DecodeError> {
+        let length = self.size()?;
+        self.bytes(length)
+    }
+
+    pub(super) fn expect_end(&self) -> Result<(), DecodeError> {
+        if self.remaining() == 0 { Ok(()) } else { Err(DecodeError::TrailingBytes) }
+    }
+}
+
+/// Bytes that a CompactSize takes.
+pub(super) const fn size_length(value: usize) -> usize {
+    match value {
+        0..=0xfc => 1,
+        0xfd..=0xffff => 3,
+        0x1_0000..=0xffff_ffff => 5,
+        _ => 9,
+    }
+}
+
+#[cfg(test)]
+#[path = "reader/tests.rs"]
+mod tests;
