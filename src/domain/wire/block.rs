@@ -4,13 +4,16 @@ use bitcoin::block::{Header, Version};
 use bitcoin::consensus::encode;
 use bitcoin::hashes::Hash;
 use bitcoin::{Block, BlockHash, CompactTarget, TxMerkleNode, Weight};
+use thiserror::Error;
 
 use super::ParsedTx;
 use super::reader::{DecodeError, Reader, size_length};
 use super::tx::{UnboundTx, weight_of};
 
 /// Why bytes are not a block.
-pub type BlockDecodeError = DecodeError;
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("block does not decode: {0}")]
+pub struct BlockDecodeError(#[from] pub DecodeError);
 
 /// Bytes of a header.
 pub const HEADER_BYTES: usize = 80;

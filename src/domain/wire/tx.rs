@@ -8,11 +8,14 @@ use bitcoin::transaction::Version;
 use bitcoin::{
     Amount, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, Weight, Witness, Wtxid,
 };
+use thiserror::Error;
 
 use super::reader::{DecodeError, Reader};
 
 /// Why bytes are not a transaction.
-pub type TxDecodeError = DecodeError;
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("transaction does not decode: {0}")]
+pub struct TxDecodeError(#[from] pub DecodeError);
 
 /// An input takes at least so many bytes: outpoint, an empty script, sequence.
 const INPUT_BYTES_MIN: usize = 41;

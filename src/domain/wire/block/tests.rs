@@ -46,7 +46,7 @@ fn d09_the_weight_counts_header_and_count() {
 #[test]
 fn what_is_no_block() {
     let raw = serialize(&block_of(2));
-    let check = |raw: &[u8], error: DecodeError| assert_eq!(ParsedBlock::decode(raw), Err(error));
+    let check = |raw: &[u8], error: DecodeError| assert_eq!(ParsedBlock::decode(raw), Err(error.into()));
     check(&raw[..79], DecodeError::Truncated);
     check(&raw[..raw.len() - 1], DecodeError::Truncated);
     check(&[raw.as_slice(), &[0]].concat(), DecodeError::TrailingBytes);

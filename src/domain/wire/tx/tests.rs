@@ -56,12 +56,13 @@ fn d02_many_witness_items_are_no_matter_of_the_encoding() {
 fn d20_bytes_after_a_transaction_are_refused() {
     let mut raw = serialize(&spend(Witness::new()));
     raw.push(0);
-    assert_eq!(ParsedTx::decode(&raw), Err(DecodeError::TrailingBytes));
+    assert_eq!(ParsedTx::decode(&raw), Err(DecodeError::TrailingBytes.into()));
 }
 
 #[test]
 fn what_is_no_transaction() {
-    let check = |raw: &[u8], error: DecodeError| assert_eq!(ParsedTx::decode(raw), Err(error), "{raw:02x?}");
+    let check =
+        |raw: &[u8], error: DecodeError| assert_eq!(ParsedTx::decode(raw), Err(error.into()), "{raw:02x?}");
     check(&[], DecodeError::Truncated);
     check(&[2, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0], DecodeError::UnknownFlag);
     check(&[2, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0], DecodeError::SuperfluousWitness);
