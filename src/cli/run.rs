@@ -1,0 +1,100 @@
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::exit::Exit;
+use super::settings::{Given, Settings, SettingsError};
+
+/// Arguments of `adit run`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// Inject panics where an operator asks for it (`adit ctl actor panic NAME`).
+    #[arg(long)]
+    chaos: bool,
+    /// Connect to this node; may be given more than once.
+    #[arg(long, value_name = "HOST:PORT")]
+    connect: Vec<String>,
+    /// Only read the configuration and print what it comes to.
+    #[arg(long, required = true)]
+    check: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  adit run                                       mainnet, everything in ~/.adit
+  adit run --config adit.toml --check            is this file sound?
+  adit run --network regtest --datadir /tmp/a --connect 127.0.0.1:18444
+  adit run --set pool.address=bc1q... --set stratum.listen=0.0.0.0:3333
+  ADIT_LOG_LEVEL=debug adit run                  every key is a variable too
+
+Ctrl-C and SIGTERM end it in order; a second one at once.";
+
+/// The flags that every command has that reads a configuration.
+#[derive(Debug, Default, Args)]
+pub(crate) struct SettingsArgs {
+    /// A TOML file with keys as in config/default.toml.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// mainnet, testnet3, testnet4, signet or regtest.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) network: Option<String>,
+    /// Where the node keeps everything.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) datadir: Option<PathBuf>,
+    /// Set a key of the configuration; may be given more than once.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+impl SettingsArgs {
+    /// Reads every layer; `more` are flags of the command's own: flag, key, value.
+    pub(crate) fn given(&self, more: Vec<(String, String, String)>) -> Result<Given, SettingsError> {
+        let mut flags = Vec::new();
+        for set in &self.set {
+            let (key, value) = set.split_once('=').ok_or_else(|| SettingsError::NoEquals(set.clone()))?;
+            flags.push(("--set".to_owned(), key.trim().to_owned(), value.to_owned()));
+        }
+        let datadir = self.datadir.as_ref().map(|d| d.display().to_string());
+        for (name, value) in [("network", self.network.clone()), ("datadir", datadir)] {
+            flags.extend(value.map(|v| (format!("--{name}"), name.to_owned(), v)));
+        }
+        flags.extend(more);
+        Given::collect(self.config.as_deref(), flags)
+    }
+}
+
+impl RunArgs {
+    fn flags(&self) -> Vec<(String, String, String)> {
+        let flag = |name: &str, key: &str, value: String| (name.to_owned(), key.to_owned(), value);
+        let mut flags = Vec::new();
+        if self.chaos {
+            flags.push(flag("--chaos", "chaos", "true".to_owned()));
+        }
+        if !self.connect.is_empty() {
+            flags.push(flag("--connect", "p2p.connect", self.connect.join(",")));
+        }
+        flags
+    }
+}
+
+/// Runs the node until it is told to stop.
+pub(crate) fn run(args: &RunArgs) -> Exit {
+    match read(args) {
+        Ok((_, lines)) => {
+            for line in lines {
+                println!("{line}");
+            }
+            Exit::Done
+        }
+        Err(error) => Exit::Config.because(error),
+    }
+}
+
+/// The settings, and what they come to for people.
+fn read(args: &RunArgs) -> Result<(Settings, Vec<String>), SettingsError> {
+    let given = args.settings.given(args.flags())?;
+    Ok((Settings::read(&given)?, Settings::explain(&given)?))
+}

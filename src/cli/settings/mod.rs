@@ -1,0 +1,108 @@
+//! The configuration: layers laid over each other, and the values that come of them.
+//!
+//! Owns: every key's kind and bounds, the precedence, and what a person reads when a key or value is wrong. Must not know:
+//! what the values do. The keys, their units and their defaults stand in config/default.toml, which is part of the binary.
+
+mod error;
+mod layers;
+mod network;
+mod parts;
+mod reader;
+
+use std::path::PathBuf;
+
+use adit_actors::root::{
+    ChainSettings, MempoolSettings, NodeConfig, PeerSettings, PoolSettings, RpcSettings, SetLogLevel,
+};
+use adit_actors::supervision::Intensity;
+use adit_store::DataDir;
+
+pub(crate) use error::{Place, SettingsError};
+pub(crate) use layers::Given;
+pub(crate) use network::Network;
+use reader::Reader;
+
+use super::logging;
+
+/// All of the configuration, typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// `network`.
+    pub(crate) network: Network,
+    /// `datadir`.
+    pub(crate) datadir: PathBuf,
+    /// `chaos`.
+    pub(crate) chaos: bool,
+    /// `log.level`.
+    pub(crate) log_level: String,
+    /// `chain.*`.
+    pub(crate) chain: ChainSettings,
+    /// `p2p.*`.
+    pub(crate) peer: PeerSettings,
+    /// `mempool.*`.
+    pub(crate) mempool: MempoolSettings,
+    /// `pool.*` and `stratum.*`; none where there is no address to pay to or nowhere to listen.
+    pub(crate) pool: Option<PoolSettings>,
+    /// `rpc.*`.
+    pub(crate) rpc: RpcSettings,
+    /// `supervision.*`.
+    pub(crate) intensity: Intensity,
+}
+
+impl Settings {
+    /// Lays the layers over each other and types what comes of it.
+    pub(crate) fn read(given: &Given) -> Result<Settings, SettingsError> {
+        let home = std::env::var_os("HOME").filter(|h| !h.is_empty()).map(PathBuf::from);
+        let mut reader = Reader::new(layers::merge(given)?, home);
+        let settings = Settings::take(&mut reader)?;
+        let untaken = reader.rest().next().cloned();
+        untaken.map_or(Ok(settings), |key| Err(SettingsError::unknown(&key, &Place::Default)))
+    }
+
+    fn take(r: &mut Reader) -> Result<Settings, SettingsError> {
+        let network = Network::from_entry(&r.entry("network")?)?;
+        let place = r.place("datadir");
+        let datadir =
+            r.path("datadir")?.ok_or_else(|| SettingsError::bad("datadir", "", &place, "a path"))?;
+        Ok(Settings {
+            network,
+            chaos: r.flag("chaos")?,
+            log_level: r
+                .one("log.level", logging::DIRECTIVES, |t| logging::parse(t).ok().map(|_| t.to_owned()))?,
+            chain: parts::chain(r)?,
+            peer: parts::peer(r)?,
+            mempool: parts::mempool(r)?,
+            pool: parts::pool(r, network)?,
+            rpc: parts::rpc(r, &DataDir::folder(&datadir, network.as_str()))?,
+            intensity: parts::intensity(r)?,
+            datadir,
+        })
+    }
+
+    /// Every key's value and where it stands, a line each.
+    pub(crate) fn explain(given: &Given) -> Result<Vec<String>, SettingsError> {
+        let line = |(key, entry): (String, layers::Entry)| {
+            format!("{key} = {:?}  # {}", entry.raw.to_string(), entry.place)
+        };
+        Ok(layers::merge(given)?.into_iter().map(line).collect())
+    }
+
+    /// What the node is told.
+    pub(crate) fn into_node(self, set_log_level: SetLogLevel) -> NodeConfig {
+        NodeConfig {
+            network: self.network.to_bitcoin(),
+            datadir: self.datadir,
+            chain: self.chain,
+            mempool: self.mempool,
+            peer: self.peer,
+            pool: self.pool,
+            rpc: self.rpc,
+            intensity: self.intensity,
+            chaos: self.chaos,
+            set_log_level,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+//! The tables of the configuration, one function each.
+
+use std::path::Path;
+use std::time::Duration;
+
+use adit_actors::root::{
+    ChainSettings, MempoolSettings, PeerSettings, PoolSettings, RpcAuth, RpcSettings, RpcTcp,
+};
+use adit_actors::supervision::Intensity;
+use adit_domain::units::Difficulty;
+use bitcoin::address::NetworkUnchecked;
+use bitcoin::{Address, ScriptBuf};
+
+use super::reader::Reader;
+use super::{Network, SettingsError};
+
+pub(super) fn chain(r: &mut Reader) -> Result<ChainSettings, SettingsError> {
+    Ok(ChainSettings {
+        cache_mib: r.number("chain.cache_mib", 4, 1 << 20, "MiB")?,
+        script_threads: r.number("chain.script_threads", 0, 256, "threads; 0: one a core")?,
+    })
+}
+
+pub(super) fn peer(r: &mut Reader) -> Result<PeerSettings, SettingsError> {
+    let host_port = |t: &str| {
+        let (host, port) = t.rsplit_once(':')?;
+        let sound = !host.is_empty() && port.parse::<u16>().is_ok_and(|p| p != 0);
+        sound.then(|| t.to_owned())
+    };
+    Ok(PeerSettings {
+        listen: r.listen("p2p.listen")?,
+        connect: r.many("p2p.connect", "a list of HOST:PORT such as 127.0.0.1:18444", host_port)?,
+        inbound_max: r.number("p2p.inbound_max", 0, 10_000, "connections")?,
+    })
+}
+
+pub(super) fn mempool(r: &mut Reader) -> Result<MempoolSettings, SettingsError> {
+    Ok(MempoolSettings {
+        max_mib: r.number("mempool.max_mib", 5, 1 << 16, "MiB")?,
+        min_fee_sat_per_kvb: r.number("mempool.min_fee_sat_per_kvb", 0, 100_000_000, "satoshis")?,
+    })
+}
+
+/// All of the keys are read and checked, whether the pool is on or off.
+pub(super) fn pool(r: &mut Reader, network: Network) -> Result<Option<PoolSettings>, SettingsError> {
+    let payout_script = payout_script(r, network)?;
+    let listen = r.listen("stratum.listen")?;
+    let (difficulty_start, difficulty_min, difficulty_max) = difficulties(r)?;
+    let fee_basis_points = r.number("pool.fee_basis_points", 0, 10_000, "hundredths of a percent")?;
+    let window_factor = r.number("pool.window_factor", 1, 1000, "blocks' work")?;
+    let shares_per_minute = r.number("stratum.shares_per_minute", 1, 6000, "shares a minute")?;
+    let connections_max = r.number("stratum.connections_max", 1, 1_000_000, "connections")?;
+    let connections_per_ip_max = r.number("stratum.connections_per_ip_max", 1, 1_000_000, "connections")?;
+    let (Some(payout_script), Some(listen)) = (payout_script, listen) else { return Ok(None) };
+    Ok(Some(PoolSettings {
+        listen,
+        payout_script,
+        fee_basis_points,
+        window_factor,
+        difficulty_start,
+        difficulty_min,
+        difficulty_max,
+        shares_per_minute,
+        connections_max,
+        connections_per_ip_max,
+    }))
+}
+
+/// Where found blocks pay to; none where the pool is off.
+fn payout_script(r: &mut Reader, network: Network) -> Result<Option<ScriptBuf>, SettingsError> {
+    let expected = format!("an address of {network}, or nothing");
+    r.one("pool.address", &expected, |t| {
+        if t.is_empty() {
+            return Some(None);
+        }
+        let unchecked: Address<NetworkUnchecked> = t.parse().ok()?;
+        let address = unchecked.require_network(network.to_bitcoin()).ok()?;
+        Some(Some(address.script_pubkey()))
+    })
+}
+
+/// Start, lowest and highest; the start lies between the others.
+fn difficulties(r: &mut Reader) -> Result<(Difficulty, Difficulty, Difficulty), SettingsError> {
+    let key = "stratum.difficulty_start";
+    let (place, typed) = (r.place(key), r.typed(key));
+    let start = r.difficulty(key)?;
+    let min = r.difficulty("stratum.difficulty_min")?;
+    let max = r.difficulty("stratum.difficulty_max")?;
+    if !(min..=max).contains(&start) {
+        let expected = "a difficulty from stratum.difficulty_min to stratum.difficulty_max";
+        return Err(SettingsError::bad(key, &typed, &place, expected));
+    }
+    Ok((start, min, max))
+}
+
+pub(super) fn rpc(r: &mut Reader, folder: &Path) -> Result<RpcSettings, SettingsError> {
+    let socket = r.path("rpc.socket")?;
+    let listen = r.listen("rpc.listen")?;
+    let token = r.path("rpc.token_file")?.unwrap_or_else(|| folder.join("rpc.token"));
+    let auth = tls(r)?.unwrap_or(RpcAuth::Token { file: token });
+    Ok(RpcSettings { socket, tcp: listen.map(|listen| RpcTcp { listen, auth }) })
+}
+
+/// All three files or none.
+fn tls(r: &mut Reader) -> Result<Option<RpcAuth>, SettingsError> {
+    let place = r.place("rpc.tls_cert");
+    match (r.path("rpc.tls_cert")?, r.path("rpc.tls_key")?, r.path("rpc.tls_client_ca")?) {
+        (None, None, None) => Ok(None),
+        (Some(cert), Some(key), Some(client_ca)) => Ok(Some(RpcAuth::MutualTls { cert, key, client_ca })),
+        (cert, ..) => {
+            let typed = cert.map(|c| c.display().to_string()).unwrap_or_default();
+            let expected = "rpc.tls_cert, rpc.tls_key and rpc.tls_client_ca together, or none of them";
+            Err(SettingsError::bad("rpc.tls_cert", &typed, &place, expected))
+        }
+    }
+}
+
+pub(super) fn intensity(r: &mut Reader) -> Result<Intensity, SettingsError> {
+    Ok(Intensity {
+        restarts_max: r.number("supervision.restarts_max", 0, 10_000, "restarts")?,
+        period: Duration::from_secs(r.number("supervision.period_s", 1, 86_400, "seconds")?),
+    })
+}
