@@ -77,12 +77,12 @@ fn what_is_not_known_is_ignored() {
 
 #[test]
 fn more_items_than_allowed_are_refused_by_their_count() {
-    let claims = |n: u32| [&[0xfe][..], &n.to_le_bytes()].concat();
+    let claims = |n: u64| encode::serialize(&VarInt(n));
     let locator = |n: u8| [&[0u8; 4][..], &[n]].concat();
     for (command, payload, count) in [
         ("inv", claims(50_001), 50_001),
         ("getdata", claims(50_001), 50_001),
-        ("notfound", claims(u32::MAX), u64::from(u32::MAX)),
+        ("notfound", claims(u64::MAX), u64::MAX),
         ("headers", claims(2_001), 2_001),
         ("getheaders", locator(102), 102),
         ("getblocks", locator(102), 102),

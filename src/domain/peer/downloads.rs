@@ -1,0 +1,221 @@
+//! Which block is asked of which peer: one board for all connections.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bitcoin::BlockHash;
+
+use super::NodeView;
+use super::limits::{
+    BLOCK_MS_MAX, BLOCK_REASSIGN_MS, BLOCK_WINDOW, BLOCKS_IN_FLIGHT_MAX, STALL_MS_MAX, STALL_MS_MIN,
+};
+use crate::units::{Height, UnixMillis};
+
+/// A connection's number.
+pub type PeerId = u64;
+
+/// Bodies asked for in one look at the chain.
+const QUEUE_MAX: usize = 1_024;
+
+/// The board: who fetches which block, who exchanges headers first, who holds the others up.
+#[derive(Debug)]
+pub struct Downloads {
+    queue: VecDeque<(BlockHash, Height)>,
+    flights: BTreeMap<BlockHash, Flight>,
+    counts: BTreeMap<PeerId, usize>,
+    staller: Option<(PeerId, UnixMillis)>,
+    stall_ms: u64,
+    headers_turn: Option<PeerId>,
+    window_full: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Flight {
+    peer: PeerId,
+    height: Height,
+    asked_at: UnixMillis,
+    arrived: bool,
+}
+
+impl Default for Downloads {
+    fn default() -> Self {
+        Downloads {
+            queue: VecDeque::new(),
+            flights: BTreeMap::new(),
+            counts: BTreeMap::new(),
+            staller: None,
+            stall_ms: STALL_MS_MIN,
+            headers_turn: None,
+            window_full: false,
+        }
+    }
+}
+
+impl Downloads {
+    /// The blocks that `peer`, whose chain reaches `reach`, is asked for now.
+    pub fn assign(
+        &mut self,
+        peer: PeerId,
+        reach: Height,
+        view: &dyn NodeView,
+        now: UnixMillis,
+    ) -> Vec<BlockHash> {
+        let free = BLOCKS_IN_FLIGHT_MAX.saturating_sub(self.in_flight(peer));
+        // Asked for in batches of half the slots: an exchange a block would cost more than the block.
+        if free < BLOCKS_IN_FLIGHT_MAX / 2 {
+            return Vec::new();
+        }
+        if self.queue.is_empty() {
+            self.look(view);
+        }
+        let mut chosen = Vec::new();
+        while chosen.len() < free
+            && let Some((hash, height)) = self.queue.front().copied()
+            && height <= reach
+        {
+            self.queue.pop_front();
+            if !self.flights.contains_key(&hash) && !view.has_block(&hash) {
+                self.take_off(hash, height, peer, now);
+                chosen.push(hash);
+            }
+        }
+        if chosen.is_empty() && self.queue.is_empty() {
+            chosen.extend(self.retake(peer, reach, now));
+            self.suspect(peer, now);
+        }
+        chosen
+    }
+
+    /// A block has arrived from `peer`; its flight lasts until it is judged. Says whether it was asked for.
+    pub fn arrived(&mut self, hash: &BlockHash, now: UnixMillis) -> bool {
+        let Some(flight) = self.flights.get_mut(hash) else { return false };
+        if !std::mem::replace(&mut flight.arrived, true) {
+            let peer = flight.peer;
+            self.land(peer);
+            self.quicken(peer);
+            // The others in its queue have waited for this one.
+            self.flights
+                .values_mut()
+                .filter(|f| f.peer == peer && !f.arrived)
+                .for_each(|f| f.asked_at = f.asked_at.max(now));
+        }
+        true
+    }
+
+    /// The chain has judged a block.
+    pub fn judged(&mut self, hash: &BlockHash) {
+        if let Some(flight) = self.flights.remove(hash)
+            && !flight.arrived
+        {
+            self.land(flight.peer);
+        }
+    }
+
+    /// `peer` does not have a block that it was asked for.
+    pub fn refused(&mut self, hash: &BlockHash, peer: PeerId) {
+        if self.flights.get(hash).is_some_and(|f| f.peer == peer && !f.arrived) {
+            self.judged(hash);
+            self.queue.clear();
+        }
+    }
+
+    /// `peer` is gone: what it was asked for is asked of others.
+    pub fn forget(&mut self, peer: PeerId) {
+        self.flights.retain(|_, f| f.peer != peer || f.arrived);
+        self.counts.remove(&peer);
+        self.queue.clear();
+        self.staller = self.staller.filter(|(staller, _)| *staller != peer);
+        self.headers_turn = self.headers_turn.filter(|holder| *holder != peer);
+    }
+
+    /// Blocks that `peer` was asked for and that have not come.
+    pub fn in_flight(&self, peer: PeerId) -> usize {
+        self.counts.get(&peer).copied().unwrap_or(0)
+    }
+
+    /// Whether `peer` holds the others up for longer than is borne. Each time this is so, the next is borne for longer.
+    pub fn stalls(&mut self, peer: PeerId, now: UnixMillis) -> bool {
+        let stalls = self.staller.is_some_and(|(p, since)| p == peer && now.ms_since(since) > self.stall_ms);
+        if stalls {
+            self.stall_ms = self.stall_ms.saturating_mul(2).min(STALL_MS_MAX);
+        }
+        stalls
+    }
+
+    /// Whether a block is overdue from `peer`.
+    pub fn overdue(&self, peer: PeerId, now: UnixMillis) -> bool {
+        let others = u64::try_from(self.counts.len().saturating_sub(1)).unwrap_or(u64::MAX);
+        let most = BLOCK_MS_MAX.saturating_add((BLOCK_MS_MAX / 2).saturating_mul(others));
+        self.flights.values().any(|f| f.peer == peer && !f.arrived && now.ms_since(f.asked_at) > most)
+    }
+
+    /// The best chain of headers may be another: what to ask for is looked up anew.
+    pub fn reconsider(&mut self) {
+        self.queue.clear();
+    }
+
+    /// Takes the one turn at the first exchange of headers, if it is free or `peer`'s already.
+    pub fn take_headers_turn(&mut self, peer: PeerId) -> bool {
+        *self.headers_turn.get_or_insert(peer) == peer
+    }
+
+    /// Gives the turn back.
+    pub fn end_headers_turn(&mut self, peer: PeerId) {
+        self.headers_turn = self.headers_turn.filter(|holder| *holder != peer);
+    }
+
+    /// The next missing bodies, within the window above the lowest.
+    fn look(&mut self, view: &dyn NodeView) {
+        let wanted = view.blocks_wanted(QUEUE_MAX);
+        let Some((_, lowest)) = wanted.first().copied() else { return };
+        let within = |height: Height| height.blocks_above(lowest) < BLOCK_WINDOW;
+        let beyond = wanted.iter().any(|(_, height)| !within(*height));
+        let new = wanted.into_iter().filter(|(hash, h)| within(*h) && !self.flights.contains_key(hash));
+        self.queue = new.collect();
+        self.window_full = beyond && self.queue.is_empty();
+    }
+
+    fn take_off(&mut self, hash: BlockHash, height: Height, peer: PeerId, now: UnixMillis) {
+        self.flights.insert(hash, Flight { peer, height, asked_at: now, arrived: false });
+        let count = self.counts.entry(peer).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    fn land(&mut self, peer: PeerId) {
+        if let Some(count) = self.counts.get_mut(&peer) {
+            *count = count.saturating_sub(1);
+        }
+        self.counts.retain(|_, count| *count > 0);
+    }
+
+    /// The lowest block that another peer owes for too long.
+    fn retake(&mut self, peer: PeerId, reach: Height, now: UnixMillis) -> Option<BlockHash> {
+        let late = |f: &Flight| {
+            f.peer != peer && !f.arrived && f.height <= reach && now.ms_since(f.asked_at) > BLOCK_REASSIGN_MS
+        };
+        let (hash, flight) = self.flights.iter().filter(|(_, f)| late(f)).min_by_key(|(_, f)| f.height)?;
+        let (hash, flight) = (*hash, *flight);
+        self.land(flight.peer);
+        self.take_off(hash, flight.height, peer, now);
+        Some(hash)
+    }
+
+    /// `peer` has nothing to fetch: if that is since another one owes the lowest missing block, that one is the staller.
+    fn suspect(&mut self, peer: PeerId, now: UnixMillis) {
+        let owed = self.flights.values().filter(|f| !f.arrived);
+        let Some(lowest) = owed.min_by_key(|f| f.height) else { return };
+        let news = self.staller.is_none_or(|(staller, _)| staller != lowest.peer);
+        if self.window_full && lowest.peer != peer && news {
+            self.staller = Some((lowest.peer, now));
+        }
+    }
+
+    /// A block came: its sender stalls nobody, and the patience shrinks again by 15 %.
+    fn quicken(&mut self, peer: PeerId) {
+        self.staller = self.staller.filter(|(staller, _)| *staller != peer);
+        self.stall_ms = (self.stall_ms / 100).saturating_mul(85).max(STALL_MS_MIN);
+    }
+}
+
+#[cfg(test)]
+#[path = "downloads/tests.rs"]
+mod tests;

@@ -1,0 +1,85 @@
+//! A node to be tested against: headers in a row, some of them with bodies. Proof of work is nobody's matter here.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use bitcoin::block::{Header, Version};
+use bitcoin::hashes::Hash;
+use bitcoin::{BlockHash, CompactTarget, TxMerkleNode};
+
+use super::{NodeView, TxRef};
+use crate::units::Height;
+
+pub(super) struct FakeNode {
+    pub headers: Vec<Header>,
+    pub bodies: RefCell<BTreeSet<BlockHash>>,
+    pub txs: RefCell<BTreeSet<TxRef>>,
+    pub own_nonce: u64,
+}
+
+/// A chain of `len` headers, the same for the same `branch` up from `fork`.
+pub(super) fn chain(len: usize, fork: usize, branch: u32) -> Vec<Header> {
+    let mut headers: Vec<Header> = Vec::new();
+    for n in 0..len {
+        headers.push(Header {
+            version: Version::ONE,
+            prev_blockhash: headers.last().map_or(BlockHash::all_zeros(), Header::block_hash),
+            merkle_root: TxMerkleNode::all_zeros(),
+            time: n as u32,
+            bits: CompactTarget::from_consensus(0x207f_ffff),
+            nonce: if n < fork { 0 } else { branch },
+        });
+    }
+    headers
+}
+
+impl FakeNode {
+    /// Knows `len` headers of the trunk and the bodies of the lowest `bodies` of them.
+    pub(super) fn new(len: usize, bodies: usize) -> FakeNode {
+        let headers = chain(len, len, 0);
+        let bodies = headers.iter().take(bodies).map(Header::block_hash).collect();
+        FakeNode { headers, bodies: RefCell::new(bodies), txs: RefCell::default(), own_nonce: 777 }
+    }
+
+    fn at(&self, n: usize) -> (BlockHash, Height) {
+        (self.headers[n].block_hash(), Height::new(n as u32))
+    }
+}
+
+impl NodeView for FakeNode {
+    fn tip(&self) -> (BlockHash, Height) {
+        let bodies = self.bodies.borrow();
+        let n = self.headers.iter().take_while(|h| bodies.contains(&h.block_hash())).count();
+        self.at(n - 1)
+    }
+    fn best_header(&self) -> (BlockHash, Height) {
+        self.at(self.headers.len() - 1)
+    }
+    fn has_header(&self, hash: &BlockHash) -> bool {
+        self.headers.iter().any(|h| h.block_hash() == *hash)
+    }
+    fn has_block(&self, hash: &BlockHash) -> bool {
+        self.bodies.borrow().contains(hash)
+    }
+    fn locator(&self) -> Vec<BlockHash> {
+        self.headers.iter().rev().map(Header::block_hash).collect()
+    }
+    fn headers_after(&self, locator: &[BlockHash], stop: BlockHash, most: usize) -> Vec<Header> {
+        let hashes: Vec<BlockHash> = self.headers.iter().map(Header::block_hash).collect();
+        let from = locator.iter().find_map(|l| hashes.iter().position(|h| h == l)).unwrap_or(0) + 1;
+        let to = hashes.iter().position(|h| *h == stop).map_or(hashes.len(), |n| n + 1);
+        self.headers.get(from..to).unwrap_or(&[]).iter().take(most).copied().collect()
+    }
+    fn blocks_wanted(&self, most: usize) -> Vec<(BlockHash, Height)> {
+        (0..self.headers.len()).map(|n| self.at(n)).filter(|(h, _)| !self.has_block(h)).take(most).collect()
+    }
+    fn knows_tx(&self, tx: &TxRef) -> bool {
+        self.txs.borrow().contains(tx)
+    }
+    fn held_txs(&self, most: usize) -> Vec<TxRef> {
+        self.txs.borrow().iter().take(most).copied().collect()
+    }
+    fn is_own_nonce(&self, nonce: u64) -> bool {
+        nonce == self.own_nonce
+    }
+}
