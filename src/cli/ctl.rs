@@ -1,0 +1,353 @@
+//! `adit ctl`: looks at a running node and steers it, over its control interface.
+//!
+//! Owns: the arguments, the connection, how an answer looks to a person and to a program. Must not know: any rule.
+
+mod connect;
+mod input;
+mod show;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use adit_proto::v1;
+use clap::{Args, Subcommand};
+use thiserror::Error;
+use tonic::{Code, Request, Status};
+
+use connect::Node;
+use show::View;
+
+/// The node answered that it will not, or that something is wrong with what was asked.
+pub(crate) const EXIT_REFUSED: u8 = 1;
+/// What was given on the command line can't be read (sysexits.h: EX_NOINPUT).
+pub(crate) const EXIT_INPUT: u8 = 66;
+/// No node answers there (sysexits.h: EX_UNAVAILABLE).
+pub(crate) const EXIT_UNREACHABLE: u8 = 69;
+
+/// How long an answer may take; a node that is busy connecting blocks still answers at once.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// How long the walk over all coins may take: minutes on mainnet's 170 million.
+const UTXO_WITHIN: Duration = Duration::from_secs(1800);
+
+const EXAMPLES: &str = "\
+Examples:
+  adit ctl info                                  the node of the default datadir
+  adit ctl --datadir /srv/adit --network regtest actors
+  adit ctl workers --json | jq '.[].hashrate'
+  adit ctl tx 0200000001...                      or: adit ctl tx signed.hex
+  adit ctl log debug
+  adit ctl --url http://127.0.0.1:8420 --token-file /srv/adit/rpc.token info";
+
+/// Looks at a running node and steers it.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct CtlArgs {
+    /// The node's datadir; its socket is found in it.
+    #[arg(long, value_name = "DIR", env = "ADIT_DATADIR", global = true)]
+    pub(crate) datadir: Option<PathBuf>,
+    /// Which network's node, where the datadir holds several.
+    #[arg(long, value_name = "NETWORK", env = "ADIT_NETWORK", global = true)]
+    pub(crate) network: Option<String>,
+    /// Over TCP instead: http://HOST:PORT or https://HOST:PORT.
+    #[arg(long, value_name = "URL", env = "ADIT_URL", global = true, conflicts_with = "datadir")]
+    pub(crate) url: Option<String>,
+    /// The file that holds the token (TCP).
+    #[arg(long, value_name = "FILE", env = "ADIT_TOKEN_FILE", global = true)]
+    pub(crate) token_file: Option<PathBuf>,
+    /// The authority of the node's certificate, PEM (https).
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) ca: Option<PathBuf>,
+    /// Our certificate, PEM (https).
+    #[arg(long, value_name = "FILE", global = true, requires = "key")]
+    pub(crate) cert: Option<PathBuf>,
+    /// Its key, PEM (https).
+    #[arg(long, value_name = "FILE", global = true, requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+    /// JSON for programs instead of a table for people.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: CtlCommand,
+}
+
+/// What to do.
+#[derive(Subcommand, Clone, Debug)]
+pub(crate) enum CtlCommand {
+    /// What the node is and how far it has come.
+    Info,
+    /// Every actor, its restarts and its last panic.
+    Actors,
+    /// The connections to other nodes.
+    Peers,
+    /// The transactions that wait for a block.
+    Mempool,
+    /// What each worker has done.
+    Workers,
+    /// The blocks that the pool found.
+    Blocks,
+    /// What each account has.
+    Balances,
+    /// The miners' connections.
+    Sessions,
+    /// What is mined now.
+    Template,
+    /// The size of the coin set and its MuHash; slow on a large chain.
+    Utxo,
+    /// Prints what happens, as it happens, until Ctrl-C.
+    Events,
+    /// Submits a transaction.
+    Tx {
+        /// A file (hex or raw), the hex itself, or - for standard input.
+        #[arg(value_name = "FILE|HEX")]
+        tx: String,
+    },
+    /// Changes what is logged until the process ends.
+    Log {
+        /// error, warn, info, debug, trace, or a filter such as info,adit_actors=debug.
+        #[arg(value_name = "LEVEL")]
+        level: String,
+    },
+    /// Restarts an actor, or makes it panic.
+    Actor {
+        /// Which.
+        #[command(subcommand)]
+        action: ActorAction,
+    },
+    /// Stops the node in order.
+    Stop,
+}
+
+/// What to do with an actor.
+#[derive(Subcommand, Clone, Debug)]
+pub(crate) enum ActorAction {
+    /// Builds it again from what is durable.
+    Restart {
+        /// An actor's name (stratum-17) or a role's word (stratum).
+        name: String,
+    },
+    /// Makes it panic; only where the node runs with --chaos.
+    Panic {
+        /// An actor's name (stratum-17) or a role's word (stratum).
+        name: String,
+    },
+}
+
+/// Why a command failed.
+#[derive(Debug, Error)]
+pub(crate) enum CtlError {
+    /// No socket, or nobody behind it.
+    #[error("no node is running in {0}")]
+    NotRunning(String),
+    /// More than one network's node runs in the datadir.
+    #[error("several nodes run in {datadir}: say which with --network {networks}")]
+    Several {
+        /// The datadir.
+        datadir: String,
+        /// Their networks.
+        networks: String,
+    },
+    /// The socket is there, but not for us.
+    #[error("cannot connect to {at}: {source}")]
+    Connect {
+        /// The socket or the address.
+        at: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The address does not answer, or not as it should.
+    #[error("cannot connect to {at}: {detail}")]
+    Transport {
+        /// The address.
+        at: String,
+        /// Why, with all its causes.
+        detail: String,
+    },
+    /// A file that was named can't be read.
+    #[error("cannot read {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is no token.
+    #[error("{0} holds no token")]
+    BadToken(String),
+    /// Neither a file nor hex.
+    #[error("{0} is neither a file nor a transaction in hex")]
+    NotATransaction(String),
+    /// More than any transaction has.
+    #[error("{0} is longer than any transaction")]
+    TooLong(String),
+    /// The home folder is not known.
+    #[error("no home folder: name the datadir with --datadir")]
+    NoHome,
+    /// A network that there is not.
+    #[error("no network is called {0}: mainnet, testnet3, testnet4, signet or regtest")]
+    NoSuchNetwork(String),
+    /// The node answered with an error.
+    #[error("{0}")]
+    Refused(String),
+    /// The node went away.
+    #[error("the node does not answer: {0}")]
+    Gone(String),
+    /// Nobody reads our output any more.
+    #[error("cannot write: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl CtlError {
+    /// The process's exit code.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            CtlError::NotRunning(_)
+            | CtlError::Connect { .. }
+            | CtlError::Transport { .. }
+            | CtlError::Gone(_) => EXIT_UNREACHABLE,
+            CtlError::Unreadable { .. }
+            | CtlError::BadToken(_)
+            | CtlError::NotATransaction(_)
+            | CtlError::TooLong(_)
+            | CtlError::NoHome
+            | CtlError::NoSuchNetwork(_)
+            | CtlError::Several { .. } => EXIT_INPUT,
+            CtlError::Refused(_) | CtlError::Output(_) => EXIT_REFUSED,
+        }
+    }
+}
+
+impl From<Status> for CtlError {
+    /// What the node says is for the caller; what the transport says is about the node.
+    fn from(status: Status) -> CtlError {
+        match status.code() {
+            Code::Unavailable if std::error::Error::source(&status).is_some() => {
+                CtlError::Gone(status.message().to_owned())
+            }
+            Code::Cancelled | Code::Unknown => CtlError::Gone(status.message().to_owned()),
+            Code::DeadlineExceeded => CtlError::Gone("no answer in time".to_owned()),
+            Code::Unauthenticated => CtlError::Refused(format!("not allowed: {}", status.message())),
+            _ => CtlError::Refused(status.message().to_owned()),
+        }
+    }
+}
+
+/// Runs one command; says what went wrong on standard error, in one line.
+pub(crate) async fn run(args: CtlArgs) -> ExitCode {
+    match execute(&args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        // The reader of a pipe that has seen enough is no failure of ours.
+        Err(CtlError::Output(e)) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("adit ctl: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+async fn execute(args: &CtlArgs) -> Result<(), CtlError> {
+    let node = Node::connect(args).await?;
+    match &args.command {
+        CtlCommand::Events => follow(&node, args.json).await,
+        command => print(&ask(&node, command).await?, args.json),
+    }
+}
+
+async fn ask(node: &Node, command: &CtlCommand) -> Result<View, CtlError> {
+    Ok(match command {
+        CtlCommand::Info => {
+            show::info(&node.admin().get_info(timed(v1::GetInfoRequest {})).await?.into_inner())
+        }
+        CtlCommand::Actors => show::actors(
+            &node.admin().list_actors(timed(v1::ListActorsRequest {})).await?.into_inner(),
+            now_ms(),
+        ),
+        CtlCommand::Peers => {
+            show::peers(&node.node().list_peers(timed(v1::ListPeersRequest {})).await?.into_inner(), now_ms())
+        }
+        CtlCommand::Mempool => {
+            show::mempool(&node.node().get_mempool(timed(v1::GetMempoolRequest {})).await?.into_inner())
+        }
+        CtlCommand::Workers => show::workers(
+            &node.pool().list_workers(timed(v1::ListWorkersRequest {})).await?.into_inner(),
+            now_ms(),
+        ),
+        CtlCommand::Blocks => {
+            show::blocks(&node.pool().list_blocks(timed(v1::ListBlocksRequest {})).await?.into_inner())
+        }
+        CtlCommand::Balances => {
+            show::balances(&node.pool().list_balances(timed(v1::ListBalancesRequest {})).await?.into_inner())
+        }
+        CtlCommand::Sessions => {
+            let sessions = node.pool().list_sessions(timed(v1::ListSessionsRequest {})).await?.into_inner();
+            show::sessions(&sessions, now_ms())
+        }
+        CtlCommand::Template => {
+            show::template(&node.pool().get_template(timed(v1::GetTemplateRequest {})).await?.into_inner())
+        }
+        CtlCommand::Utxo => {
+            let mut request = Request::new(v1::GetUtxoStatsRequest {});
+            request.set_timeout(UTXO_WITHIN);
+            show::utxo(&node.node().get_utxo_stats(request).await?.into_inner())
+        }
+        CtlCommand::Tx { tx } => {
+            let transaction = input::transaction(tx)?;
+            let request = timed(v1::SubmitTransactionRequest { transaction });
+            show::submitted(&node.node().submit_transaction(request).await?.into_inner())
+        }
+        CtlCommand::Log { level } => {
+            let request = timed(v1::SetLogLevelRequest { filter: level.clone() });
+            node.admin().set_log_level(request).await?;
+            show::logged(level)
+        }
+        CtlCommand::Actor { action: ActorAction::Restart { name } } => {
+            let request = timed(v1::RestartActorRequest { name: name.clone() });
+            show::told("restarted", &node.admin().restart_actor(request).await?.into_inner().names)
+        }
+        CtlCommand::Actor { action: ActorAction::Panic { name } } => {
+            let request = timed(v1::PanicActorRequest { name: name.clone() });
+            show::told("panicked", &node.admin().panic_actor(request).await?.into_inner().names)
+        }
+        CtlCommand::Stop => {
+            node.admin().stop(timed(v1::StopRequest {})).await?;
+            show::stopping()
+        }
+        CtlCommand::Events => View::default(),
+    })
+}
+
+async fn follow(node: &Node, json: bool) -> Result<(), CtlError> {
+    let mut events = node.events().subscribe(v1::SubscribeRequest {}).await?.into_inner();
+    while let Some(event) = events.message().await? {
+        let view = show::event(&event);
+        let line = if json { view.json.to_string() } else { view.text };
+        writeln!(io::stdout(), "{line}")?;
+    }
+    Ok(())
+}
+
+fn print(view: &View, json: bool) -> Result<(), CtlError> {
+    let mut out = io::stdout().lock();
+    if json {
+        writeln!(out, "{:#}", view.json)?;
+    } else {
+        writeln!(out, "{}", view.text)?;
+    }
+    Ok(())
+}
+
+fn timed<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(ANSWER_WITHIN);
+    request
+}
+
+fn now_ms() -> u64 {
+    use adit_domain::units::Clock;
+    adit_actors::clock::SystemClock.now().to_ms()
+}
