@@ -5,8 +5,17 @@
 //! Must not know: rules, which chain is best, when to flush, actors.
 #![cfg_attr(test, allow(clippy::as_conversions, missing_docs))]
 
+mod chain_db;
+mod codec;
 mod datadir;
 mod disk;
+mod fault;
+mod filter;
+mod flat;
 
+pub use chain_db::{ChainDb, CoinScan, CoinSnapshot, Flush, FlushState, MergeStep, NodeRecord};
+pub use codec::{CodecError, CompactCoin, UndoRecord};
 pub use datadir::{DataDir, DataDirError, FORMAT_VERSION};
 pub use disk::{Disk, DiskFile, MachineDisk};
+pub use fault::StoreFault;
+pub use flat::{BlockFiles, FileEnd, FilePos, UndoFiles};

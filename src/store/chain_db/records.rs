@@ -1,0 +1,162 @@
+use bitcoin::BlockHash;
+use bitcoin::block::Header;
+use bitcoin::consensus::encode;
+use bitcoin::hashes::Hash;
+
+use crate::codec::{CodecError, checksum, take_array};
+use crate::flat::{FileEnd, FilePos};
+use adit_domain::units::Height;
+
+/// Height big-endian, then the hash: sorted by height, so that parents come before children.
+pub(super) const NODE_KEY_BYTES: usize = 36;
+const HEADER_BYTES: usize = 80;
+
+/// What the last flush left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlushState {
+    /// The tip that the coins belong to.
+    pub tip: BlockHash,
+    /// Its height.
+    pub height: Height,
+    /// Flushes so far.
+    pub flushes: u64,
+    /// Blocks up to here have records.
+    pub blocks_end: FileEnd,
+    /// Undo data up to here has records.
+    pub undo_end: FileEnd,
+}
+
+/// What is stored of a header and its block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeRecord {
+    /// The header.
+    pub header: Header,
+    /// Its height.
+    pub height: Height,
+    /// Order of arrival: of two chains of equal work the first seen is the best.
+    pub sequence: u64,
+    /// What is known of its validity; the chain's own encoding.
+    pub status: u8,
+    /// Where its block lies.
+    pub block: Option<FilePos>,
+    /// Where its undo data lies.
+    pub undo: Option<FilePos>,
+}
+
+/// What is stored of a tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tier {
+    pub(super) table: u64,
+    pub(super) records: u64,
+}
+
+fn seal(mut bytes: Vec<u8>) -> Vec<u8> {
+    let sum = checksum(&[&bytes]);
+    bytes.extend_from_slice(&sum);
+    bytes
+}
+
+fn open(bytes: &[u8]) -> Result<&[u8], CodecError> {
+    let (body, sum) = bytes.split_last_chunk::<4>().ok_or(CodecError::Short)?;
+    if checksum(&[body]) == *sum { Ok(body) } else { Err(CodecError::Checksum) }
+}
+
+fn take_u32(rest: &mut &[u8]) -> Result<u32, CodecError> {
+    Ok(u32::from_le_bytes(take_array(rest)?))
+}
+
+fn take_u64(rest: &mut &[u8]) -> Result<u64, CodecError> {
+    Ok(u64::from_le_bytes(take_array(rest)?))
+}
+
+fn put_end(out: &mut Vec<u8>, end: FileEnd) {
+    out.extend_from_slice(&end.file.to_le_bytes());
+    out.extend_from_slice(&end.offset.to_le_bytes());
+}
+
+fn take_end(rest: &mut &[u8]) -> Result<FileEnd, CodecError> {
+    Ok(FileEnd { file: take_u32(rest)?, offset: take_u32(rest)? })
+}
+
+/// No block and no undo data has no bytes, so that a length of 0 says "none".
+fn put_pos(out: &mut Vec<u8>, pos: Option<FilePos>) {
+    let pos = pos.unwrap_or(FilePos { file: 0, offset: 0, len: 0 });
+    for part in [pos.file, pos.offset, pos.len] {
+        out.extend_from_slice(&part.to_le_bytes());
+    }
+}
+
+fn take_pos(rest: &mut &[u8]) -> Result<Option<FilePos>, CodecError> {
+    let pos = FilePos { file: take_u32(rest)?, offset: take_u32(rest)?, len: take_u32(rest)? };
+    Ok((pos.len > 0).then_some(pos))
+}
+
+fn done<T>(rest: &[u8], value: T) -> Result<T, CodecError> {
+    if rest.is_empty() { Ok(value) } else { Err(CodecError::Trailing) }
+}
+
+impl FlushState {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = self.tip.to_byte_array().to_vec();
+        out.extend_from_slice(&self.height.to_u32().to_le_bytes());
+        out.extend_from_slice(&self.flushes.to_le_bytes());
+        put_end(&mut out, self.blocks_end);
+        put_end(&mut out, self.undo_end);
+        seal(out)
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<FlushState, CodecError> {
+        let mut rest = open(bytes)?;
+        let state = FlushState {
+            tip: BlockHash::from_byte_array(take_array(&mut rest)?),
+            height: Height::new(take_u32(&mut rest)?),
+            flushes: take_u64(&mut rest)?,
+            blocks_end: take_end(&mut rest)?,
+            undo_end: take_end(&mut rest)?,
+        };
+        done(rest, state)
+    }
+}
+
+impl NodeRecord {
+    pub(super) fn key(&self) -> [u8; NODE_KEY_BYTES] {
+        let mut key = [0; NODE_KEY_BYTES];
+        let (height, hash) = key.split_at_mut(4);
+        height.copy_from_slice(&self.height.to_u32().to_be_bytes());
+        hash.copy_from_slice(self.header.block_hash().as_byte_array());
+        key
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = encode::serialize(&self.header);
+        out.extend_from_slice(&self.sequence.to_le_bytes());
+        out.push(self.status);
+        put_pos(&mut out, self.block);
+        put_pos(&mut out, self.undo);
+        seal(out)
+    }
+
+    pub(super) fn decode(key: &[u8; NODE_KEY_BYTES], value: &[u8]) -> Result<NodeRecord, CodecError> {
+        let mut rest = open(value)?;
+        let header: [u8; HEADER_BYTES] = take_array(&mut rest)?;
+        let header = encode::deserialize(&header).map_err(|_| CodecError::Range)?;
+        let sequence = take_u64(&mut rest)?;
+        let [status] = take_array(&mut rest)?;
+        let (block, undo) = (take_pos(&mut rest)?, take_pos(&mut rest)?);
+        let height = Height::new(u32::from_be_bytes(take_array(&mut key.as_slice())?));
+        let record = NodeRecord { header, height, sequence, status, block, undo };
+        if record.key() == *key { done(rest, record) } else { Err(CodecError::Checksum) }
+    }
+}
+
+impl Tier {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        seal([self.table.to_le_bytes(), self.records.to_le_bytes()].concat())
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Tier, CodecError> {
+        let mut rest = open(bytes)?;
+        let tier = Tier { table: take_u64(&mut rest)?, records: take_u64(&mut rest)? };
+        done(rest, tier)
+    }
+}
