@@ -30,6 +30,9 @@ pub enum CreditError {
     /// It was credited before.
     #[error("duplicate share")]
     Duplicate,
+    /// The address or the worker's name does not fit a record, or is no account.
+    #[error("a name that cannot be credited")]
+    Name,
     /// It could not be made durable: the process is about to end.
     #[error("share log: {0}")]
     Storage(String),
