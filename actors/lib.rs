@@ -12,4 +12,5 @@ pub mod events;
 pub mod house;
 pub mod messages;
 pub mod root;
+pub mod stratum;
 pub mod supervision;

@@ -72,6 +72,9 @@ pub enum CloseReason {
     /// Nothing valid came for too long, or too much that is invalid.
     #[error("too many invalid requests")]
     Invalid,
+    /// It is not in the store any more.
+    #[error("session ended")]
+    Gone,
     /// Its shares no longer fit in memory.
     #[error("{0}")]
     Seen(#[from] SeenFull),
@@ -189,6 +192,11 @@ impl Session {
         self.state.accepted = self.state.accepted.saturating_sub(1);
         self.state.rejected = self.state.rejected.saturating_add(1);
         self.save();
+    }
+
+    /// The connection ended; its miner may come back.
+    pub fn handle_end(&mut self, now: UnixMillis) {
+        self.store.retire(self.state.id(), now);
     }
 
     /// Whether a worker was authorised.

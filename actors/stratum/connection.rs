@@ -1,0 +1,219 @@
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::dev::ToEnvelope;
+use actix::{Addr, Handler, Message};
+use adit_domain::stratum::codec;
+use adit_domain::stratum::{Effect, Job};
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
+use futures::stream::{FuturesOrdered, StreamExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::credit::{self, Settled};
+use super::lines::LineReader;
+use super::{Links, SessionActor, writer};
+use crate::messages::payout::ShareRejected;
+use crate::messages::stratum::{
+    EndSession, HandleJob, HandleLine, HandleTick, Handled, OpenedSession, UncreditShare,
+};
+
+/// A miner must have authorised a worker within this time.
+const HANDSHAKE: Duration = Duration::from_secs(15);
+/// A miner that says nothing for this long is gone: its difficulty was halved twenty times by then.
+const IDLE: Duration = Duration::from_secs(600);
+/// The session hears of the time this often.
+const TICK: Duration = Duration::from_secs(10);
+/// Shares whose credit is waited for; beyond it nothing more is read. A thousand a second with 250 ms each.
+const IN_FLIGHT_MAX: usize = 256;
+/// Lines that may wait to be written: every share in flight has its answer, and some pushes go between; a notify has up to
+/// 4 kB, so that a miner that doesn't read holds about a megabyte at most. Beyond it the miner is dropped.
+const WRITE_QUEUE_MAX: usize = 512;
+/// What is left in the queue of a closed connection is written for this long.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// The connection ends.
+struct Ended;
+
+/// One miner's socket, above its session.
+struct Connection {
+    id: u64,
+    session: Addr<SessionActor>,
+    links: Links,
+    jobs: watch::Receiver<Option<Arc<Job>>>,
+    out: mpsc::Sender<Arc<str>>,
+    in_flight: FuturesOrdered<LocalBoxFuture<'static, Settled>>,
+    authorized: bool,
+    heard: Instant,
+}
+
+/// Serves one miner until either side ends it.
+pub(super) async fn run(stream: std::net::TcpStream, opened: OpenedSession, links: Links) {
+    let (id, session, ending) = (opened.id, opened.addr.clone(), links.clone());
+    if let Ok(stream) = TcpStream::from_std(stream) {
+        // Where it cannot be set, packets leave a little later.
+        let _ = stream.set_nodelay(true);
+        serve(stream, opened, links).await;
+    }
+    if session.send(EndSession).await.is_err() {
+        ending.store.retire(id, ending.shared.clock.now());
+    }
+}
+
+async fn serve(stream: TcpStream, opened: OpenedSession, links: Links) {
+    let (read, write) = stream.into_split();
+    let (out, lines) = mpsc::channel(WRITE_QUEUE_MAX);
+    let mut writer = pin!(writer::write_lines(write, lines));
+    let mut jobs = links.jobs.subscribe();
+    jobs.mark_changed();
+    let mut connection = Connection {
+        id: opened.id,
+        session: opened.addr,
+        links,
+        jobs,
+        out,
+        in_flight: FuturesOrdered::new(),
+        authorized: false,
+        heard: Instant::now(),
+    };
+    tokio::select! {
+        () = &mut writer => {}
+        _ = connection.attend(LineReader::new(read)) => {
+            // What was asked before the end is still answered, to whoever takes it.
+            let _ = tokio::time::timeout(DRAIN, async { tokio::join!(connection.drain(), writer) }).await;
+        }
+    }
+}
+
+impl Connection {
+    async fn attend(&mut self, mut lines: LineReader<OwnedReadHalf>) -> Result<(), Ended> {
+        let opened = Instant::now();
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let reads = self.in_flight.len() < IN_FLIGHT_MAX && self.out.capacity() > IN_FLIGHT_MAX;
+            let deadline = if self.authorized { self.heard + IDLE } else { opened + HANDSHAKE };
+            tokio::select! {
+                // The limits first: a flood of lines must not keep them from being looked at.
+                biased;
+                () = tokio::time::sleep_until(deadline) => return Err(Ended),
+                _ = tick.tick() => self.ask_and_do(HandleTick).await?,
+                _ = self.jobs.changed() => self.new_job().await?,
+                Some(settled) = self.in_flight.next() => self.settle(settled)?,
+                line = lines.next_line(), if reads => match line {
+                    Ok(Some(line)) => self.line(line).await?,
+                    Ok(None) | Err(_) => return Err(Ended),
+                },
+            }
+        }
+    }
+
+    /// Waits for the shares in flight, and closes the queue of what is written.
+    async fn drain(mut self) {
+        while let Some(settled) = self.in_flight.next().await {
+            if self.settle(settled).is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn new_job(&mut self) -> Result<(), Ended> {
+        let Some(job) = self.jobs.borrow_and_update().clone() else { return Ok(()) };
+        self.ask_and_do(HandleJob { job }).await
+    }
+
+    async fn line(&mut self, line: Arc<[u8]>) -> Result<(), Ended> {
+        self.heard = Instant::now();
+        match self.ask(HandleLine { line: Arc::clone(&line) }).await? {
+            Some(handled) => self.execute(handled),
+            // The session panicked over this line and is built again; the miner hears so.
+            None => self.answer(codec::reply_internal_error(&failed_id(&line))),
+        }
+    }
+
+    /// What is lost to a panic of the session is asked once more, as it was not the miner's doing.
+    async fn ask_and_do<M>(&mut self, message: M) -> Result<(), Ended>
+    where
+        M: Message<Result = Handled> + Clone + Send + 'static,
+        SessionActor: Handler<M>,
+        actix::Context<SessionActor>: ToEnvelope<SessionActor, M>,
+    {
+        let handled = match self.ask(message.clone()).await? {
+            Some(handled) => Some(handled),
+            None => self.ask(message).await?,
+        };
+        handled.map_or(Ok(()), |h| self.execute(h))
+    }
+
+    /// None where the session panicked over it.
+    async fn ask<M>(&mut self, message: M) -> Result<Option<Handled>, Ended>
+    where
+        M: Message<Result = Handled> + Send + 'static,
+        SessionActor: Handler<M>,
+        actix::Context<SessionActor>: ToEnvelope<SessionActor, M>,
+    {
+        match self.session.send(message).await {
+            Ok(handled) => Ok(Some(handled)),
+            Err(_) if self.session.connected() => Ok(None),
+            Err(_) => Err(Ended),
+        }
+    }
+
+    fn execute(&mut self, handled: Handled) -> Result<(), Ended> {
+        self.authorized |= handled.authorized;
+        for effect in handled.effects {
+            self.effect(effect)?;
+        }
+        Ok(())
+    }
+
+    fn effect(&mut self, effect: Effect) -> Result<(), Ended> {
+        match effect {
+            Effect::Block(block) => self.links.deps.sink.submit(block),
+            Effect::Reply(line) => return self.answer(line),
+            Effect::Push(line) => return self.write(line),
+            Effect::Credit { id, share } => {
+                let books = self.links.deps.credit.clone();
+                self.in_flight.push_back(credit::credit(books, id, share).boxed_local());
+            }
+            // For the figures only: where the books are busy it is left out.
+            Effect::Refused { worker } => drop(self.links.deps.rejected.try_send(ShareRejected { worker })),
+            Effect::Fault(error) => tracing::error!(session = self.id, %error, "session"),
+            Effect::Close(reason) => {
+                tracing::info!(session = self.id, %reason, "connection closed");
+                return Err(Ended);
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers leave in the order of the requests: behind the shares whose credit is waited for.
+    fn answer(&mut self, line: String) -> Result<(), Ended> {
+        if self.in_flight.is_empty() {
+            return self.write(line.into());
+        }
+        self.in_flight.push_back(std::future::ready(Settled::answer(line)).boxed_local());
+        Ok(())
+    }
+
+    fn settle(&mut self, settled: Settled) -> Result<(), Ended> {
+        if !settled.credited {
+            // For the figures only.
+            let _ = self.session.try_send(UncreditShare);
+        }
+        self.write(settled.line.into())
+    }
+
+    fn write(&mut self, line: Arc<str>) -> Result<(), Ended> {
+        self.out.try_send(line).map_err(|_| Ended)
+    }
+}
+
+/// The id of the line over which the session panicked; null where even that panics.
+fn failed_id(line: &[u8]) -> codec::RequestId {
+    std::panic::catch_unwind(|| codec::id_for_failure(line)).unwrap_or(codec::RequestId::NULL)
+}

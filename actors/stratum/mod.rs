@@ -1,0 +1,149 @@
+//! Miners: the listener, a connection task a socket, a session actor a connection, and the manager of them all.
+//!
+//! Owns: sockets, their limits, the order in which answers leave, where an effect of a session goes. Must not know: what a
+//! line means, when a share counts, what is owed for it.
+//!
+//! A socket belongs to its connection task, not to its session: the session may panic and be built again from the store, and
+//! the miner sees nothing of it but the answer to the one line.
+
+mod connection;
+mod credit;
+mod gate;
+mod lines;
+mod listener;
+mod manager;
+mod session;
+mod sink;
+mod writer;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Addr, Arbiter, ArbiterHandle, Recipient};
+use adit_domain::stratum::{Job, JobMaker, MemorySessionStore, NumberLease, SessionConfig, SessionStore};
+use adit_domain::template::BlockSink;
+use tokio::sync::watch;
+
+use crate::house::Shared;
+use crate::messages::payout::{CreditShare, ShareRejected};
+use crate::messages::template::GetTemplate;
+use crate::supervision::{ChildSpec, Intensity, OnExceeded, Role, Strategy};
+
+pub use manager::StratumActor;
+pub use session::SessionActor;
+pub use sink::NodeSink;
+
+/// The manager's mailbox: connections that open at once wait here, the rest in the kernel's queue of the socket.
+const MANAGER_MAILBOX_MAX: usize = 64;
+/// Threads of sessions at most; one carries some thousands of miners.
+const THREADS_MAX: usize = 4;
+
+/// How the pool is reached, and by how many.
+#[derive(Clone, Debug)]
+pub struct StratumConfig {
+    /// Where miners connect. Port 0: any free one.
+    pub listen: SocketAddr,
+    /// Connections at most; one more is accepted and closed.
+    pub connections_max: usize,
+    /// Connections at most from one address (of IPv6, from one /64).
+    pub connections_per_ip_max: usize,
+    /// The number of this server among those that share a ledger; the first byte of every extranonce1.
+    pub server: u8,
+    /// What all sessions have in common.
+    pub session: SessionConfig,
+    /// How many panics of the manager are borne.
+    pub intensity: Intensity,
+}
+
+/// Whom the pool's front talks to.
+#[derive(Clone)]
+pub struct StratumDeps {
+    /// The books.
+    pub credit: Recipient<CreditShare>,
+    /// The books, for the figures of refused shares.
+    pub rejected: Recipient<ShareRejected>,
+    /// Whom to ask for the first template.
+    pub template: Recipient<GetTemplate>,
+    /// Where found blocks go.
+    pub sink: Arc<dyn BlockSink>,
+    /// Where extranonces are leased.
+    pub lease: Arc<dyn NumberLease>,
+}
+
+/// The pool's front, started.
+pub struct Stratum {
+    /// The manager; `TemplateChanged` and `GetSessions` go here.
+    pub addr: Addr<StratumActor>,
+    /// Where miners connect.
+    pub local: SocketAddr,
+    /// The threads; they end with it.
+    pub arbiters: Vec<Arbiter>,
+}
+
+/// What the manager, the listener and the connections share, and what outlives each of them.
+#[derive(Clone)]
+pub(crate) struct Links {
+    pub(crate) shared: Shared,
+    pub(crate) deps: StratumDeps,
+    pub(crate) config: Arc<StratumConfig>,
+    pub(crate) session: Arc<SessionConfig>,
+    pub(crate) store: Arc<dyn SessionStore>,
+    pub(crate) maker: Arc<JobMaker>,
+    pub(crate) jobs: watch::Sender<Option<Arc<Job>>>,
+    pub(crate) threads: Vec<ArbiterHandle>,
+}
+
+/// Binds the socket and starts the manager and the listener.
+pub fn start(shared: &Shared, deps: StratumDeps, config: StratumConfig) -> io::Result<Stratum> {
+    let socket = TcpListener::bind(config.listen)?;
+    socket.set_nonblocking(true)?;
+    let local = socket.local_addr()?;
+    let arbiters: Vec<Arbiter> = (0..=threads()).map(|_| Arbiter::new()).collect();
+    let Some((front, rest)) = arbiters.split_first() else { return Err(io::Error::other("no thread")) };
+    let links = links(shared, deps, config, rest);
+    let (spec, own) = (manager_spec(links.config.intensity), links.clone());
+    let addr = shared.supervisor.start(spec, &front.handle(), move |_| StratumActor::new(own));
+    let manager = addr.clone();
+    front.spawn_fn(move || {
+        actix::spawn(listener::listen(socket, manager, links));
+    });
+    Ok(Stratum { addr, local, arbiters })
+}
+
+fn links(shared: &Shared, deps: StratumDeps, config: StratumConfig, rest: &[Arbiter]) -> Links {
+    let [a, b, c, d, ..] = shared.entropy.next_u64().to_be_bytes();
+    Links {
+        shared: shared.clone(),
+        deps,
+        session: Arc::new(config.session.clone()),
+        config: Arc::new(config),
+        store: Arc::new(MemorySessionStore::default()),
+        maker: Arc::new(JobMaker::new(u32::from_be_bytes([a, b, c, d]))),
+        jobs: watch::channel(None).0,
+        threads: rest.iter().map(Arbiter::handle).collect(),
+    }
+}
+
+/// Half of the machine's cores: the other half validates.
+fn threads() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    cores.div_ceil(2).min(THREADS_MAX)
+}
+
+fn manager_spec(intensity: Intensity) -> ChildSpec {
+    ChildSpec {
+        name: Role::Stratum.as_str().to_owned(),
+        role: Role::Stratum,
+        strategy: Strategy::OneForOne,
+        intensity,
+        on_exceeded: OnExceeded::EndProcess,
+        mailbox_max: MANAGER_MAILBOX_MAX,
+        shutdown: Duration::from_secs(2),
+    }
+}
+
+#[cfg(test)]
+mod tests;
