@@ -1,12 +1,14 @@
 //! Scripts verified by the library that Bitcoin Core itself is built on.
 //!
-//! Owns: the way to `bitcoinconsensus` and back. Must not know: blocks, coins, threads.
+//! Owns: the way to `bitcoinconsensus` and back, and what happens where Adit's own engine sees it otherwise. Must not
+//! know: blocks, coins, threads.
 
-use adit_domain::script::{ScriptError, ScriptFlags, ScriptVerifier, Spend};
+use adit_domain::script::{Interpreter, ScriptError, ScriptFlags, ScriptVerifier, Spend};
 use bitcoin::TxOut;
-use bitcoinconsensus::{Utxo, verify_with_flags};
+use bitcoinconsensus::{Error, Utxo, verify_with_flags};
 
-/// The verdict of `bitcoinconsensus`.
+/// The verdict of `bitcoinconsensus`; where it refuses, [`Interpreter`] says why, and where flags of policy are asked
+/// for, which the library does not know, the interpreter must agree under all of them.
 ///
 /// The library decodes the transaction anew for every input, so an input costs a little more the larger its transaction
 /// is. What can be saved is saved: prevouts are laid out once a transaction, and only where an input is taproot.
@@ -62,11 +64,39 @@ fn check_input(
     all: &Prevouts,
 ) -> Result<(), ScriptError> {
     let flags = flags.with_implied();
-    let prevout = spend.prevouts.get(input).ok_or(ScriptError::Unknown)?;
+    match ask_library(spend, input, flags.only(ScriptFlags::CONSENSUS), all) {
+        Ok(()) if ScriptFlags::CONSENSUS.contains(flags) => Ok(()),
+        Ok(()) => Interpreter.verify_input(spend, input, flags),
+        Err(refusal) => Err(name_refusal(spend, input, flags, refusal)),
+    }
+}
+
+fn ask_library(spend: &Spend<'_>, input: usize, flags: ScriptFlags, all: &Prevouts) -> Result<(), Error> {
+    let prevout = spend.prevouts.get(input).ok_or(Error::ERR_TX_INDEX)?;
     let (flags, spent) = match is_taproot(prevout, flags) {
         true => (flags, Some(all.0.as_slice())),
         false => (flags.without(ScriptFlags::TAPROOT), None),
     };
     let (script, value) = (prevout.script_pubkey.as_bytes(), prevout.value.to_sat());
-    verify_with_flags(script, value, spend.raw, spent, input, flags.bits()).map_err(|_| ScriptError::Unknown)
+    verify_with_flags(script, value, spend.raw, spent, input, flags.bits())
 }
+
+/// The name of a refusal. The library only says that a script failed; where it could not run the script at all, or where
+/// the interpreter sees nothing wrong, the refusal stands without a name and is logged, since that is a bug of ours.
+fn name_refusal(spend: &Spend<'_>, input: usize, flags: ScriptFlags, refusal: Error) -> ScriptError {
+    let txid = spend.tx.compute_txid();
+    if refusal != Error::ERR_SCRIPT {
+        tracing::error!(%txid, input, %refusal, "the script library could not run the input");
+        return ScriptError::Unknown;
+    }
+    match Interpreter.verify_input(spend, input, flags) {
+        Err(error) => error,
+        Ok(()) => {
+            tracing::error!(%txid, input, flags = flags.bits(), "the script library refuses what the interpreter takes");
+            ScriptError::Unknown
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

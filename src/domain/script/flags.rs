@@ -110,6 +110,12 @@ impl ScriptFlags {
         ScriptFlags(self.0 & !other.0)
     }
 
+    /// The bits that `self` and `other` share.
+    #[must_use]
+    pub const fn only(self, other: ScriptFlags) -> ScriptFlags {
+        ScriptFlags(self.0 & other.0)
+    }
+
     /// Whether any bit of `other` is set.
     pub const fn intersects(self, other: ScriptFlags) -> bool {
         self.0 & other.0 != 0

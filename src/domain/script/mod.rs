@@ -6,19 +6,24 @@
 
 mod error;
 mod flags;
-#[allow(dead_code, reason = "the interpreter uses it")]
+mod interpreter;
 mod num;
-#[allow(dead_code, reason = "the interpreter uses it")]
 mod opcode;
+mod sighash;
+mod signature;
 mod sigops;
-#[allow(dead_code, reason = "the interpreter uses it")]
 mod stack;
 mod standard;
+mod taproot;
 mod verifier;
+mod verify;
 
 pub use error::ScriptError;
 pub use flags::ScriptFlags;
 pub use opcode::{ELEMENT_BYTES_MAX, MULTISIG_KEYS_MAX, SCRIPT_BYTES_MAX};
+pub use sighash::{TaprootExtra, TxContext};
+pub use signature::verify_schnorr;
 pub use sigops::{accurate_sigop_count, legacy_sigop_count, p2sh_sigop_count, witness_sigop_count};
 pub use standard::{OutputType, is_unspendable, output_type};
 pub use verifier::{ScriptVerifier, Spend};
+pub use verify::{Interpreter, verify_input};

@@ -20,6 +20,7 @@ fn sets_of_flags() {
     assert!(ScriptFlags::CONSENSUS.intersects(ScriptFlags::STANDARD));
     assert!(!ScriptFlags::NONE.intersects(ScriptFlags::STANDARD));
     assert_eq!(ScriptFlags::CONSENSUS.without(ScriptFlags::CONSENSUS), ScriptFlags::NONE);
+    assert_eq!(ScriptFlags::STANDARD.only(ScriptFlags::CONSENSUS), ScriptFlags::CONSENSUS);
     assert_eq!(ScriptFlags::from_bits(1 << 17), ScriptFlags::TAPROOT);
     assert_eq!(ScriptFlags::TAPROOT.bits(), 1 << 17);
 }
