@@ -2,6 +2,7 @@
 //!
 //! Owns: what is typed, what is printed, exit codes, configuration, logging. Must not know: a rule.
 
+mod ctl;
 #[allow(dead_code, reason = "the commands that end so come next")]
 mod exit;
 #[allow(dead_code, reason = "the node that logs comes next")]
@@ -10,14 +11,17 @@ mod run;
 #[allow(dead_code, reason = "the node that is told comes next")]
 mod settings;
 
+use std::future::Future;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use exit::Exit;
+
 /// A Bitcoin full node, a block-template factory and a mining pool in one program.
 #[derive(Debug, Parser)]
 #[command(name = "adit", version, after_help = EXAMPLES)]
-#[command(disable_help_subcommand = false, subcommand_required = true, arg_required_else_help = true)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -25,16 +29,19 @@ pub(crate) struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  adit run --network signet --set p2p.connect=127.0.0.1:38333
-                                               a node that follows another one
-  adit help run                                what a command takes
+  adit run --network signet --connect 127.0.0.1:38333
+                                        a node that follows another one
+  adit ctl info                         how is it?
+  adit help run                         what a command takes, with examples
 
-`adit help COMMAND` shows each command's own examples. The configuration's keys stand in config/default.toml.";
+The configuration's keys, their units and defaults stand in config/default.toml; docs/operations.md has the exit codes.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the node, and the pool where pool.address is set.
     Run(run::RunArgs),
+    /// Look at a running node and steer it.
+    Ctl(ctl::CtlArgs),
 }
 
 impl Cli {
@@ -42,6 +49,15 @@ impl Cli {
     pub(crate) fn run(self) -> ExitCode {
         match self.command {
             Command::Run(args) => run::run(&args).into(),
+            Command::Ctl(args) => on_tokio(ctl::run(args)),
         }
+    }
+}
+
+/// Runs a client's work on a runtime of its own.
+fn on_tokio(work: impl Future<Output = ExitCode>) -> ExitCode {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(work),
+        Err(error) => Exit::Unavailable.because(format!("no threads: {error}")).into(),
     }
 }

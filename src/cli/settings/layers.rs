@@ -20,8 +20,8 @@ pub(crate) struct Given {
     pub(crate) flags: Vec<(String, String, String)>,
 }
 
-/// Variables that begin with `ADIT_` and are no keys: where the tests find their data.
-const ENV_OTHER: [&str; 2] = ["ADIT_DATA", "ADIT_TEST_TRIES"];
+/// Variables that begin with `ADIT_` and are no keys: what the tests and `adit ctl` read.
+const ENV_OTHER: [&str; 4] = ["ADIT_DATA", "ADIT_TEST_TRIES", "ADIT_TOKEN_FILE", "ADIT_URL"];
 /// What the environment's variables begin with.
 const ENV_PREFIX: &str = "ADIT_";
 /// A configuration file larger than this is not one: the longest sensible has some 10 kB.
