@@ -1,13 +1,46 @@
 //! The rules that every node must agree on.
 //!
-//! Owns: networks as values ([`Params`]), the ordered lists of rules, their errors in Core's words. Sees state only
+//! Owns: networks as values ([`Params`]), the ordered lists of rules ([`rules`]), their errors in Core's words. Sees state only
 //! through [`HeaderView`] and [`UtxoView`]. Must not know: how coins and headers are kept, or which chain is best.
+//!
+//! A block passes, in this order: [`check_proof_of_work`], [`check_signet_solution`], [`check_block`], [`check_header`] (when
+//! its header joins the tree), [`contextual_check_block`], [`connect_block`], and then its scripts.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
+mod block;
 mod coin;
+mod connect;
+mod header;
+mod limits;
+mod merkle;
 mod params;
+pub mod rules;
+mod signet;
+mod target;
+mod tx;
 mod view;
+mod witness;
 
+pub use block::{
+    BlockCheck, BlockContext, BlockError, check_block, check_block_body, contextual_check_block,
+};
 pub use coin::{BlockUndo, Coin};
+pub use connect::{AfterTxs, ConnectError, Connected, Connecting, connect_block, script_flags_for};
+pub use header::{
+    FUTURE_TIME_S_MAX, HeaderContext, HeaderError, TIMEWARP_S_MAX, check_header, check_proof_of_work,
+    next_bits, next_time_min,
+};
+pub use limits::{BLOCK_SIGOP_COST_MAX, BLOCK_WEIGHT_MAX, COINBASE_MATURITY, WITNESS_SCALE};
+pub use merkle::{MerkleRoot, merkle_root};
 pub use params::{ForkHeights, Params, PowParams};
-pub use view::{HeaderView, UtxoView, ViewFault};
+pub use signet::check_signet_solution;
+pub use target::{add_work, decode_bits, work_of_bits};
+pub use tx::{
+    TxError, check_transaction, check_tx_inputs, is_final_tx, legacy_sigops, output_value,
+    sequence_locks_met, sigop_cost,
+};
+pub use view::{HeaderView, MEDIAN_TIME_SPAN, Refused, UtxoView, ViewFault, median_time};
+pub use witness::{commitment_hash, witness_commitment, witness_commitment_index};
+
+#[cfg(test)]
+pub(crate) mod testing;

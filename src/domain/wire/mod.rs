@@ -9,4 +9,4 @@ mod tx;
 
 pub use block::{BlockDecodeError, HEADER_BYTES, ParsedBlock};
 pub use reader::{COMPACT_SIZE_MAX, DecodeError};
-pub use tx::{ParsedTx, TxDecodeError};
+pub use tx::{ParsedTx, TxDecodeError, decode_script_and_witness};

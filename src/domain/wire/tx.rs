@@ -98,7 +98,7 @@ impl ParsedTx {
 
     /// Whether any input has a witness.
     pub fn has_witness(&self) -> bool {
-        self.base_size != self.total_size()
+        self.tx.input.iter().any(|input| !input.witness.is_empty())
     }
 
     /// The same transaction with bytes of its own, for who keeps it longer than its block.
@@ -218,22 +218,34 @@ fn read_outputs(reader: &mut Reader<'_>) -> Result<Vec<TxOut>, DecodeError> {
     Ok(outputs)
 }
 
-/// One witness an input. Items are bounded by the bytes that are there, and by nothing else.
+/// A script with its length, then a witness with its count, and nothing after them: what a signet block carries (BIP325).
+pub fn decode_script_and_witness(raw: &[u8]) -> Result<(ScriptBuf, Witness), DecodeError> {
+    let mut reader = Reader::new(raw);
+    let script = ScriptBuf::from_bytes(reader.sized_bytes()?.to_vec());
+    let witness = read_witness(&mut reader)?;
+    reader.expect_end()?;
+    Ok((script, witness))
+}
+
+/// One witness an input.
 fn read_witnesses(reader: &mut Reader<'_>, inputs: &mut [TxIn]) -> Result<(), DecodeError> {
-    let mut items: Vec<&[u8]> = Vec::new();
     for input in inputs.iter_mut() {
-        let count = reader.size()?;
-        items.clear();
-        items.reserve(reader.capacity(count, WITNESS_ITEM_BYTES_MIN));
-        for _ in 0..count {
-            items.push(reader.sized_bytes()?);
-        }
-        input.witness = Witness::from_slice(&items);
+        input.witness = read_witness(reader)?;
     }
     match inputs.iter().all(|input| input.witness.is_empty()) {
         true => Err(DecodeError::SuperfluousWitness),
         false => Ok(()),
     }
+}
+
+/// Items are bounded by the bytes that are there, and by nothing else.
+fn read_witness(reader: &mut Reader<'_>) -> Result<Witness, DecodeError> {
+    let count = reader.size()?;
+    let mut items: Vec<&[u8]> = Vec::with_capacity(reader.capacity(count, WITNESS_ITEM_BYTES_MIN));
+    for _ in 0..count {
+        items.push(reader.sized_bytes()?);
+    }
+    Ok(Witness::from_slice(&items))
 }
 
 fn hash_parts(raw: &[u8], parts: &[Range<usize>]) -> sha256d::Hash {
