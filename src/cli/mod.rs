@@ -7,6 +7,8 @@ mod ctl;
 mod exit;
 #[allow(dead_code, reason = "the node that logs comes next")]
 mod logging;
+mod mine;
+mod miner;
 mod run;
 #[allow(dead_code, reason = "the node that is told comes next")]
 mod settings;
@@ -40,6 +42,8 @@ The configuration's keys, their units and defaults stand in config/default.toml;
 enum Command {
     /// Run the node, and the pool where pool.address is set.
     Run(run::RunArgs),
+    /// Mine with this machine's processor.
+    Mine(mine::MineArgs),
     /// Look at a running node and steer it.
     Ctl(ctl::CtlArgs),
 }
@@ -49,6 +53,7 @@ impl Cli {
     pub(crate) fn run(self) -> ExitCode {
         match self.command {
             Command::Run(args) => run::run(&args).into(),
+            Command::Mine(args) => mine::run(&args).into(),
             Command::Ctl(args) => on_tokio(ctl::run(args)),
         }
     }

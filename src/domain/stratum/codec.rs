@@ -215,9 +215,11 @@ fn typed(method: &str, params: &[Value]) -> Result<Request, RequestError> {
         "mining.subscribe" => Ok(subscribe(params)),
         "mining.authorize" | "mining.auth" => authorize(params),
         "mining.configure" => configure(params).map(Request::Configure),
-        "mining.suggest_difficulty" => {
-            params.first().and_then(difficulty).map(Request::SuggestDifficulty).ok_or(RequestError::BadParams)
-        }
+        "mining.suggest_difficulty" => params
+            .first()
+            .and_then(difficulty_of_json)
+            .map(Request::SuggestDifficulty)
+            .ok_or(RequestError::BadParams),
         "mining.submit" => submit(params).map(Request::Submit),
         "mining.ping" => Ok(Request::Ping),
         "client.get_version" => Ok(Request::GetVersion),
@@ -266,7 +268,7 @@ fn configure(params: &[Value]) -> Result<Configure, RequestError> {
                 asked.version_rolling = Some(mask.unwrap_or(u32::MAX));
             }
             "minimum-difficulty" => {
-                asked.minimum_difficulty = option("minimum-difficulty.value").and_then(difficulty);
+                asked.minimum_difficulty = option("minimum-difficulty.value").and_then(difficulty_of_json);
             }
             other => asked.unknown.push(printable(other)),
         }
@@ -312,7 +314,8 @@ fn hex_bytes(text: &str) -> Option<Vec<u8>> {
     bitcoin::hex::FromHex::from_hex(text).ok()
 }
 
-fn difficulty(value: &Value) -> Option<Difficulty> {
+/// A JSON number as a difficulty; see [`difficulty_to_json`] for the way back. None for what is not a positive number.
+pub fn difficulty_of_json(value: &Value) -> Option<Difficulty> {
     value.as_f64().and_then(difficulty_from_f64)
 }
 
@@ -348,7 +351,7 @@ fn shift_left(value: u64, by: u64) -> u64 {
 }
 
 /// A difficulty as a JSON number: whole ones without a point, as some firmware reads only those.
-fn difficulty_json(difficulty: Difficulty) -> Value {
+pub fn difficulty_to_json(difficulty: Difficulty) -> Value {
     let raw = difficulty.to_raw();
     let (whole, part) = (raw >> 32, raw & u64::from(u32::MAX));
     if part == 0 {
@@ -420,7 +423,7 @@ pub fn reply_configured(id: &RequestId, asked: &Configure, mask: Option<u32>) ->
 
 /// `mining.set_difficulty`.
 pub fn set_difficulty(difficulty: Difficulty) -> String {
-    let params = difficulty_json(difficulty);
+    let params = difficulty_to_json(difficulty);
     format!("{{\"id\":null,\"method\":\"mining.set_difficulty\",\"params\":[{params}]}}\n")
 }
 
