@@ -12,6 +12,7 @@ mod disk;
 mod fault;
 mod filter;
 mod flat;
+mod lease;
 
 pub use chain_db::{ChainDb, CoinScan, CoinSnapshot, Flush, FlushState, MergeStep, NodeRecord};
 pub use codec::{CodecError, CompactCoin, UndoRecord};
@@ -19,3 +20,4 @@ pub use datadir::{DataDir, DataDirError, FORMAT_VERSION};
 pub use disk::{Disk, DiskFile, MachineDisk};
 pub use fault::StoreFault;
 pub use flat::{BlockFiles, FileEnd, FilePos, UndoFiles};
+pub use lease::FileLease;
