@@ -1,0 +1,210 @@
+//! Which chain is best: of headers, and of blocks whose bodies are all there.
+
+use std::cmp::Reverse;
+
+use bitcoin::Work;
+
+use super::node::Failure;
+use super::{HeaderTree, NodeId};
+use crate::units::Height;
+
+/// A block that may become the tip: most work first, and of equal work the one whose bodies were there first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Candidate {
+    work: Work,
+    since: Reverse<u32>,
+    id: NodeId,
+}
+
+/// A chain by heights: the block at each.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ChainIndex(Vec<NodeId>);
+
+impl ChainIndex {
+    pub(super) fn at(&self, height: Height) -> Option<NodeId> {
+        self.0.get(usize::try_from(height.to_u32()).ok()?).copied()
+    }
+
+    pub(super) fn from(&self, height: Height) -> &[NodeId] {
+        usize::try_from(height.to_u32()).ok().and_then(|start| self.0.get(start..)).unwrap_or_default()
+    }
+
+    /// Makes it the chain `newest`: highest first, down to a block above one that it has already at that height.
+    fn replace(&mut self, length: usize, newest: Vec<NodeId>) {
+        self.0.truncate(length.saturating_sub(newest.len()));
+        self.0.extend(newest.into_iter().rev());
+    }
+}
+
+impl HeaderTree {
+    /// Whether a block is on the active chain.
+    pub fn is_active(&self, id: NodeId) -> bool {
+        self.active.at(self.node(id).height) == Some(id)
+    }
+
+    /// The block at `height` on the active chain.
+    pub fn active_at(&self, height: Height) -> Option<NodeId> {
+        self.active.at(height)
+    }
+
+    /// The active chain from `height` up.
+    pub(super) fn active_from(&self, height: Height) -> &[NodeId] {
+        self.active.from(height)
+    }
+
+    /// The best header's chain from `height` up.
+    pub(super) fn best_from(&self, height: Height) -> &[NodeId] {
+        self.best.from(height)
+    }
+
+    /// The block at `height` on the best header's chain.
+    pub fn best_at(&self, height: Height) -> Option<NodeId> {
+        self.best.at(height)
+    }
+
+    /// Says that the coins now stand at this block: its chain is the active one.
+    pub fn set_tip(&mut self, id: NodeId) {
+        let newest = self.beside(&self.active, id);
+        self.active.replace(self.chain_length(id), newest);
+        self.tip = id;
+        let work = self.node(id).work;
+        self.candidates =
+            self.candidates.split_off(&Candidate { work, since: Reverse(u32::MAX), id: Self::GENESIS });
+    }
+
+    /// Says that a block's body is stored and passed every rule that needs no coins.
+    pub fn body_stored(&mut self, id: NodeId) {
+        self.node_mut(id).status.body_stored = true;
+        self.dirty.insert(id);
+        self.spread_completeness(id);
+    }
+
+    /// Says that a block's body is not there any more: it, and what stands on it, is no candidate until it comes again.
+    pub fn body_missing(&mut self, id: NodeId) {
+        self.node_mut(id).status.body_stored = false;
+        self.dirty.insert(id);
+        for id in self.subtree(id) {
+            self.drop_candidate(id);
+            self.node_mut(id).complete_since = None;
+        }
+    }
+
+    /// Says that a block connected, scripts and all.
+    pub fn script_valid(&mut self, id: NodeId) {
+        self.node_mut(id).status.script_valid = true;
+        self.dirty.insert(id);
+    }
+
+    /// Says that a block breaks a rule for ever. Gives all blocks that cannot be in the best chain any more: it first, then those
+    /// that stand on it. The caller moves the tip off them before it asks for the best chain.
+    pub fn mark_failed(&mut self, id: NodeId) -> Vec<NodeId> {
+        let fallen = self.subtree(id);
+        for fallen in &fallen {
+            self.drop_candidate(*fallen);
+            self.node_mut(*fallen).status.failure = Some(Failure::Ancestor);
+            self.dirty.insert(*fallen);
+        }
+        self.node_mut(id).status.failure = Some(Failure::Itself);
+        if fallen.contains(&self.best_header) {
+            self.find_best_header();
+        }
+        self.find_candidates();
+        fallen
+    }
+
+    /// The block that should be the tip: most work, all bodies there, none failed; the tip itself where nothing has more work.
+    pub fn best_candidate(&self) -> NodeId {
+        let tip = self.node(self.tip);
+        let best = self.candidates.last();
+        let better = best.filter(|best| tip.status.is_failed() || best.work > tip.work);
+        better.map_or(self.tip, |best| best.id)
+    }
+
+    /// Everything that stands on a block, the block first. No recursion: the tree may be as deep as the chain is long.
+    fn subtree(&self, root: NodeId) -> Vec<NodeId> {
+        let (mut found, mut next) = (vec![root], 0usize);
+        while let Some(id) = found.get(next).copied() {
+            found.extend(self.children(id));
+            next = next.saturating_add(1);
+        }
+        found
+    }
+
+    fn children(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
+        std::iter::successors(self.node(id).first_child, |child| self.node(*child).next_sibling)
+    }
+
+    /// If the chain below is complete and so is the block: says so of it, and of all on it that were waiting.
+    pub(super) fn spread_completeness(&mut self, id: NodeId) {
+        let mut waiting = vec![id];
+        while let Some(id) = waiting.pop() {
+            let node = self.node(id);
+            let below = node.parent.is_none_or(|parent| self.node(parent).is_complete());
+            if node.is_complete() || !node.status.body_stored || !below {
+                continue;
+            }
+            self.node_mut(id).complete_since = Some(self.sequence);
+            self.sequence = self.sequence.saturating_add(1);
+            self.add_candidate(id);
+            waiting.extend(self.children(id));
+        }
+    }
+
+    fn candidate(&self, id: NodeId) -> Option<Candidate> {
+        let node = self.node(id);
+        let since = node.complete_since.filter(|_| !node.status.is_failed())?;
+        Some(Candidate { work: node.work, since: Reverse(since), id })
+    }
+
+    fn add_candidate(&mut self, id: NodeId) {
+        let enough = |candidate: &Candidate| candidate.work >= self.node(self.tip).work;
+        if let Some(candidate) = self.candidate(id).filter(enough) {
+            self.candidates.insert(candidate);
+        }
+    }
+
+    fn drop_candidate(&mut self, id: NodeId) {
+        if let Some(candidate) = self.candidate(id) {
+            self.candidates.remove(&candidate);
+        }
+    }
+
+    /// All candidates anew, with those that were left out for a tip that has fallen or is about to.
+    fn find_candidates(&mut self) {
+        let tip = self.node(self.tip);
+        let (work, fallen) = (tip.work, tip.status.is_failed());
+        let candidates = self.ids().filter_map(|id| self.candidate(id));
+        self.candidates = candidates.filter(|candidate| fallen || candidate.work >= work).collect();
+    }
+
+    /// A header that has just come is the best one, if it has more work than that.
+    pub(super) fn consider_header(&mut self, id: NodeId) {
+        let node = self.node(id);
+        if !node.status.is_failed() && node.work > self.node(self.best_header).work {
+            self.set_best_header(id);
+        }
+    }
+
+    /// Looks through all headers for the one with the most work, of equal ones the first that came.
+    fn find_best_header(&mut self) {
+        let sound = self.ids().filter(|id| !self.node(*id).status.is_failed());
+        let best = sound.max_by_key(|id| (self.node(*id).work, Reverse(*id)));
+        self.set_best_header(best.unwrap_or(Self::GENESIS));
+    }
+
+    fn set_best_header(&mut self, id: NodeId) {
+        let newest = self.beside(&self.best, id);
+        self.best.replace(self.chain_length(id), newest);
+        self.best_header = id;
+    }
+
+    /// The blocks from `id` down that a chain does not have.
+    fn beside(&self, chain: &ChainIndex, id: NodeId) -> Vec<NodeId> {
+        let differs = |id: &NodeId| chain.at(self.node(*id).height) != Some(*id);
+        std::iter::successors(Some(id).filter(differs), |id| self.node(*id).parent.filter(differs)).collect()
+    }
+
+    fn chain_length(&self, id: NodeId) -> usize {
+        usize::try_from(self.node(id).height.to_u32()).unwrap_or(usize::MAX).saturating_add(1)
+    }
+}
