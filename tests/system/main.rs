@@ -1,1 +1,20 @@
-//! tests
+//! The program seen from outside: the real binary, its files, its sockets, its exit codes.
+//!
+//! A test starts what it needs in a folder of its own, on ports that the machine gives, waits by asking for a state within a bound, and ends
+//! what it started. Where `BITCOIND` names a binary, Bitcoin Core is asked too; where it doesn't, those tests say so.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::as_conversions
+)]
+#![allow(missing_docs, unreachable_pub)]
+
+#[allow(dead_code, reason = "the tests that need it come next")]
+mod chain;
+#[allow(dead_code, reason = "the tests that need it come next")]
+mod client;
+mod configuration;
+#[allow(dead_code, reason = "the tests that need it come next")]
+mod harness;
