@@ -35,7 +35,7 @@ pub enum EventKind {
     },
     /// A miner of this pool found a block; it is on its way to the chain and the peers.
     BlockFound {
-        /// Its height; none where its coinbase does not say (then the chain will refuse it).
+        /// Its height; none where its parent is not the tip any more.
         height: Option<Height>,
         /// Its hash.
         hash: BlockHash,

@@ -12,5 +12,6 @@ pub mod events;
 pub mod house;
 pub mod messages;
 pub mod root;
+pub mod rpc;
 pub mod stratum;
 pub mod supervision;

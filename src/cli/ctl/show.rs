@@ -348,7 +348,7 @@ pub(super) fn event(event: &v1::Event) -> View {
                 "disconnected": e.disconnected, "connected": e.connected }),
         ),
         Some(Kind::BlockFound(e)) => (
-            format!("block found {} {}", e.height, e.hash),
+            format!("block found {} {}", e.height.map_or("?".to_owned(), |h| h.to_string()), e.hash),
             json!({ "event": "block_found", "height": e.height, "hash": e.hash }),
         ),
         Some(Kind::ShareTotals(e)) => (

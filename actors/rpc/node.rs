@@ -1,0 +1,161 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use adit_chainstate::{ChainFault, SubmitError};
+use adit_domain::mempool::{MempoolEntry, TxRejected};
+use adit_domain::peer::PeerInfo;
+use adit_domain::wire::{ParsedBlock, ParsedTx};
+use adit_proto::v1;
+use adit_proto::v1::node_service_server::NodeService;
+use tonic::{Request, Response, Status};
+
+use super::api::Api;
+use super::ask::{ask, within};
+use crate::messages::chain::SubmitBlock;
+use crate::messages::mempool::{GetMempool, SubmitTransaction};
+use crate::messages::peer::GetPeers;
+use crate::messages::utxo::GetUtxoStats;
+
+/// Bytes that a submitted transaction may have: what a standard one weighs at most (400,000), all of it witness.
+const TRANSACTION_BYTES_MAX: usize = 400_000;
+/// How long a transaction or a block may take: a block that reorganises, or that waits behind a flush.
+const SUBMIT_WITHIN: Duration = Duration::from_secs(120);
+/// How long the walk over all coins may take: 170 million coins at 0.2 million a second, and as much again.
+const UTXO_WITHIN: Duration = Duration::from_secs(1800);
+
+#[tonic::async_trait]
+impl NodeService for Api {
+    async fn get_chain_info(
+        &self,
+        _request: Request<v1::GetChainInfoRequest>,
+    ) -> Result<Response<v1::GetChainInfoResponse>, Status> {
+        let chain = &self.links.chain;
+        let (tip, (best_header, header_height)) = (chain.tip(), chain.best_header());
+        Ok(Response::new(v1::GetChainInfoResponse {
+            network: self.facts.network.to_owned(),
+            height: tip.height.to_u32(),
+            tip: tip.hash.to_string(),
+            header_height: header_height.to_u32(),
+            best_header: best_header.to_string(),
+            time: tip.header.time,
+            median_time_past: tip.median_time_past,
+            next_bits: chain.next_block(self.clock.now()).bits.to_consensus(),
+            chain_work: hex(&tip.chain_work.to_be_bytes()),
+        }))
+    }
+
+    async fn list_peers(
+        &self,
+        _request: Request<v1::ListPeersRequest>,
+    ) -> Result<Response<v1::ListPeersResponse>, Status> {
+        let peers = ask(self.peers()?, GetPeers).await?.into_iter().map(peer).collect();
+        Ok(Response::new(v1::ListPeersResponse { peers }))
+    }
+
+    async fn get_mempool(
+        &self,
+        _request: Request<v1::GetMempoolRequest>,
+    ) -> Result<Response<v1::GetMempoolResponse>, Status> {
+        let summary = ask(&self.mempool()?.get, GetMempool).await?;
+        Ok(Response::new(v1::GetMempoolResponse {
+            transactions: summary.transactions,
+            weight: summary.weight,
+            fees_sat: summary.fees.to_sat(),
+            rows: summary.rows.iter().map(waiting).collect(),
+        }))
+    }
+
+    async fn submit_transaction(
+        &self,
+        request: Request<v1::SubmitTransactionRequest>,
+    ) -> Result<Response<v1::SubmitTransactionResponse>, Status> {
+        let raw = request.into_inner().transaction;
+        if raw.len() > TRANSACTION_BYTES_MAX {
+            return Err(Status::invalid_argument("tx-size"));
+        }
+        let tx =
+            ParsedTx::decode(&raw).map_err(|e| Status::invalid_argument(format!("TX decode failed: {e}")))?;
+        let command = SubmitTransaction { tx: Arc::new(tx) };
+        let txid = within(SUBMIT_WITHIN, &self.mempool()?.submit, command).await?.map_err(tx_rejected)?;
+        Ok(Response::new(v1::SubmitTransactionResponse { txid: txid.to_string() }))
+    }
+
+    async fn get_utxo_stats(
+        &self,
+        _request: Request<v1::GetUtxoStatsRequest>,
+    ) -> Result<Response<v1::GetUtxoStatsResponse>, Status> {
+        let stats = within(UTXO_WITHIN, &self.links.utxo_stats, GetUtxoStats).await?.map_err(fault)?;
+        Ok(Response::new(v1::GetUtxoStatsResponse {
+            tip: stats.tip.to_string(),
+            height: stats.height.to_u32(),
+            coins: stats.coins,
+            amount_sat: stats.amount_sat,
+            muhash: stats.muhash,
+        }))
+    }
+
+    async fn submit_block(
+        &self,
+        request: Request<v1::SubmitBlockRequest>,
+    ) -> Result<Response<v1::SubmitBlockResponse>, Status> {
+        let raw = request.into_inner().block;
+        let block = ParsedBlock::decode(&raw)
+            .map_err(|e| Status::invalid_argument(format!("Block decode failed: {e}")))?;
+        let hash = block.hash();
+        let command = SubmitBlock { block: Arc::new(block) };
+        let accepted =
+            within(SUBMIT_WITHIN, &self.links.submit_block, command).await?.map_err(block_rejected)?;
+        Ok(Response::new(v1::SubmitBlockResponse {
+            hash: hash.to_string(),
+            duplicate: accepted.duplicate,
+            connected: self.links.chain.height_in_best_chain(&hash).is_some(),
+            height: accepted.tip.height.to_u32(),
+        }))
+    }
+}
+
+fn peer(info: PeerInfo) -> v1::Peer {
+    v1::Peer {
+        id: info.id,
+        remote: info.remote,
+        inbound: info.inbound,
+        user_agent: info.user_agent,
+        height: info.height.to_u32(),
+        connected_at_ms: info.connected_at.to_ms(),
+        bytes_received: info.bytes_received,
+        bytes_sent: info.bytes_sent,
+    }
+}
+
+fn waiting(entry: &MempoolEntry) -> v1::MempoolTransaction {
+    v1::MempoolTransaction {
+        txid: entry.tx.txid().to_string(),
+        wtxid: entry.tx.wtxid().to_string(),
+        weight: entry.tx.weight().to_wu(),
+        fee_sat: entry.fee.to_sat(),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub(super) fn tx_rejected(rejected: TxRejected) -> Status {
+    match rejected {
+        TxRejected::AlreadyHeld => Status::already_exists(rejected.to_string()),
+        #[allow(unreachable_patterns, reason = "the mempool's owner adds the others")]
+        _ => Status::invalid_argument(rejected.to_string()),
+    }
+}
+
+pub(super) fn block_rejected(error: SubmitError) -> Status {
+    match &error {
+        SubmitError::Invalid { .. } => Status::invalid_argument(error.to_string()),
+        SubmitError::Orphan { .. } => Status::failed_precondition(error.to_string()),
+        SubmitError::Fault(_) => Status::internal(error.to_string()),
+    }
+}
+
+pub(super) fn fault(fault: ChainFault) -> Status {
+    Status::internal(fault.to_string())
+}

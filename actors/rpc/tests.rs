@@ -1,0 +1,442 @@
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actix::{Addr, Arbiter, Context, Message, Recipient};
+use adit_chainstate::{BlockAccepted, ChainFault, SubmitError, UtxoStats};
+use adit_domain::chain::{NextBlock, Tip};
+use adit_domain::consensus::Params;
+use adit_domain::mempool::{MempoolSummary, TxRejected};
+use adit_domain::payout::{Balance, PoolBlock, WorkerTotals};
+use adit_domain::peer::PeerInfo;
+use adit_domain::stratum::SessionInfo;
+use adit_domain::template::BlockTemplate;
+use adit_domain::units::{Height, UnixMillis};
+use adit_proto::v1;
+use adit_proto::v1::admin_service_client::AdminServiceClient;
+use adit_proto::v1::event_service_client::EventServiceClient;
+use adit_proto::v1::node_service_client::NodeServiceClient;
+use adit_proto::v1::pool_service_client::PoolServiceClient;
+use bitcoin::hashes::Hash;
+use bitcoin::{BlockHash, Network, Txid, Work};
+use prost::Message as _;
+use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::{Code, Request};
+
+use super::*;
+use crate::clock::{SystemClock, SystemEntropy};
+use crate::messages::chain::SubmitBlock;
+use crate::messages::mempool::{GetMempool, SubmitTransaction};
+use crate::messages::payout::{GetBalances, GetPoolBlocks};
+use crate::messages::peer::GetPeers;
+use crate::messages::stratum::GetSessions;
+use crate::messages::template::GetTemplate;
+use crate::messages::utxo::GetUtxoStats;
+use crate::root::RpcTcp;
+use crate::supervision::{ExitReason, Supervisor};
+
+/// Stands for every actor behind the interface.
+struct Stage {
+    shares: u64,
+}
+impl Actor for Stage {
+    type Context = Context<Self>;
+}
+
+macro_rules! plays {
+    ($message:ty, $answer:expr) => {
+        impl Handler<$message> for Stage {
+            type Result = actix::MessageResult<$message>;
+            fn handle(&mut self, _msg: $message, _ctx: &mut Context<Self>) -> Self::Result {
+                let answer: fn(&mut Stage) -> <$message as Message>::Result = $answer;
+                actix::MessageResult(answer(self))
+            }
+        }
+    };
+}
+plays!(SubmitBlock, |_| -> Result<BlockAccepted, SubmitError> {
+    let hash = BlockHash::all_zeros();
+    Err(SubmitError::Invalid { hash, height: None, reject: "bad-cb-amount".to_owned() })
+});
+plays!(SubmitTransaction, |_| -> Result<Txid, TxRejected> { Err(TxRejected::AlreadyHeld) });
+plays!(GetUtxoStats, |_| -> Result<UtxoStats, ChainFault> { Err(ChainFault::Storage("gone".to_owned())) });
+plays!(GetMempool, |_| MempoolSummary { transactions: 3, ..Default::default() });
+plays!(GetPeers, |_| -> Vec<PeerInfo> { Vec::new() });
+plays!(GetBalances, |_| {
+    vec![Balance { account: "pool:fee".to_owned(), immature_sat: 5, mature_sat: -7 }]
+});
+plays!(GetPoolBlocks, |_| -> Vec<PoolBlock> { Vec::new() });
+plays!(GetSessions, |_| -> Vec<SessionInfo> { Vec::new() });
+plays!(GetTemplate, |_| -> Option<Arc<BlockTemplate>> { None });
+plays!(GetWorkers, |stage| {
+    stage.shares += 1;
+    vec![WorkerTotals {
+        name: "bcrt1q.rig".to_owned(),
+        shares_accepted: stage.shares,
+        shares_rejected: 1,
+        work_raw: u128::MAX,
+        hashrate: 1000,
+        last_share: None,
+    }]
+});
+
+struct Genesis;
+impl ChainSight for Genesis {
+    fn tip(&self) -> Arc<Tip> {
+        let header = Params::of(Network::Regtest).genesis.header;
+        let chain_work = Work::from_be_bytes([0; 32]);
+        let hash = header.block_hash();
+        Arc::new(Tip { hash, height: Height::new(0), header, median_time_past: header.time, chain_work })
+    }
+    fn best_header(&self) -> (BlockHash, Height) {
+        (self.tip().hash, Height::new(9))
+    }
+    fn next_block(&self, _now: UnixMillis) -> NextBlock {
+        let tip = self.tip();
+        NextBlock {
+            prev: tip.hash,
+            height: Height::new(1),
+            bits: tip.header.bits,
+            time_min: 0,
+            median_time_past: 0,
+        }
+    }
+    fn height_in_best_chain(&self, _hash: &BlockHash) -> Option<Height> {
+        None
+    }
+}
+
+struct House {
+    shared: Shared,
+    events: EventBus,
+    socket: PathBuf,
+    tcp: Option<SocketAddr>,
+    addr: Addr<RpcActor>,
+    drained: Option<Drained>,
+    filters: Arc<Mutex<Vec<String>>>,
+    _dir: tempfile::TempDir,
+    _arbiter: Arbiter,
+}
+
+fn links(stage: &Addr<Stage>, pool: bool) -> RpcLinks {
+    fn to<M>(stage: &Addr<Stage>) -> Recipient<M>
+    where
+        M: Message + Send + 'static,
+        M::Result: Send,
+        Stage: Handler<M>,
+    {
+        stage.clone().recipient()
+    }
+    RpcLinks {
+        chain: Arc::new(Genesis),
+        submit_block: to(stage),
+        utxo_stats: to(stage),
+        mempool: Some(MempoolLinks { get: to(stage), submit: to(stage) }),
+        peers: Some(to(stage)),
+        pool: pool.then(|| PoolLinks {
+            workers: to(stage),
+            blocks: to(stage),
+            balances: to(stage),
+            sessions: to(stage),
+            template: to(stage),
+        }),
+    }
+}
+
+fn house(chaos: bool, pool: bool, tcp: bool) -> House {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(SystemClock);
+    let supervisor = Supervisor::new(clock.clone());
+    let shared = Shared { clock, entropy: Arc::new(SystemEntropy), supervisor };
+    let auth = RpcAuth::Token { file: dir.path().join("rpc.token") };
+    let tcp = tcp.then(|| RpcTcp { listen: "127.0.0.1:0".parse().unwrap(), auth });
+    let settings = RpcSettings { socket: None, tcp };
+    let sockets = RpcSockets::open(&shared, &settings, dir.path().join("adit.sock")).unwrap();
+    let (socket, tcp) = (sockets.socket.clone(), sockets.tcp);
+    let filters = Arc::new(Mutex::new(Vec::new()));
+    let kept = filters.clone();
+    let facts = RpcFacts {
+        network: "regtest",
+        started_at: UnixMillis::new(1),
+        chaos,
+        p2p_listen: None,
+        stratum_listen: None,
+        set_log_level: Arc::new(move |filter| match filter {
+            "nonsense" => Err("nonsense is no filter".to_owned()),
+            filter => {
+                kept.lock().unwrap().push(filter.to_owned());
+                Ok(())
+            }
+        }),
+    };
+    let (events, arbiter) = (EventBus::default(), Arbiter::new());
+    let stage = Stage { shares: 0 }.start();
+    let (addr, drained) = start(
+        &shared,
+        &arbiter.handle(),
+        Intensity::default(),
+        sockets,
+        links(&stage, pool),
+        facts,
+        events.clone(),
+    );
+    let drained = Some(drained);
+    House { shared, events, socket, tcp, addr, drained, filters, _dir: dir, _arbiter: arbiter }
+}
+
+impl House {
+    async fn line(&self) -> Channel {
+        let path = self.socket.clone();
+        let connector = tower::service_fn(move |_: Uri| {
+            let path = path.clone();
+            async move { tokio::net::UnixStream::connect(path).await.map(hyper_util::rt::TokioIo::new) }
+        });
+        Endpoint::from_static("http://adit.sock").connect_with_connector(connector).await.unwrap()
+    }
+
+    async fn admin(&self) -> AdminServiceClient<Channel> {
+        AdminServiceClient::new(self.line().await)
+    }
+}
+
+#[actix::test]
+async fn an_operator_sees_the_node() {
+    let house = house(false, true, false);
+    let mut admin = house.admin().await;
+    let info = admin.get_info(v1::GetInfoRequest {}).await.unwrap().into_inner();
+    assert_eq!((info.network.as_str(), info.height, info.header_height), ("regtest", 0, 9));
+    assert_eq!(info.tip, "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206");
+    assert_eq!((info.mempool_transactions, info.chaos), (3, false));
+    let actors = admin.list_actors(v1::ListActorsRequest {}).await.unwrap().into_inner().actors;
+    assert_eq!((actors[0].name.as_str(), actors[0].restarts), ("rpc", 0));
+    let mut node = NodeServiceClient::new(house.line().await);
+    let chain = node.get_chain_info(v1::GetChainInfoRequest {}).await.unwrap().into_inner();
+    assert_eq!((chain.next_bits, chain.chain_work.len()), (0x207f_ffff, 64));
+    let mut pool = PoolServiceClient::new(house.line().await);
+    let worker = &pool.list_workers(v1::ListWorkersRequest {}).await.unwrap().into_inner().workers[0];
+    assert_eq!(worker.work, u128::MAX.to_string());
+    let balance = &pool.list_balances(v1::ListBalancesRequest {}).await.unwrap().into_inner().balances[0];
+    assert_eq!((balance.immature_sat, balance.mature_sat), (5, -7));
+}
+
+#[actix::test]
+async fn an_error_has_its_code_and_the_words_of_core() {
+    let house = house(false, false, false);
+    let (mut admin, line) = (house.admin().await, house.line().await);
+    let (mut node, mut pool) = (NodeServiceClient::new(line.clone()), PoolServiceClient::new(line));
+    let genesis = &Params::of(Network::Regtest).genesis;
+    let transaction = bitcoin::consensus::serialize(&genesis.txdata[0]);
+    let block = bitcoin::consensus::serialize(genesis);
+    let check = |status: tonic::Status, code: Code, words: &str| {
+        assert_eq!((status.code(), status.message().contains(words)), (code, true), "{status:?}");
+    };
+    let submit = |transaction| v1::SubmitTransactionRequest { transaction };
+    check(
+        node.submit_transaction(submit(transaction)).await.unwrap_err(),
+        Code::AlreadyExists,
+        "txn-already-in-mempool",
+    );
+    check(
+        node.submit_transaction(submit(vec![1])).await.unwrap_err(),
+        Code::InvalidArgument,
+        "TX decode failed",
+    );
+    check(
+        node.submit_transaction(submit(vec![0; 400_001])).await.unwrap_err(),
+        Code::InvalidArgument,
+        "tx-size",
+    );
+    let submit = |block| v1::SubmitBlockRequest { block };
+    check(node.submit_block(submit(block)).await.unwrap_err(), Code::InvalidArgument, "bad-cb-amount");
+    check(
+        node.submit_block(submit(vec![1])).await.unwrap_err(),
+        Code::InvalidArgument,
+        "Block decode failed",
+    );
+    check(
+        node.submit_block(submit(vec![0; 4_100_000])).await.unwrap_err(),
+        Code::OutOfRange,
+        "message length too large",
+    );
+    check(
+        node.get_utxo_stats(v1::GetUtxoStatsRequest {}).await.unwrap_err(),
+        Code::Internal,
+        "storage: gone",
+    );
+    check(pool.list_workers(v1::ListWorkersRequest {}).await.unwrap_err(), Code::Unavailable, "no pool");
+    let name = "rpc".to_owned();
+    check(
+        admin.panic_actor(v1::PanicActorRequest { name }).await.unwrap_err(),
+        Code::FailedPrecondition,
+        "--chaos",
+    );
+    let name = "nobody".to_owned();
+    check(
+        admin.restart_actor(v1::RestartActorRequest { name }).await.unwrap_err(),
+        Code::NotFound,
+        "no actor is called nobody",
+    );
+    let filter = "nonsense".to_owned();
+    check(
+        admin.set_log_level(v1::SetLogLevelRequest { filter }).await.unwrap_err(),
+        Code::InvalidArgument,
+        "no filter",
+    );
+    let filter = "x".repeat(3000);
+    check(
+        admin.set_log_level(v1::SetLogLevelRequest { filter }).await.unwrap_err(),
+        Code::InvalidArgument,
+        "too long",
+    );
+}
+
+#[test]
+fn every_refusal_has_a_code() {
+    let orphan = SubmitError::Orphan { prev: BlockHash::all_zeros() };
+    let fault = SubmitError::Fault(ChainFault::State("x".to_owned()));
+    assert_eq!(node::block_rejected(orphan).code(), Code::FailedPrecondition);
+    assert_eq!(node::block_rejected(fault).code(), Code::Internal);
+}
+
+#[actix::test]
+async fn the_log_level_changes_and_stop_ends_the_process() {
+    let mut house = house(false, true, false);
+    let mut admin = house.admin().await;
+    admin.set_log_level(v1::SetLogLevelRequest { filter: "debug".to_owned() }).await.unwrap();
+    assert_eq!(*house.filters.lock().unwrap(), ["debug"]);
+    admin.stop(v1::StopRequest {}).await.unwrap();
+    assert_eq!(house.shared.supervisor.exit_reason().await, ExitReason::Requested);
+    // A listener does not keep the process alive.
+    let mut events = EventServiceClient::new(house.line().await)
+        .subscribe(v1::SubscribeRequest {})
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(house.shared.supervisor.stop_all().await, None);
+    assert!(events.message().await.unwrap().is_none());
+    house.drained.take().unwrap().wait(Duration::from_secs(10)).await;
+    assert!(!house.socket.exists());
+}
+
+#[actix::test]
+async fn a_panic_restarts_the_server_on_the_same_socket() {
+    let house = house(true, true, false);
+    let mut admin = house.admin().await;
+    let mut restarts = house.shared.supervisor.restarts();
+    let name = "rpc".to_owned();
+    let told = admin.panic_actor(v1::PanicActorRequest { name }).await.unwrap().into_inner();
+    assert_eq!(told.names, ["rpc"]);
+    assert_eq!(restarts.recv().await.unwrap().restarts, 1);
+    let actors = house.admin().await.list_actors(v1::ListActorsRequest {}).await.unwrap().into_inner().actors;
+    assert_eq!(actors[0].last_panic.as_deref(), Some("panic injected by the operator"));
+    let name = "rpc".to_owned();
+    house.admin().await.restart_actor(v1::RestartActorRequest { name }).await.unwrap();
+    assert!(house.admin().await.get_info(v1::GetInfoRequest {}).await.is_ok());
+}
+
+#[actix::test]
+async fn a_listener_hears_of_tips_shares_and_restarts() {
+    let house = house(false, true, false);
+    let mut events = EventServiceClient::new(house.line().await)
+        .subscribe(v1::SubscribeRequest {})
+        .await
+        .unwrap()
+        .into_inner();
+    let tip = TipChanged { tip: Genesis.tip(), disconnected: Vec::new(), connected: Vec::new() };
+    house.addr.send(tip).await.unwrap();
+    let found = EventKind::BlockFound { height: None, hash: BlockHash::all_zeros() };
+    house.events.publish(UnixMillis::new(5), found);
+    let restarted =
+        EventKind::ActorRestarted { name: "chain".to_owned(), restarts: 1, panic: "thirteen".to_owned() };
+    house.events.publish(UnixMillis::new(6), restarted);
+    let mut kinds = Vec::new();
+    // The totals come by themselves, once a second, since somebody listens.
+    while kinds.len() < 4 {
+        let event = events.message().await.unwrap().unwrap();
+        kinds.push(match event.kind.unwrap() {
+            v1::event::Kind::TipChanged(e) => format!("tip {}", e.height),
+            v1::event::Kind::BlockFound(e) => format!("found {:?}", e.height),
+            v1::event::Kind::ActorRestarted(e) => format!("restarted {}", e.name),
+            v1::event::Kind::ShareTotals(e) => format!("shares {}", e.shares_rejected),
+            v1::event::Kind::Missed(e) => format!("missed {}", e.events),
+        });
+    }
+    kinds.sort();
+    assert_eq!(kinds, ["found None", "restarted chain", "shares 1", "tip 0"]);
+}
+
+/// Every method, as a path; health and reflection among them.
+fn every_method() -> Vec<String> {
+    let set = prost_types::FileDescriptorSet::decode(adit_proto::FILE_DESCRIPTOR_SET).unwrap();
+    let ours = set.file.iter().flat_map(|file| &file.service).flat_map(|service| {
+        service.method.iter().map(|method| format!("/adit.v1.{}/{}", service.name(), method.name()))
+    });
+    let theirs = [
+        "/grpc.health.v1.Health/Check",
+        "/grpc.health.v1.Health/Watch",
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        "/adit.v1.NoService/NoMethod",
+    ];
+    ours.chain(theirs.map(str::to_owned)).collect()
+}
+
+/// Calls a method with an empty request; the status that it ends with.
+async fn call(channel: &Channel, path: &str, token: Option<&str>) -> Code {
+    let mut client = tonic::client::Grpc::new(channel.clone());
+    client.ready().await.unwrap();
+    let mut request = Request::new(v1::GetInfoRequest {});
+    if let Some(token) = token {
+        request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+    }
+    let codec = tonic_prost::ProstCodec::<v1::GetInfoRequest, v1::StopResponse>::default();
+    let answer = client.server_streaming(request, path.parse().unwrap(), codec).await;
+    answer.map_or_else(|status| status.code(), |_| Code::Ok)
+}
+
+#[actix::test]
+async fn over_tcp_no_method_answers_without_the_token() {
+    let house = house(true, true, true);
+    let url = format!("http://{}", house.tcp.unwrap());
+    let channel = Endpoint::from_shared(url).unwrap().connect().await.unwrap();
+    let methods = every_method();
+    assert!(methods.len() > 20, "{methods:?}");
+    for path in &methods {
+        assert_eq!(call(&channel, path, None).await, Code::Unauthenticated, "{path}");
+        assert_eq!(call(&channel, path, Some("0123456789abcdef")).await, Code::Unauthenticated, "{path}");
+    }
+    let token = fs::read_to_string(house.socket.with_file_name("rpc.token")).unwrap();
+    for path in methods.iter().filter(|path| path.contains("GetInfo") || path.contains("Health/Check")) {
+        assert_eq!(call(&channel, path, Some(token.trim())).await, Code::Ok, "{path}");
+    }
+}
+
+#[actix::test]
+async fn health_and_reflection_answer_on_the_socket() {
+    let house = house(false, true, false);
+    let mut health = tonic_health::pb::health_client::HealthClient::new(house.line().await);
+    for service in ["", "adit.v1.AdminService", "adit.v1.PoolService"] {
+        let request = tonic_health::pb::HealthCheckRequest { service: service.to_owned() };
+        let status = health.check(request).await.unwrap().into_inner().status;
+        assert_eq!(status, tonic_health::pb::health_check_response::ServingStatus::Serving as i32);
+    }
+    let path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+    assert_eq!(call(&house.line().await, path, None).await, Code::Ok);
+}
+
+#[test]
+fn what_is_wrong_with_the_sockets_is_said_before_anything_starts() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(SystemClock);
+    let supervisor = Supervisor::new(clock.clone());
+    let shared = Shared { clock, entropy: Arc::new(SystemEntropy), supervisor };
+    let open = |auth: Option<RpcAuth>, socket: &str| {
+        let tcp = auth.map(|auth| RpcTcp { listen: "127.0.0.1:0".parse().unwrap(), auth });
+        RpcSockets::open(&shared, &RpcSettings { socket: None, tcp }, dir.path().join(socket)).err()
+    };
+    assert!(open(None, "a.sock").is_none());
+    assert!(matches!(open(None, "none/a.sock"), Some(RpcStartError::Listen(_))));
+    let token = RpcAuth::Token { file: dir.path().join("none/token") };
+    assert!(matches!(open(Some(token), "b.sock"), Some(RpcStartError::Token(_))));
+    let pem = |name: &str| dir.path().join(name);
+    let tls = RpcAuth::MutualTls { cert: pem("cert"), key: pem("key"), client_ca: pem("ca") };
+    assert!(matches!(open(Some(tls), "c.sock"), Some(RpcStartError::Pem { .. })));
+}
