@@ -3,6 +3,8 @@ use std::sync::Arc;
 use bitcoin::{Amount, BlockHash};
 use thiserror::Error;
 
+use crate::consensus::{TxError, ViewFault};
+use crate::script::ScriptError;
 use crate::wire::ParsedTx;
 
 /// A held transaction with what a block builder must know of it.
@@ -46,7 +48,111 @@ impl MempoolSummary {
 /// Why a transaction is not held; the texts are Bitcoin Core's reject reasons.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TxRejected {
+    /// It is a block's reward.
+    #[error("coinbase")]
+    Coinbase,
+    /// It breaks a rule of consensus.
+    #[error(transparent)]
+    Consensus(TxError),
+    /// Its version has no meaning yet.
+    #[error("version")]
+    Version,
+    /// It weighs too much.
+    #[error("tx-size")]
+    Size,
+    /// It is too small.
+    #[error("tx-size-small")]
+    SizeSmall,
+    /// An input's script is too long.
+    #[error("scriptsig-size")]
+    ScriptSigSize,
+    /// An input's script does more than push.
+    #[error("scriptsig-not-pushonly")]
+    ScriptSigNotPushOnly,
+    /// An output's script has no known shape.
+    #[error("scriptpubkey")]
+    ScriptPubKey,
+    /// Too much data.
+    #[error("datacarrier")]
+    DataCarrier,
+    /// An output is worth less than it costs to spend.
+    #[error("dust")]
+    Dust,
+    /// Its lock time is ahead.
+    #[error("non-final")]
+    NonFinal,
+    /// A relative lock time of it is ahead.
+    #[error("non-BIP68-final")]
+    NonBip68Final,
     /// It is held already.
     #[error("txn-already-in-mempool")]
     AlreadyHeld,
+    /// One that differs in its witnesses alone is held.
+    #[error("txn-same-nonwitness-data-in-mempool")]
+    SameNonWitnessData,
+    /// It spends what a held one spends.
+    #[error("txn-mempool-conflict")]
+    Conflict,
+    /// It is in a block.
+    #[error("txn-already-known")]
+    AlreadyKnown,
+    /// An output that it spends isn't there.
+    #[error("bad-txns-inputs-missingorspent")]
+    MissingInputs,
+    /// A spent output's script has no known shape, or costs too much.
+    #[error("bad-txns-nonstandard-inputs")]
+    NonStandardInputs,
+    /// A witness where none belongs, or too large a one.
+    #[error("bad-witness-nonstandard")]
+    WitnessNonStandard,
+    /// Too many signature operations.
+    #[error("bad-txns-too-many-sigops")]
+    TooManySigops,
+    /// It pays less than is relayed.
+    #[error("min relay fee not met ({fee_sat} < {needed_sat})")]
+    RelayFee {
+        /// What it pays.
+        fee_sat: u64,
+        /// What it would have to pay.
+        needed_sat: u64,
+    },
+    /// It pays less than the full mempool asks for now.
+    #[error("mempool min fee not met ({fee_sat} < {needed_sat})")]
+    MempoolFee {
+        /// What it pays.
+        fee_sat: u64,
+        /// What it would have to pay.
+        needed_sat: u64,
+    },
+    /// Too many unconfirmed ones in a row.
+    #[error("too-long-mempool-chain")]
+    ChainTooLong,
+    /// A script does not let it spend.
+    #[error("mempool-script-verify-flag-failed ({0})")]
+    Script(ScriptError),
+    /// The others pay more.
+    #[error("mempool full")]
+    Full,
+    /// The tip has moved since it was looked at: it may be offered again.
+    #[error("tip-changed")]
+    TipChanged,
+    /// The coins could not be read: our fault.
+    #[error(transparent)]
+    Fault(#[from] ViewFault),
+}
+
+impl TxRejected {
+    /// Whether the same bytes would be refused again on the same tip, so that nobody needs to be asked for them.
+    pub fn is_lasting(&self) -> bool {
+        !matches!(
+            self,
+            TxRejected::MissingInputs
+                | TxRejected::AlreadyHeld
+                | TxRejected::Full
+                | TxRejected::MempoolFee { .. }
+                | TxRejected::ChainTooLong
+                | TxRejected::TipChanged
+                | TxRejected::Fault(_)
+        )
+    }
 }

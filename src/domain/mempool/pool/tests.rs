@@ -1,0 +1,360 @@
+use std::collections::BTreeMap;
+
+use bitcoin::absolute::LockTime;
+use bitcoin::block::Header;
+use bitcoin::constants::genesis_block;
+use bitcoin::hashes::Hash;
+use bitcoin::transaction::Version;
+use bitcoin::{CompactTarget, Network, ScriptBuf, Sequence, Transaction, TxIn, Witness};
+
+use super::*;
+use crate::consensus::{TxError, ViewFault};
+use crate::script::ScriptError;
+use crate::units::Height;
+
+const TIP: u32 = 500;
+const NOW: UnixMillis = UnixMillis::new(1_000_000);
+const CONFIG: MempoolConfig = MempoolConfig { bytes_max: 1_000_000, min_fee_sat_per_kvb: 100 };
+
+/// A chain of blocks ten minutes apart, and coins that the tests put there.
+struct FakeChain {
+    next: NextBlock,
+    coins: BTreeMap<OutPoint, Coin>,
+    broken: bool,
+}
+
+impl HeaderView for FakeChain {
+    fn tip_height(&self) -> Height {
+        Height::new(TIP)
+    }
+    fn header_at(&self, height: Height) -> Option<Header> {
+        let mut header = genesis_block(Network::Regtest).header;
+        header.time = height.to_u32() * 600;
+        (height <= self.tip_height()).then_some(header)
+    }
+}
+
+impl UtxoView for FakeChain {
+    fn coin(&self, outpoint: &OutPoint) -> Result<Option<Coin>, ViewFault> {
+        match self.broken {
+            true => Err(ViewFault { source_text: "gone".to_owned() }),
+            false => Ok(self.coins.get(outpoint).cloned()),
+        }
+    }
+}
+
+impl FakeChain {
+    fn new() -> FakeChain {
+        let next = NextBlock {
+            prev: tip_hash(1),
+            height: Height::new(TIP + 1),
+            bits: CompactTarget::from_consensus(0x207f_ffff),
+            time_min: 0,
+            median_time_past: (TIP - 5) * 600,
+        };
+        let mut chain = FakeChain { next, coins: BTreeMap::new(), broken: false };
+        (0..40).for_each(|n| chain.put(n, 1, false));
+        chain
+    }
+    fn put(&mut self, n: u32, height: u32, is_coinbase: bool) {
+        let output = TxOut { value: Amount::from_sat(100_000), script_pubkey: p2wpkh() };
+        self.coins.insert(coin(n), Coin { output, height: Height::new(height), is_coinbase });
+    }
+    fn context(&self) -> ChainContext<'_> {
+        ChainContext { next: &self.next, headers: self, coins: self }
+    }
+}
+
+struct Says(Result<(), ScriptError>);
+impl ScriptVerifier for Says {
+    fn verify_input(&self, _: &Spend<'_>, _: usize, _: ScriptFlags) -> Result<(), ScriptError> {
+        self.0
+    }
+}
+
+fn tip_hash(n: u8) -> BlockHash {
+    BlockHash::from_byte_array([n; 32])
+}
+
+fn coin(n: u32) -> OutPoint {
+    OutPoint { txid: Txid::from_byte_array([0xee; 32]), vout: n }
+}
+
+fn p2wpkh() -> ScriptBuf {
+    ScriptBuf::from_bytes([&[0, 20][..], &[7; 20]].concat())
+}
+
+fn spend(inputs: &[OutPoint], outputs_sat: &[u64]) -> Transaction {
+    let input = |previous_output: &OutPoint| TxIn {
+        previous_output: *previous_output,
+        script_sig: ScriptBuf::new(),
+        sequence: Sequence::MAX,
+        witness: Witness::new(),
+    };
+    let output = |sat: &u64| TxOut { value: Amount::from_sat(*sat), script_pubkey: p2wpkh() };
+    Transaction {
+        version: Version::TWO,
+        lock_time: LockTime::ZERO,
+        input: inputs.iter().map(input).collect(),
+        output: outputs_sat.iter().map(output).collect(),
+    }
+}
+
+fn of(tx: &Transaction, vout: u32) -> OutPoint {
+    OutPoint { txid: tx.compute_txid(), vout }
+}
+
+struct Rig {
+    chain: FakeChain,
+    pool: Mempool,
+}
+
+impl Rig {
+    fn new() -> Rig {
+        Rig { chain: FakeChain::new(), pool: Mempool::new(CONFIG, tip_hash(1)) }
+    }
+    fn offer(&mut self, tx: &Transaction) -> Result<Accepted, TxRejected> {
+        let tx = Arc::new(ParsedTx::new(tx.clone()));
+        self.pool.accept(tx, &self.chain.context(), &Says(Ok(())), NOW)
+    }
+    fn refuses(&mut self, change: impl FnOnce(&mut Transaction), want: &str) {
+        let mut tx = spend(&[coin(0)], &[90_000]);
+        change(&mut tx);
+        let refused = self.offer(&tx).unwrap_err();
+        assert_eq!(refused.to_string(), want);
+    }
+    fn held(&self) -> Vec<Txid> {
+        self.pool.iter().map(|(entry, _)| entry.tx.txid()).collect()
+    }
+    /// A block with these transactions becomes the tip; what they do to the coins is done.
+    fn block(&mut self, txs: &[&Transaction]) -> Arc<ParsedBlock> {
+        let mut block = genesis_block(Network::Regtest);
+        block.header.prev_blockhash = self.chain.next.prev;
+        for tx in txs {
+            tx.input.iter().for_each(|input| drop(self.chain.coins.remove(&input.previous_output)));
+            for (vout, output) in (0..).zip(&tx.output) {
+                let coin =
+                    Coin { output: output.clone(), height: self.chain.next.height, is_coinbase: false };
+                self.chain.coins.insert(of(tx, vout), coin);
+            }
+            block.txdata.push((*tx).clone());
+        }
+        let block = Arc::new(ParsedBlock::new(block));
+        self.chain.next.prev = block.hash();
+        block
+    }
+}
+
+#[test]
+fn what_is_sound_is_held() {
+    let mut rig = Rig::new();
+    let tx = spend(&[coin(0)], &[90_000]);
+    let accepted = rig.offer(&tx).unwrap();
+    assert_eq!(
+        (accepted.entry.fee.to_sat(), accepted.entry.sigop_cost, accepted.evicted),
+        (10_000, 1, vec![])
+    );
+    assert_eq!(rig.pool.get(&tx.compute_txid()), Some(&accepted.entry));
+    assert_eq!(rig.pool.get_by_wtxid(&tx.compute_wtxid()), Some(&accepted.entry));
+    let summary = rig.pool.summary();
+    let weight = tx.weight().to_wu();
+    assert_eq!((summary.transactions, summary.weight, summary.fees.to_sat()), (1, weight, 10_000));
+    assert_eq!((rig.pool.len(), rig.pool.is_empty(), summary.rows.len()), (1, false, 1));
+}
+
+#[test]
+fn refusals_in_cores_words() {
+    let mut rig = Rig::new();
+    rig.refuses(|tx| tx.output.clear(), "bad-txns-vout-empty");
+    rig.refuses(|tx| tx.version = Version(0), "version");
+    rig.refuses(|tx| tx.output[0].value = Amount::from_sat(200), "dust");
+    rig.refuses(|tx| tx.output[0].value = Amount::from_sat(100_001), "bad-txns-in-belowout");
+    rig.refuses(|tx| tx.output[0].value = Amount::from_sat(100_000), "min relay fee not met (0 < 9)");
+    rig.refuses(|tx| tx.input[0].previous_output = coin(99), "bad-txns-inputs-missingorspent");
+    rig.refuses(
+        |tx| {
+            tx.lock_time = LockTime::from_consensus(TIP + 1);
+            tx.input[0].sequence = Sequence::ZERO;
+        },
+        "non-final",
+    );
+    rig.refuses(|tx| tx.input[0].sequence = Sequence::from_consensus(600), "non-BIP68-final");
+    rig.chain.put(50, TIP - 98, true);
+    let premature = "bad-txns-premature-spend-of-coinbase";
+    rig.refuses(|tx| tx.input[0].previous_output = coin(50), premature);
+    rig.refuses(
+        |tx| {
+            tx.input[0].previous_output = OutPoint::null();
+            tx.input[0].script_sig = ScriptBuf::from_bytes(vec![0, 0]);
+        },
+        "coinbase",
+    );
+    assert!(rig.pool.is_empty());
+}
+
+#[test]
+fn refusals_by_what_is_spent() {
+    let mut rig = Rig::new();
+    let tx = spend(&[coin(0)], &[90_000]);
+    let mut prevout = |script: &[u8]| {
+        rig.chain.coins.get_mut(&coin(0)).unwrap().output.script_pubkey =
+            ScriptBuf::from_bytes(script.to_vec());
+        rig.offer(&tx).unwrap_err()
+    };
+    assert_eq!(prevout(&[0x51]), TxRejected::NonStandardInputs);
+    // A bare multisig output counts 20 signature operations, each of them 4: 201 of them are over the limit.
+    let mut many = spend(&[coin(1)], &[1_000; 3]);
+    let multisig = [&[0x51][..], &[[0x21].as_slice(), &[2; 33]].concat().repeat(3), &[0x53, 0xae]].concat();
+    many.output =
+        vec![TxOut { value: Amount::from_sat(1_000), script_pubkey: ScriptBuf::from_bytes(multisig) }; 150];
+    rig.chain.coins.get_mut(&coin(1)).unwrap().output.value = Amount::from_sat(1_000_000);
+    assert_eq!(rig.offer(&many).map(|a| a.entry.sigop_cost), Ok(150 * 80 + 1));
+    many.input[0].previous_output = coin(2);
+    many.output = vec![many.output[0].clone(); 201];
+    assert_eq!(rig.offer(&many), Err(TxRejected::Consensus(TxError::InputsBelowOutputs)));
+    rig.chain.coins.get_mut(&coin(2)).unwrap().output.value = Amount::from_sat(1_000_000);
+    assert_eq!(rig.offer(&many), Err(TxRejected::TooManySigops));
+    let mut witness = spend(&[coin(3)], &[90_000]);
+    witness.input[0].witness = Witness::from_slice(&[[1u8]]);
+    let p2pkh = [&[0x76, 0xa9, 20][..], &[7; 20], &[0x88, 0xac]].concat();
+    rig.chain.coins.get_mut(&coin(3)).unwrap().output.script_pubkey = ScriptBuf::from_bytes(p2pkh);
+    assert_eq!(rig.offer(&witness), Err(TxRejected::WitnessNonStandard));
+}
+
+#[test]
+fn twice_conflicting_and_already_in_a_block() {
+    let mut rig = Rig::new();
+    let tx = spend(&[coin(0)], &[90_000]);
+    rig.offer(&tx).unwrap();
+    assert_eq!(rig.offer(&tx), Err(TxRejected::AlreadyHeld));
+    let mut signed = tx.clone();
+    signed.input[0].witness = Witness::from_slice(&[[1u8]]);
+    assert_eq!(rig.offer(&signed), Err(TxRejected::SameNonWitnessData));
+    assert_eq!(rig.offer(&spend(&[coin(0)], &[80_000])), Err(TxRejected::Conflict));
+    let block = rig.block(&[&tx]);
+    assert!(rig.pool.block_connected(&block).is_empty());
+    assert_eq!(rig.offer(&tx), Err(TxRejected::AlreadyKnown));
+}
+
+#[test]
+fn faults_are_nobodys_fault() {
+    let mut rig = Rig::new();
+    rig.chain.broken = true;
+    let fault = rig.offer(&spend(&[coin(0)], &[90_000])).unwrap_err();
+    assert!(matches!(fault, TxRejected::Fault(_)) && !fault.is_lasting());
+    assert!(TxRejected::Dust.is_lasting());
+}
+
+#[test]
+fn scripts_decide_and_nothing_may_come_between() {
+    let mut rig = Rig::new();
+    let parsed = Arc::new(ParsedTx::new(spend(&[coin(0)], &[90_000])));
+    let prepare = |rig: &Rig, tx: &Arc<ParsedTx>| rig.pool.prepare(Arc::clone(tx), &rig.chain.context());
+    let failing = prepare(&rig, &parsed).unwrap().verify(&Says(Err(ScriptError::EvalFalse)));
+    assert_eq!(failing, Err(TxRejected::Script(ScriptError::EvalFalse)));
+    let verified = prepare(&rig, &parsed).unwrap().verify(&Says(Ok(()))).unwrap();
+    // Another one that spends the same joins in the meantime.
+    rig.offer(&spend(&[coin(0)], &[80_000])).unwrap();
+    assert_eq!(rig.pool.admit(verified.clone(), NOW), Err(TxRejected::Conflict));
+    let block = rig.block(&[]);
+    rig.pool.block_connected(&block);
+    assert_eq!(rig.pool.admit(verified, NOW), Err(TxRejected::TipChanged));
+    rig.chain.next.prev = tip_hash(9);
+    assert_eq!(prepare(&rig, &parsed), Err(TxRejected::TipChanged));
+}
+
+#[test]
+fn a_parent_that_left_is_missed() {
+    let mut rig = Rig::new();
+    let parent = spend(&[coin(0)], &[90_000]);
+    rig.offer(&parent).unwrap();
+    let child = Arc::new(ParsedTx::new(spend(&[of(&parent, 0)], &[80_000])));
+    let verified = rig.pool.prepare(child, &rig.chain.context()).unwrap().verify(&Says(Ok(()))).unwrap();
+    rig.pool.expire(NOW.plus_ms(EXPIRY_MS + 1));
+    assert_eq!(rig.pool.admit(verified, NOW), Err(TxRejected::MissingInputs));
+}
+
+#[test]
+fn chains_of_unconfirmed_ones_are_held_and_bounded() {
+    let mut rig = Rig::new();
+    let mut last = spend(&[coin(0)], &[90_000]);
+    rig.offer(&last).unwrap();
+    for n in 1..25 {
+        last = spend(&[of(&last, 0)], &[90_000 - n * 1_000]);
+        rig.offer(&last).unwrap();
+    }
+    assert_eq!(rig.offer(&spend(&[of(&last, 0)], &[10_000])), Err(TxRejected::ChainTooLong));
+    let order: Vec<Txid> = rig.pool.snapshot().entries.iter().map(|e| e.tx.txid()).collect();
+    assert_eq!((rig.pool.snapshot().tip, order), (tip_hash(1), rig.held()));
+}
+
+#[test]
+fn a_block_takes_its_transactions_and_what_it_contradicts() {
+    let mut rig = Rig::new();
+    let (taken, child) = (spend(&[coin(0)], &[90_000]), spend(&[coin(1)], &[90_000]));
+    let built = spend(&[of(&taken, 0)], &[80_000]);
+    let doomed = spend(&[of(&child, 0)], &[80_000]);
+    for tx in [&taken, &child, &built, &doomed] {
+        rig.offer(tx).unwrap();
+    }
+    let rival = spend(&[coin(1)], &[70_000]);
+    let block = rig.block(&[&taken, &rival]);
+    let mut contradicted = rig.pool.block_connected(&block);
+    contradicted.sort();
+    let mut want = vec![child.compute_txid(), doomed.compute_txid()];
+    want.sort();
+    assert_eq!(contradicted, want);
+    assert_eq!((rig.held(), rig.pool.tip()), (vec![built.compute_txid()], block.hash()));
+}
+
+#[test]
+fn a_reorganisation_brings_them_back() {
+    let mut rig = Rig::new();
+    let (first, second) = (spend(&[coin(0)], &[90_000]), spend(&[coin(1)], &[90_000]));
+    let built = spend(&[of(&first, 0)], &[80_000]);
+    rig.offer(&first).unwrap();
+    rig.offer(&built).unwrap();
+    let before = rig.chain.coins.clone();
+    let block = rig.block(&[&first, &second]);
+    rig.pool.block_connected(&block);
+    assert_eq!(rig.held(), [built.compute_txid()]);
+    // Another block without them stands there now, and the second one's coin is spent on it.
+    rig.chain.coins = before;
+    rig.chain.coins.remove(&coin(1));
+    rig.chain.next.prev = tip_hash(7);
+    let refused = rig.pool.reorganised(&[block], &rig.chain.context(), NOW);
+    assert_eq!(refused, [second.compute_txid()]);
+    assert_eq!(rig.held(), [first.compute_txid(), built.compute_txid()]);
+    assert_eq!(rig.pool.tip(), tip_hash(7));
+}
+
+#[test]
+fn what_waits_for_too_long_leaves() {
+    let mut rig = Rig::new();
+    let tx = spend(&[coin(0)], &[90_000]);
+    rig.offer(&tx).unwrap();
+    assert!(rig.pool.expire(NOW.plus_ms(EXPIRY_MS)).is_empty());
+    assert_eq!(rig.pool.expire(NOW.plus_ms(EXPIRY_MS + 1)), [tx.compute_txid()]);
+}
+
+#[test]
+fn a_full_pool_throws_the_worst_out_and_asks_for_more() {
+    let mut rig = Rig::new();
+    rig.pool.config.bytes_max = 13_500;
+    let fee = |n: u32| 1_000 + u64::from(n) * 100;
+    let txs: Vec<Transaction> = (0..10).map(|n| spend(&[coin(n)], &[100_000 - fee(n)])).collect();
+    txs.iter().for_each(|tx| drop(rig.offer(tx).unwrap()));
+    let cheaper = spend(&[coin(20)], &[99_900]);
+    assert_eq!(rig.offer(&cheaper), Err(TxRejected::Full));
+    let dearer = spend(&[coin(21)], &[50_000]);
+    assert_eq!(rig.offer(&dearer).unwrap().evicted, [txs[0].compute_txid()]);
+    let asked = rig.pool.min_fee_sat_per_kvb();
+    assert!(asked > 9_000, "{asked}");
+    let again = rig.offer(&txs[0]).unwrap_err();
+    assert!(matches!(again, TxRejected::MempoolFee { fee_sat: 1_000, .. }), "{again}");
+    let mined: Vec<&Transaction> = txs[1..].iter().collect();
+    let block = rig.block(&mined);
+    rig.pool.block_connected(&block);
+    rig.offer(&spend(&[coin(22)], &[50_000])).unwrap();
+    assert_eq!(rig.pool.min_fee_sat_per_kvb(), CONFIG.min_fee_sat_per_kvb);
+}
