@@ -3,7 +3,9 @@
 //! Owns: the header tree, work, status of blocks, the tip, the MuHash of the coin set. Must not know: how any of it is stored.
 
 pub mod header_tree;
+pub mod muhash;
 mod tip;
 
 pub use header_tree::{BlockStatus, Failure, HeaderTree, InsertError, Node, NodeId, RestoreError};
+pub use muhash::{MuHash, MuHashDigest};
 pub use tip::{NextBlock, Tip};
