@@ -3,8 +3,10 @@
 //! Owns: the node as a whole, its configuration, the arbiters, which actor hears of what. Must not know: what any of them does.
 
 mod config;
+mod hook;
 
 pub use config::{
     ChainSettings, MempoolSettings, NodeConfig, PeerSettings, PoolSettings, RpcAuth, RpcSettings, RpcTcp,
     SetLogLevel,
 };
+pub use hook::install_panic_hook;
