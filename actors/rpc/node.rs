@@ -141,10 +141,15 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 pub(super) fn tx_rejected(rejected: TxRejected) -> Status {
+    let words = rejected.to_string();
     match rejected {
-        TxRejected::AlreadyHeld => Status::already_exists(rejected.to_string()),
-        #[allow(unreachable_patterns, reason = "the mempool's owner adds the others")]
-        _ => Status::invalid_argument(rejected.to_string()),
+        TxRejected::AlreadyHeld | TxRejected::AlreadyKnown | TxRejected::SameNonWitnessData => {
+            Status::already_exists(words)
+        }
+        TxRejected::Full | TxRejected::MempoolFee { .. } => Status::resource_exhausted(words),
+        TxRejected::TipChanged => Status::aborted(words),
+        TxRejected::Fault(_) => Status::internal(words),
+        _ => Status::invalid_argument(words),
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 use actix::{Addr, Arbiter, Context, Message, Recipient};
 use adit_chainstate::{BlockAccepted, ChainFault, SubmitError, UtxoStats};
 use adit_domain::chain::{NextBlock, Tip};
-use adit_domain::consensus::Params;
+use adit_domain::consensus::{Params, ViewFault};
 use adit_domain::mempool::{MempoolSummary, TxRejected};
 use adit_domain::payout::{Balance, PoolBlock, WorkerTotals};
 use adit_domain::peer::PeerInfo;
@@ -295,6 +295,16 @@ fn every_refusal_has_a_code() {
     let fault = SubmitError::Fault(ChainFault::State("x".to_owned()));
     assert_eq!(node::block_rejected(orphan).code(), Code::FailedPrecondition);
     assert_eq!(node::block_rejected(fault).code(), Code::Internal);
+    let unread = ViewFault { source_text: String::new() };
+    for (rejected, code) in [
+        (TxRejected::AlreadyKnown, Code::AlreadyExists),
+        (TxRejected::Full, Code::ResourceExhausted),
+        (TxRejected::TipChanged, Code::Aborted),
+        (TxRejected::Fault(unread), Code::Internal),
+        (TxRejected::Dust, Code::InvalidArgument),
+    ] {
+        assert_eq!(node::tx_rejected(rejected).code(), code);
+    }
 }
 
 #[actix::test]

@@ -38,6 +38,7 @@ const CRATES: [(&str, &[&str], &[&str]); 5] = [
             "bitcoin",
             "futures",
             "getrandom",
+            "subtle",
             "thiserror",
             "tokio",
             "tokio-stream",
