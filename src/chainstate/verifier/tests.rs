@@ -77,3 +77,24 @@ fn what_can_not_be_run_is_refused_without_a_name() {
         TxOut { value: Amount::MAX, script_pubkey: ScriptBuf::from([&[0x51, 0x20][..], &[1; 32]].concat()) };
     assert_eq!(verify(&raw, &[too_much], 0), unknown);
 }
+
+#[test]
+fn an_input_of_a_large_transaction_is_checked_as_before() {
+    fn check_large(prevout: &str, script_sig: &str, expected: Result<(), ScriptError>) {
+        let mut tx = tx(ScriptBuf::from_hex(script_sig).unwrap(), Witness::new());
+        tx.input = vec![tx.input[0].clone(); INPUTS_KEPT_MAX + 1];
+        let prevout = TxOut { value: Amount::ZERO, script_pubkey: ScriptBuf::from_hex(prevout).unwrap() };
+        let prevouts = vec![prevout; tx.input.len()];
+        let raw = serialize(&tx);
+        let spend = Spend { tx: &tx, raw: &raw, prevouts: &prevouts };
+        for input in 0..tx.input.len() {
+            assert_eq!(ConsensusLib.verify_input(&spend, input, ScriptFlags::CONSENSUS), expected);
+        }
+    }
+    check_large("51", "", Ok(()));
+    check_large("00", "", Err(ScriptError::EvalFalse));
+    check_large("51b2", "", Err(ScriptError::UnsatisfiedLocktime));
+    check_large("a914da1745e9b549bd0bfa1a569971c77eba30cd5a4b87", "0151", Ok(()));
+    check_large("0000ac", "", Err(ScriptError::EvalFalse));
+    check_large("0000ac91", "", Ok(()));
+}

@@ -1,0 +1,1 @@
+//! What other nodes got wrong about scripts, a test a row; the number is the row's.

@@ -1,0 +1,62 @@
+//! Both engines, asked the same.
+
+use adit_chainstate::ConsensusLib;
+use adit_domain::script::{Interpreter, ScriptError, ScriptFlags, ScriptVerifier, Spend};
+use bitcoin::absolute::LockTime;
+use bitcoin::consensus::encode::serialize;
+use bitcoin::transaction::Version;
+use bitcoin::{Amount, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness};
+
+/// The interpreter's verdict; the library's has to be the same.
+pub(crate) fn verify(
+    tx: &Transaction,
+    prevouts: &[TxOut],
+    input: usize,
+    flags: ScriptFlags,
+) -> Result<(), ScriptError> {
+    let raw = serialize(tx);
+    let spend = Spend { tx, raw: &raw, prevouts };
+    let ours = Interpreter.verify_input(&spend, input, flags);
+    let theirs = ConsensusLib.verify_input(&spend, input, flags);
+    assert_eq!(ours, theirs, "the engines differ under {flags:?}");
+    ours
+}
+
+/// The verdict on all inputs.
+pub(crate) fn verify_all(
+    tx: &Transaction,
+    prevouts: &[TxOut],
+    flags: ScriptFlags,
+) -> Result<(), (usize, ScriptError)> {
+    let raw = serialize(tx);
+    let spend = Spend { tx, raw: &raw, prevouts };
+    let ours = Interpreter.verify_tx(&spend, flags);
+    let theirs = ConsensusLib.verify_tx(&spend, flags);
+    assert_eq!(ours, theirs, "the engines differ under {flags:?}");
+    ours
+}
+
+/// A script, its input and its witness as Core's script_tests have them: a transaction whose first output is spent by
+/// the only input of another.
+pub(crate) fn credit_and_spend(
+    script: ScriptBuf,
+    script_sig: ScriptBuf,
+    witness: Vec<Vec<u8>>,
+    value: Amount,
+) -> (Transaction, TxOut) {
+    let prevout = TxOut { value, script_pubkey: script };
+    let credit =
+        one_to_one(OutPoint::null(), ScriptBuf::from_bytes(vec![0, 0]), Witness::new(), prevout.clone());
+    let spent = OutPoint { txid: credit.compute_txid(), vout: 0 };
+    let output = TxOut { value, script_pubkey: ScriptBuf::new() };
+    (one_to_one(spent, script_sig, Witness::from_slice(&witness), output), prevout)
+}
+
+fn one_to_one(spent: OutPoint, script_sig: ScriptBuf, witness: Witness, output: TxOut) -> Transaction {
+    Transaction {
+        version: Version::ONE,
+        lock_time: LockTime::ZERO,
+        input: vec![TxIn { previous_output: spent, script_sig, sequence: Sequence::MAX, witness }],
+        output: vec![output],
+    }
+}
