@@ -6,6 +6,8 @@
 pub mod codec;
 pub mod conduct;
 pub mod extranonce;
+#[cfg(test)]
+mod fixtures;
 pub mod job;
 pub mod session;
 pub mod share;
