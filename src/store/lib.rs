@@ -13,6 +13,7 @@ mod fault;
 mod filter;
 mod flat;
 mod lease;
+pub mod ledger;
 pub mod share_log;
 
 pub use chain_db::{ChainDb, CoinScan, CoinSnapshot, Flush, FlushState, MergeStep, NodeRecord};

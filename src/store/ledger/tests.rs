@@ -1,0 +1,231 @@
+use std::collections::BTreeMap;
+
+use adit_domain::payout::{Account, Booking, ChainEvent, MemoryLedger, PoolBlockState, split_reward};
+use adit_domain::units::Height;
+use bitcoin::Amount;
+use bitcoin::hashes::Hash;
+use tempfile::TempDir;
+
+use super::*;
+
+fn point(height: u32, branch: u8) -> ChainPoint {
+    let mut bytes = [branch; 32];
+    bytes[..4].copy_from_slice(&height.to_le_bytes());
+    ChainPoint { hash: BlockHash::from_byte_array(bytes), height: Height::new(height) }
+}
+
+fn connected(point: ChainPoint, is_ours: bool) -> ChainEvent {
+    let work = BTreeMap::from([
+        (Account::address("alice").unwrap(), u128::from(point.height.to_u32())),
+        (Account::address("bob").unwrap(), 7),
+    ]);
+    let split = split_reward(Amount::from_sat(5_000_000_000), 100, &work).unwrap();
+    let ours = is_ours.then(|| Booking { finder: "alice.rig".to_owned(), split });
+    ChainEvent::Connected { point, ours }
+}
+
+fn up(from: ChainPoint, heights: std::ops::RangeInclusive<u32>, branch: u8, every: u32) -> LedgerStep {
+    let events: Vec<_> =
+        heights.clone().map(|h| connected(point(h, branch), h.is_multiple_of(every))).collect();
+    LedgerStep { from: Some(from), to: point(*heights.end(), branch), events }
+}
+
+fn down(from: ChainPoint, to: ChainPoint, branch: u8) -> LedgerStep {
+    let heights = to.height.to_u32() + 1..=from.height.to_u32();
+    let events = heights.rev().map(|h| ChainEvent::Disconnected { point: point(h, branch) }).collect();
+    LedgerStep { from: Some(from), to, events }
+}
+
+fn begin() -> LedgerStep {
+    LedgerStep { from: None, to: point(0, 0), events: vec![] }
+}
+
+fn steps() -> Vec<LedgerStep> {
+    let fork = point(60, 1);
+    vec![
+        begin(),
+        up(point(0, 0), 1..=60, 1, 7),
+        up(fork, 61..=170, 1, 5),
+        down(point(170, 1), fork, 1),
+        up(fork, 61..=171, 2, 9),
+        down(point(171, 2), fork, 2),
+        up(fork, 61..=300, 1, 5),
+    ]
+}
+
+fn open(dir: &TempDir) -> RedbLedger {
+    RedbLedger::open(&dir.path().join("ledger.redb")).unwrap()
+}
+
+fn same(ledger: &RedbLedger, model: &MemoryLedger) {
+    assert_eq!(ledger.cursor().unwrap(), model.cursor().unwrap());
+    assert_eq!(ledger.balances().unwrap(), model.balances().unwrap());
+    assert_eq!(ledger.blocks(1_000).unwrap(), model.blocks(1_000).unwrap());
+    assert_eq!(ledger.verify(), model.verify());
+}
+
+#[test]
+fn they_are_what_the_books_in_memory_are_and_survive_restarts() {
+    let dir = TempDir::new().unwrap();
+    let model = MemoryLedger::default();
+    for step in steps() {
+        let ledger = open(&dir);
+        assert_eq!(ledger.apply(&step), model.apply(&step));
+        assert_eq!(ledger.apply(&step), Ok(Applied::Before));
+        same(&ledger, &model);
+        drop(ledger);
+        same(&open(&dir), &model);
+    }
+    let ledger = open(&dir);
+    let sum: i64 = ledger.balances().unwrap().iter().map(|b| b.immature_sat + b.mature_sat).sum();
+    assert_eq!(sum, 0);
+    let orphan = ledger.block(&point(63, 2).hash).unwrap().unwrap();
+    assert_eq!((orphan.state, orphan.finder.as_str()), (PoolBlockState::Orphaned, "alice.rig"));
+    assert_eq!(ledger.block(&point(64, 2).hash), Ok(None));
+    assert_eq!(ledger.blocks(2).unwrap().len(), 2);
+}
+
+#[test]
+fn a_step_from_elsewhere_changes_nothing() {
+    let dir = TempDir::new().unwrap();
+    let (ledger, model) = (open(&dir), MemoryLedger::default());
+    for step in [begin(), up(point(0, 0), 1..=10, 1, 2)] {
+        assert_eq!(ledger.apply(&step), model.apply(&step));
+    }
+    for (step, want) in [
+        (up(point(0, 0), 1..=12, 2, 1), LedgerError::OutOfStep { cursor: Some(point(10, 1)) }),
+        (up(point(10, 1), 12..=13, 1, 1), LedgerError::Broken),
+    ] {
+        assert_eq!(ledger.apply(&step), Err(want));
+        same(&ledger, &model);
+    }
+}
+
+/// Copies the file as a kill would leave it: what is durable, not what the process has in mind.
+fn as_if_killed(dir: &TempDir) -> TempDir {
+    let copy = TempDir::new().unwrap();
+    std::fs::copy(dir.path().join("ledger.redb"), copy.path().join("ledger.redb")).unwrap();
+    copy
+}
+
+#[test]
+fn postings_are_durable_at_once_and_the_bare_cursor_within_a_hundred_steps() {
+    let dir = TempDir::new().unwrap();
+    let ledger = open(&dir);
+    ledger.apply(&begin()).unwrap();
+    assert_eq!(open(&as_if_killed(&dir)).cursor().unwrap(), Some(point(0, 0)));
+    ledger.apply(&up(point(0, 0), 1..=1, 1, 9)).unwrap();
+    let mut durable = open(&as_if_killed(&dir)).cursor().unwrap().unwrap();
+    assert!(durable == point(0, 0) || durable == point(1, 1));
+    for h in 2..=150 {
+        ledger.apply(&up(point(h - 1, 1), h..=h, 1, 9_999)).unwrap();
+    }
+    durable = open(&as_if_killed(&dir)).cursor().unwrap().unwrap();
+    assert!(durable.height >= Height::new(50));
+    ledger.apply(&up(point(150, 1), 151..=151, 1, 151)).unwrap();
+    let after = open(&as_if_killed(&dir));
+    assert_eq!((after.cursor().unwrap(), after.blocks(9).unwrap().len()), (Some(point(151, 1)), 1));
+    // What was walked again after a kill is booked as if nothing had happened.
+    after.verify().unwrap();
+}
+
+#[test]
+fn any_flipped_bit_of_a_row_is_found() {
+    let work = BTreeMap::from([(Account::address("alice").unwrap(), 1u128)]);
+    let split = split_reward(Amount::from_sat(100), 100, &work).unwrap();
+    let entry = adit_domain::payout::JournalEntry::booked(point(1, 1).hash, &split).unwrap();
+    let (row, link) = Link::START.seal(0, &entry).unwrap();
+    assert_eq!(Link::START.open(0, &row), Ok((entry.clone(), link)));
+    let broken = Err(LedgerFault::Damaged("the journal's chain of hashes is broken"));
+    assert_eq!(Link::START.open(1, &row), broken);
+    assert_eq!(link.open(0, &row), broken);
+    assert_eq!(Link::START.open(0, &row[..5]), Err(LedgerFault::Damaged("a journal entry")));
+    let block = PoolBlock {
+        hash: point(1, 1).hash,
+        height: Height::new(1),
+        finder: "a".to_owned(),
+        reward: Amount::from_sat(5),
+        state: PoolBlockState::Mature,
+    };
+    let record = adit_domain::payout::BlockRecord { block, booked: 3 };
+    let key = rows::block_key(record.block.height, &record.block.hash);
+    let head = rows::Head { entries: 1, link };
+    type ReadsBack = Box<dyn Fn(&[u8]) -> bool>;
+    let rows: Vec<(Vec<u8>, ReadsBack)> = vec![
+        (row, Box::new(move |r| Link::START.open(0, r).is_ok())),
+        (rows::encode_block(&record).unwrap(), Box::new(move |r| rows::decode_block(&key, r).is_some())),
+        (rows::encode_head(&head), Box::new(|r| rows::decode_head(r).is_some())),
+        (rows::encode_cursor(&point(1, 1)), Box::new(|r| rows::decode_cursor(r).is_some())),
+        (rows::encode_amounts("a", -1, 1), Box::new(|r| rows::decode_amounts("a", r).is_some())),
+    ];
+    for (row, reads_back) in rows {
+        assert!(reads_back(&row));
+        for at in 0..row.len() {
+            for bit in 0..8 {
+                let mut flipped = row.clone();
+                flipped[at] ^= 1 << bit;
+                assert!(!reads_back(&flipped), "byte {at} bit {bit}");
+            }
+            assert!(!reads_back(&row[..at]));
+        }
+    }
+    assert_eq!(rows::decode_amounts("b", &rows::encode_amounts("a", -1, 1)), None);
+}
+
+#[test]
+fn books_that_were_changed_behind_the_journal_are_not_opened() {
+    use redb::TableDefinition;
+    const ACCOUNTS: TableDefinition<&str, &[u8]> = TableDefinition::new("accounts");
+    const JOURNAL: TableDefinition<u64, &[u8]> = TableDefinition::new("journal");
+    let check = |change: &dyn Fn(&WriteTransaction), is: &dyn Fn(&AuditError) -> bool| {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("ledger.redb");
+        for step in steps().iter().take(2) {
+            open(&dir).apply(step).unwrap();
+        }
+        let db = Database::create(&path).unwrap();
+        let txn = db.begin_write().unwrap();
+        change(&txn);
+        txn.commit().unwrap();
+        drop(db);
+        let error = RedbLedger::open(&path).map(|_| ()).unwrap_err();
+        assert!(is(&error), "{error}");
+    };
+    check(
+        &|txn| {
+            let richer = rows::encode_amounts("bob", 1_000_000, 1);
+            txn.open_table(ACCOUNTS).unwrap().insert("bob", richer.as_slice()).unwrap();
+        },
+        &|e| *e == AuditError::Balance { account: "bob".to_owned() },
+    );
+    check(
+        &|txn| {
+            txn.open_table(ACCOUNTS).unwrap().insert("bob", [0u8; 20].as_slice()).unwrap();
+        },
+        &|e| *e == AuditError::Fault(LedgerFault::Damaged("an account")),
+    );
+    type Journal<'a> = redb::Table<'a, u64, &'static [u8]>;
+    let journal = |change: &dyn Fn(&mut Journal<'_>), text: &'static str| {
+        check(&|txn| change(&mut txn.open_table(JOURNAL).unwrap()), &|e| {
+            *e == AuditError::Fault(LedgerFault::Damaged(text))
+        });
+    };
+    journal(&|t| drop(t.remove(3).unwrap()), "the journal has a gap");
+    journal(&|t| drop(t.remove(0).unwrap()), "the journal has a gap");
+    journal(
+        &|t| {
+            let row = t.remove(3).unwrap().unwrap().value().to_vec();
+            t.insert(4, row.as_slice()).unwrap();
+        },
+        "the journal has a gap",
+    );
+}
+
+#[test]
+fn a_file_that_is_no_database_is_a_fault() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("ledger.redb");
+    std::fs::write(&path, vec![7u8; 8_192]).unwrap();
+    let error = RedbLedger::open(&path).map(|_| ()).unwrap_err();
+    assert!(matches!(error, AuditError::Fault(LedgerFault::Storage(_))));
+}
