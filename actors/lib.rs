@@ -10,6 +10,7 @@
 pub mod clock;
 pub mod events;
 pub mod house;
+pub mod mempool;
 pub mod messages;
 pub mod root;
 pub mod rpc;

@@ -4,6 +4,7 @@
 //! Must not know: who sent one, or who wants it.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
+mod archive;
 mod feerate;
 mod graph;
 pub mod limits;
@@ -12,5 +13,6 @@ mod pool;
 mod selection;
 mod types;
 
+pub use archive::{ArchiveError, decode_archive, encode_archive};
 pub use pool::{Accepted, Candidate, ChainContext, Mempool, MempoolConfig, VerifiedTx};
 pub use types::{MempoolEntry, MempoolSnapshot, MempoolSummary, TxRejected};

@@ -1,0 +1,327 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, ResponseFuture, WrapFuture,
+};
+use adit_domain::consensus::ViewFault;
+use adit_domain::mempool::{Accepted, Candidate, ChainContext, Mempool, TxRejected, VerifiedTx};
+use adit_domain::peer::TxRef;
+use adit_domain::units::{Clock, UnixMillis};
+use adit_domain::wire::{ParsedBlock, ParsedTx};
+use bitcoin::{BlockHash, Txid};
+use tokio::sync::oneshot;
+
+use super::{MempoolConfig, MempoolDeps, MempoolReader, TxListeners, file};
+use crate::messages::chain::TipChanged;
+use crate::messages::mempool::{GetMempool, GetTransaction, SubmitTransaction};
+use crate::supervision::{Fault, Rebuild};
+
+/// Transactions that wait to be judged: at 200 us each a fifth of a second's work; beyond it they are refused.
+const QUEUE_MAX: usize = 1_000;
+/// Transactions whose parents are missing and that are tried again when one of them joins: 100 x 400 kB = 40 MB at most.
+const ORPHANS_MAX: usize = 100;
+/// Blocks that the pool follows one by one; beyond it everything is judged anew on the new tip, which costs less than reading them.
+const FOLLOW_BLOCKS_MAX: usize = 100;
+/// Tries to look at the chain between two moves of its tip.
+const PREPARE_TRIES: usize = 3;
+/// How often a changed pool is put in order for the block builder; half of what a template waits for it.
+const PUBLISH_EVERY: Duration = Duration::from_millis(250);
+/// How often it is looked for what has waited for too long.
+const EXPIRE_EVERY: Duration = Duration::from_secs(600);
+
+struct Job {
+    tx: Arc<ParsedTx>,
+    added_at: UnixMillis,
+    reply: Option<oneshot::Sender<Result<Txid, TxRejected>>>,
+}
+
+/// Judges transactions, one after the other, and keeps pace with the chain.
+pub struct MempoolActor {
+    deps: MempoolDeps,
+    config: MempoolConfig,
+    clock: Arc<dyn Clock>,
+    reader: MempoolReader,
+    listeners: TxListeners,
+    pool: Mempool,
+    queue: VecDeque<Job>,
+    orphans: VecDeque<Arc<ParsedTx>>,
+    verifying: bool,
+    changed: bool,
+}
+
+impl MempoolActor {
+    pub(super) fn new(
+        deps: MempoolDeps,
+        config: MempoolConfig,
+        clock: Arc<dyn Clock>,
+        reader: MempoolReader,
+        listeners: TxListeners,
+    ) -> MempoolActor {
+        let tip = deps.chain.next_block(clock.now()).prev;
+        let kept = config.file.as_deref().map(file::load).unwrap_or_default();
+        let queue = kept.into_iter().map(|(tx, added_at)| Job { tx, added_at, reply: None }).collect();
+        MempoolActor {
+            pool: Mempool::new(config.pool, tip),
+            deps,
+            config,
+            clock,
+            reader,
+            listeners,
+            queue,
+            orphans: VecDeque::new(),
+            verifying: false,
+            changed: false,
+        }
+    }
+
+    /// Judges what waits: all but the scripts here, the scripts on a thread of the pool for blocking work, one at a time, so
+    /// that a child never overtakes its parent.
+    fn work(&mut self, ctx: &mut Context<Self>) {
+        while !self.verifying {
+            let Some(job) = self.queue.pop_front() else { return };
+            match self.prepare(&job.tx) {
+                Ok(candidate) => self.verify(job, candidate, ctx),
+                Err(refused) => self.conclude(job, Err(refused)),
+            }
+        }
+    }
+
+    fn prepare(&mut self, tx: &Arc<ParsedTx>) -> Result<Candidate, TxRejected> {
+        for _ in 0..PREPARE_TRIES {
+            self.follow(None)?;
+            let next = self.deps.chain.next_block(self.clock.now());
+            let chain = ChainContext { next: &next, headers: &*self.deps.chain, coins: &*self.deps.chain };
+            let prepared = self.pool.prepare(Arc::clone(tx), &chain);
+            // Only where the tip stood still was everything read at the same one.
+            if self.deps.chain.next_block(self.clock.now()).prev == self.pool.tip() {
+                return prepared;
+            }
+        }
+        Err(TxRejected::TipChanged)
+    }
+
+    fn verify(&mut self, job: Job, candidate: Candidate, ctx: &mut Context<Self>) {
+        self.verifying = true;
+        let verifier = Arc::clone(&self.deps.verifier);
+        let verdict = tokio::task::spawn_blocking(move || candidate.verify(&*verifier));
+        ctx.spawn(verdict.into_actor(self).map(|verdict, actor, ctx| {
+            actor.verifying = false;
+            let verdict = verdict.unwrap_or_else(|died| Err(unverified(&died)));
+            let admitted = verdict.and_then(|verified| actor.admit(verified, job.added_at));
+            actor.conclude(job, admitted);
+            actor.work(ctx);
+        }));
+    }
+
+    fn admit(&mut self, verified: VerifiedTx, added_at: UnixMillis) -> Result<Accepted, TxRejected> {
+        self.pool.admit(verified, added_at)
+    }
+
+    fn conclude(&mut self, job: Job, verdict: Result<Accepted, TxRejected>) {
+        let answer = match verdict {
+            Ok(accepted) => {
+                self.joined(&job, &accepted);
+                Ok(job.tx.txid())
+            }
+            Err(refused) => {
+                self.refused(&job.tx, &refused);
+                Err(refused)
+            }
+        };
+        if let Some(reply) = job.reply {
+            // Whoever asked may be gone.
+            let _ = reply.send(answer);
+        }
+    }
+
+    fn joined(&mut self, job: &Job, accepted: &Accepted) {
+        self.changed = true;
+        self.reader.remove(&accepted.evicted);
+        self.reader.put(Arc::clone(&job.tx), job.added_at);
+        self.listeners.tell(&job.tx);
+        let txid = job.tx.txid();
+        let waits =
+            |orphan: &Arc<ParsedTx>| orphan.tx().input.iter().any(|input| input.previous_output.txid == txid);
+        let (ready, rest) = std::mem::take(&mut self.orphans).into_iter().partition(waits);
+        self.orphans = rest;
+        let now = self.clock.now();
+        let jobs = ready.into_iter().map(|tx| Job { tx, added_at: now, reply: None });
+        self.queue.extend(jobs);
+    }
+
+    fn refused(&mut self, tx: &Arc<ParsedTx>, refused: &TxRejected) {
+        if refused.is_lasting() {
+            self.reader.refuse(tx.wtxid());
+        }
+        if *refused == TxRejected::MissingInputs && !self.orphans.iter().any(|o| o.wtxid() == tx.wtxid()) {
+            self.orphans.push_back(Arc::new(tx.detached()));
+            if self.orphans.len() > ORPHANS_MAX {
+                self.orphans.pop_front();
+            }
+        }
+    }
+
+    /// Brings the pool to the chain's present tip: by the blocks at hand where they lead there, by the chain's own else.
+    fn follow(&mut self, event: Option<&TipChanged>) -> Result<(), ViewFault> {
+        if let Some(event) = event
+            && event.disconnected.is_empty()
+            && event.connected.first().is_some_and(|b| b.header().prev_blockhash == self.pool.tip())
+        {
+            event.connected.iter().for_each(|block| self.connect(block));
+        }
+        let tip = self.deps.chain.next_block(self.clock.now()).prev;
+        if tip != self.pool.tip() {
+            self.catch_up(tip)?;
+        }
+        Ok(())
+    }
+
+    fn catch_up(&mut self, tip: BlockHash) -> Result<(), ViewFault> {
+        if self.pool.is_empty() {
+            self.pool = Mempool::new(self.config.pool, tip);
+            return self.moved();
+        }
+        let (disconnect, connect) = self.deps.chain.path_from(&self.pool.tip()).unwrap_or_default();
+        let short = disconnect.len().saturating_add(connect.len()) <= FOLLOW_BLOCKS_MAX;
+        if short && disconnect.is_empty() && !connect.is_empty() {
+            self.blocks(&connect)?.iter().for_each(|block| self.connect(block));
+            return Ok(());
+        }
+        let lost = if short { self.blocks(&disconnect)? } else { Vec::new() };
+        self.reorganise(&lost)
+    }
+
+    fn connect(&mut self, block: &ParsedBlock) {
+        let contradicted = self.pool.block_connected(block);
+        let included: Vec<Txid> = block.txs().iter().map(ParsedTx::txid).collect();
+        self.reader.remove(&included);
+        self.reader.remove(&contradicted);
+        self.changed = true;
+        self.reader.forget_refused();
+    }
+
+    fn reorganise(&mut self, lost: &[Arc<ParsedBlock>]) -> Result<(), ViewFault> {
+        let next = self.deps.chain.next_block(self.clock.now());
+        let chain = ChainContext { next: &next, headers: &*self.deps.chain, coins: &*self.deps.chain };
+        let refused = self.pool.reorganised(lost, &chain, self.clock.now());
+        tracing::info!(
+            held = self.pool.len(),
+            refused = refused.len(),
+            "mempool judged anew on another chain"
+        );
+        self.reader.replace(&self.pool);
+        self.moved()
+    }
+
+    fn moved(&mut self) -> Result<(), ViewFault> {
+        self.changed = true;
+        self.reader.forget_refused();
+        Ok(())
+    }
+
+    fn blocks(&self, hashes: &[BlockHash]) -> Result<Vec<Arc<ParsedBlock>>, ViewFault> {
+        let fault = |text: String| ViewFault { source_text: text };
+        let block = |hash: &BlockHash| match self.deps.chain.block(hash) {
+            Ok(block) => block.ok_or_else(|| fault(format!("block {hash} is not stored"))),
+            Err(chain_fault) => Err(fault(chain_fault.to_string())),
+        };
+        hashes.iter().map(block).collect()
+    }
+
+    fn publish(&mut self) {
+        if std::mem::take(&mut self.changed) {
+            self.reader.publish(self.pool.snapshot());
+        }
+    }
+
+    fn expire(&mut self) {
+        let gone = self.pool.expire(self.clock.now());
+        self.changed |= !gone.is_empty();
+        self.reader.remove(&gone);
+    }
+}
+
+fn unverified(died: &tokio::task::JoinError) -> TxRejected {
+    TxRejected::Fault(ViewFault { source_text: format!("a script's verification died: {died}") })
+}
+
+impl Actor for MempoolActor {
+    type Context = Context<Self>;
+
+    /// Runs again after a panic.
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(PUBLISH_EVERY, |actor, _| actor.publish());
+        ctx.run_interval(EXPIRE_EVERY, |actor, _| actor.expire());
+        self.work(ctx);
+    }
+}
+
+impl Rebuild for MempoolActor {
+    /// From the shelf, which outlives the actor: everything on it was accepted before, and is judged anew at the tip.
+    fn rebuild(&mut self) -> Result<(), Fault> {
+        let now = self.clock.now();
+        let next = self.deps.chain.next_block(now);
+        let chain = ChainContext { next: &next, headers: &*self.deps.chain, coins: &*self.deps.chain };
+        self.queue.clear();
+        self.orphans.clear();
+        self.verifying = false;
+        self.pool = Mempool::new(self.config.pool, next.prev);
+        self.pool.readmit(self.reader.all(), &chain);
+        self.reader.replace(&self.pool);
+        self.changed = true;
+        Ok(())
+    }
+
+    fn wind_up(&mut self) -> Result<(), Fault> {
+        match &self.config.file {
+            Some(path) => file::save(path, &self.reader.all()).map_err(|e| Fault::Storage(e.to_string())),
+            None => Ok(()),
+        }
+    }
+}
+crate::supervised!(MempoolActor);
+
+impl Handler<SubmitTransaction> for MempoolActor {
+    type Result = ResponseFuture<Result<Txid, TxRejected>>;
+
+    fn handle(&mut self, msg: SubmitTransaction, ctx: &mut Self::Context) -> Self::Result {
+        if self.queue.len() >= QUEUE_MAX {
+            return Box::pin(std::future::ready(Err(TxRejected::Full)));
+        }
+        let (reply, answer) = oneshot::channel();
+        self.queue.push_back(Job { tx: msg.tx, added_at: self.clock.now(), reply: Some(reply) });
+        self.work(ctx);
+        // The actor was built again meanwhile: what waited is gone, and may be offered again.
+        Box::pin(async { answer.await.unwrap_or(Err(TxRejected::TipChanged)) })
+    }
+}
+
+impl Handler<TipChanged> for MempoolActor {
+    type Result = ();
+
+    fn handle(&mut self, msg: TipChanged, ctx: &mut Self::Context) {
+        if let Err(fault) = self.follow(Some(&msg)) {
+            tracing::error!(%fault, "the mempool cannot follow the chain");
+        }
+        self.publish();
+        self.work(ctx);
+    }
+}
+
+impl Handler<GetMempool> for MempoolActor {
+    type Result = MessageResult<GetMempool>;
+
+    fn handle(&mut self, _msg: GetMempool, _ctx: &mut Self::Context) -> Self::Result {
+        MessageResult(self.pool.summary())
+    }
+}
+
+impl Handler<GetTransaction> for MempoolActor {
+    type Result = Option<Arc<ParsedTx>>;
+
+    fn handle(&mut self, msg: GetTransaction, _ctx: &mut Self::Context) -> Self::Result {
+        self.reader.get(&TxRef::Txid(msg.txid))
+    }
+}

@@ -1,0 +1,18 @@
+use std::sync::Arc;
+
+use adit_chainstate::ChainFault;
+use adit_domain::chain::NextBlock;
+use adit_domain::consensus::{HeaderView, UtxoView};
+use adit_domain::units::UnixMillis;
+use adit_domain::wire::ParsedBlock;
+use bitcoin::BlockHash;
+
+/// What the mempool reads of the chain. Every answer is at the present tip, which may move between two of them.
+pub trait MempoolChain: HeaderView + UtxoView + Send + Sync {
+    /// What the next block must be.
+    fn next_block(&self, now: UnixMillis) -> NextBlock;
+    /// The way from an old tip to the present one: blocks to disconnect, the highest first, and to connect, the lowest first.
+    fn path_from(&self, tip: &BlockHash) -> Option<(Vec<BlockHash>, Vec<BlockHash>)>;
+    /// A stored block.
+    fn block(&self, hash: &BlockHash) -> Result<Option<Arc<ParsedBlock>>, ChainFault>;
+}

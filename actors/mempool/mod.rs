@@ -1,0 +1,86 @@
+//! Transactions that wait for a block: the actor, and what others may read without asking it.
+//!
+//! Owns: the order in which transactions are judged, the pool's pace with the chain, its copy outside of the actor, its file.
+//! Must not know: a rule, a feerate, who sent a transaction.
+
+mod actor;
+mod chain;
+mod file;
+mod listeners;
+mod reader;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Addr, Arbiter};
+use adit_domain::mempool::MempoolConfig as PoolConfig;
+use adit_domain::script::ScriptVerifier;
+
+use crate::house::Shared;
+use crate::supervision::{ChildSpec, Intensity, OnExceeded, Role, Strategy};
+
+pub use actor::MempoolActor;
+pub use chain::MempoolChain;
+pub use listeners::TxListeners;
+pub use reader::MempoolReader;
+
+/// The mailbox: what all peers may have in flight at once waits in the actor's own queue; this holds a burst of it.
+const MAILBOX_MAX: usize = 256;
+/// Time to write the pool's file: 300 MB at 30 MB/s.
+const SHUTDOWN: Duration = Duration::from_secs(10);
+
+/// How large the pool may grow, and where it is kept.
+#[derive(Clone, Debug)]
+pub struct MempoolConfig {
+    /// Memory and the lowest feerate.
+    pub pool: PoolConfig,
+    /// Where it is kept over a restart; none: nowhere.
+    pub file: Option<PathBuf>,
+    /// How many panics are borne.
+    pub intensity: Intensity,
+}
+
+/// Whom the mempool talks to.
+#[derive(Clone)]
+pub struct MempoolDeps {
+    /// The chain, to read.
+    pub chain: Arc<dyn MempoolChain>,
+    /// The scripts' judge.
+    pub verifier: Arc<dyn ScriptVerifier>,
+}
+
+/// The mempool, started.
+pub struct Mempool {
+    /// `SubmitTransaction`, `GetMempool`, `GetTransaction`, `TipChanged` go here.
+    pub addr: Addr<MempoolActor>,
+    /// What it holds, to read.
+    pub reader: MempoolReader,
+    /// Who hears of each transaction that joins; more may be added at any time.
+    pub listeners: TxListeners,
+    /// Its thread; it ends with it.
+    pub arbiter: Arbiter,
+}
+
+/// Starts the actor, and reads the file of the last run.
+pub fn start(shared: &Shared, deps: MempoolDeps, config: MempoolConfig) -> Mempool {
+    let arbiter = Arbiter::new();
+    let tip = deps.chain.next_block(shared.clock.now()).prev;
+    let (reader, listeners) = (MempoolReader::new(tip), TxListeners::default());
+    let spec = ChildSpec {
+        name: Role::Mempool.as_str().to_owned(),
+        role: Role::Mempool,
+        strategy: Strategy::OneForOne,
+        intensity: config.intensity,
+        on_exceeded: OnExceeded::EndProcess,
+        mailbox_max: MAILBOX_MAX,
+        shutdown: SHUTDOWN,
+    };
+    let (clock, own, heard) = (Arc::clone(&shared.clock), reader.clone(), listeners.clone());
+    let make = move |_: &mut _| MempoolActor::new(deps, config, clock, own, heard);
+    let addr = shared.supervisor.start(spec, &arbiter.handle(), make);
+    Mempool { addr, reader, listeners, arbiter }
+}
+
+#[cfg(test)]
+mod tests;

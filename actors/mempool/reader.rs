@@ -1,0 +1,156 @@
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use adit_domain::mempool::{Mempool, MempoolSnapshot};
+use adit_domain::peer::{Recent, TxRef};
+use adit_domain::units::UnixMillis;
+use adit_domain::wire::ParsedTx;
+use bitcoin::{BlockHash, Txid, Wtxid};
+use tokio::sync::watch;
+
+/// Refused transactions that are remembered, so that they are not asked for again on the same tip: 50,000 x 100 bytes = 5 MB.
+const REFUSED_MAX: usize = 50_000;
+
+/// What the mempool holds, readable by anyone without a message. It outlives the actor's panics, and is what the actor is built again from.
+#[derive(Clone)]
+pub struct MempoolReader {
+    shelf: Arc<RwLock<Shelf>>,
+    snapshot: watch::Sender<Arc<MempoolSnapshot>>,
+}
+
+struct Shelf {
+    txs: BTreeMap<Txid, Row>,
+    by_wtxid: BTreeMap<Wtxid, Txid>,
+    order: BTreeMap<u64, Txid>,
+    next: u64,
+    refused: Recent<Wtxid>,
+}
+
+struct Row {
+    tx: Arc<ParsedTx>,
+    added_at: UnixMillis,
+    place: u64,
+}
+
+impl MempoolReader {
+    pub(super) fn new(tip: BlockHash) -> MempoolReader {
+        let shelf = Shelf {
+            txs: BTreeMap::new(),
+            by_wtxid: BTreeMap::new(),
+            order: BTreeMap::new(),
+            next: 0,
+            refused: Recent::new(REFUSED_MAX),
+        };
+        let snapshot = watch::Sender::new(Arc::new(MempoolSnapshot { tip, entries: Vec::new() }));
+        MempoolReader { shelf: Arc::new(RwLock::new(shelf)), snapshot }
+    }
+
+    /// What a block should take, as of the last time it was put together: at once after a change of the tip, a few times a second
+    /// while transactions come.
+    pub fn snapshot(&self) -> Arc<MempoolSnapshot> {
+        self.snapshot.borrow().clone()
+    }
+
+    /// Each snapshot as it is published; only the newest waits.
+    pub fn changes(&self) -> watch::Receiver<Arc<MempoolSnapshot>> {
+        self.snapshot.subscribe()
+    }
+
+    /// A held transaction.
+    pub fn get(&self, tx: &TxRef) -> Option<Arc<ParsedTx>> {
+        let shelf = self.read();
+        let txid = match tx {
+            TxRef::Txid(txid) => txid,
+            TxRef::Wtxid(wtxid) => shelf.by_wtxid.get(wtxid)?,
+        };
+        shelf.txs.get(txid).map(|row| Arc::clone(&row.tx))
+    }
+
+    /// Whether a transaction is held, or was refused on this tip for a reason that stays.
+    pub fn knows(&self, tx: &TxRef) -> bool {
+        let shelf = self.read();
+        match tx {
+            TxRef::Txid(txid) => shelf.txs.contains_key(txid),
+            TxRef::Wtxid(wtxid) => shelf.by_wtxid.contains_key(wtxid) || shelf.refused.contains(wtxid),
+        }
+    }
+
+    /// The ids of held transactions, the oldest first.
+    pub fn wtxids(&self, most: usize) -> Vec<Wtxid> {
+        let shelf = self.read();
+        let rows = shelf.order.values().filter_map(|txid| shelf.txs.get(txid));
+        rows.take(most).map(|row| row.tx.wtxid()).collect()
+    }
+
+    /// How many are held.
+    pub fn count(&self) -> usize {
+        self.read().txs.len()
+    }
+
+    pub(super) fn publish(&self, snapshot: MempoolSnapshot) {
+        self.snapshot.send_replace(Arc::new(snapshot));
+    }
+
+    pub(super) fn put(&self, tx: Arc<ParsedTx>, added_at: UnixMillis) {
+        self.write().put(tx, added_at);
+    }
+
+    pub(super) fn remove(&self, txids: &[Txid]) {
+        let mut shelf = self.write();
+        txids.iter().for_each(|txid| shelf.remove(txid));
+    }
+
+    pub(super) fn refuse(&self, wtxid: Wtxid) {
+        self.write().refused.insert(wtxid);
+    }
+
+    /// On another tip what was refused may be taken.
+    pub(super) fn forget_refused(&self) {
+        self.write().refused.clear();
+    }
+
+    /// Everything in the order in which it came: parents before children.
+    pub(super) fn all(&self) -> Vec<(Arc<ParsedTx>, UnixMillis)> {
+        let shelf = self.read();
+        let rows = shelf.order.values().filter_map(|txid| shelf.txs.get(txid));
+        rows.map(|row| (Arc::clone(&row.tx), row.added_at)).collect()
+    }
+
+    /// Makes the shelf equal to the pool.
+    pub(super) fn replace(&self, pool: &Mempool) {
+        let mut shelf = self.write();
+        shelf.txs.clear();
+        shelf.by_wtxid.clear();
+        shelf.order.clear();
+        for (entry, added_at) in pool.iter() {
+            shelf.put(Arc::clone(&entry.tx), added_at);
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Shelf> {
+        // What is on the shelf is judged again before it is used, so a change that was cut off by a panic does no harm.
+        self.shelf.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Shelf> {
+        self.shelf.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shelf {
+    fn put(&mut self, tx: Arc<ParsedTx>, added_at: UnixMillis) {
+        self.remove(&tx.txid());
+        let place = self.next;
+        self.next = place.saturating_add(1);
+        self.by_wtxid.insert(tx.wtxid(), tx.txid());
+        self.order.insert(place, tx.txid());
+        self.txs.insert(tx.txid(), Row { tx, added_at, place });
+    }
+
+    fn remove(&mut self, txid: &Txid) {
+        if let Some(row) = self.txs.remove(txid) {
+            self.by_wtxid.remove(&row.tx.wtxid());
+            self.order.remove(&row.place);
+        }
+    }
+}
