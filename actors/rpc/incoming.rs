@@ -134,3 +134,7 @@ impl AsyncWrite for Connection {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "incoming/tests.rs"]
+mod tests;

@@ -144,11 +144,15 @@ fn links(stage: &Addr<Stage>, pool: bool) -> RpcLinks {
 
 fn house(chaos: bool, pool: bool, tcp: bool) -> House {
     let dir = tempfile::tempdir().unwrap();
+    let auth = RpcAuth::Token { file: dir.path().join("rpc.token") };
+    house_in(dir, chaos, pool, tcp.then_some(auth))
+}
+
+fn house_in(dir: tempfile::TempDir, chaos: bool, pool: bool, auth: Option<RpcAuth>) -> House {
     let clock = Arc::new(SystemClock);
     let supervisor = Supervisor::new(clock.clone());
     let shared = Shared { clock, entropy: Arc::new(SystemEntropy), supervisor };
-    let auth = RpcAuth::Token { file: dir.path().join("rpc.token") };
-    let tcp = tcp.then(|| RpcTcp { listen: "127.0.0.1:0".parse().unwrap(), auth });
+    let tcp = auth.map(|auth| RpcTcp { listen: "127.0.0.1:0".parse().unwrap(), auth });
     let settings = RpcSettings { socket: None, tcp };
     let sockets = RpcSockets::open(&shared, &settings, dir.path().join("adit.sock")).unwrap();
     let (socket, tcp) = (sockets.socket.clone(), sockets.tcp);
@@ -449,4 +453,65 @@ fn what_is_wrong_with_the_sockets_is_said_before_anything_starts() {
     let pem = |name: &str| dir.path().join(name);
     let tls = RpcAuth::MutualTls { cert: pem("cert"), key: pem("key"), client_ca: pem("ca") };
     assert!(matches!(open(Some(tls), "c.sock"), Some(RpcStartError::Pem { .. })));
+}
+
+/// An authority, and what it signs.
+struct Authority {
+    issuer: rcgen::Issuer<'static, rcgen::KeyPair>,
+    pem: String,
+}
+
+impl Authority {
+    fn new() -> Authority {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let pem = params.self_signed(&key).unwrap().pem();
+        Authority { issuer: rcgen::Issuer::new(params, key), pem }
+    }
+
+    /// A certificate for localhost and its key, PEM.
+    fn sign(&self) -> (String, String) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
+    }
+}
+
+#[actix::test]
+async fn over_tls_only_who_our_authority_knows_gets_an_answer() {
+    let (ours, strangers) = (Authority::new(), Authority::new());
+    let dir = tempfile::tempdir().unwrap();
+    let (cert, key) = ours.sign();
+    let file = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    };
+    let auth = RpcAuth::MutualTls {
+        cert: file("cert.pem", &cert),
+        key: file("key.pem", &key),
+        client_ca: file("ca.pem", &ours.pem),
+    };
+    let house = house_in(dir, false, true, Some(auth));
+    let url = format!("https://localhost:{}", house.tcp.unwrap().port());
+    let answer = async |identity: Option<(String, String)>| {
+        let mut tls =
+            tonic::transport::ClientTlsConfig::new().ca_certificate(Certificate::from_pem(&ours.pem));
+        if let Some((cert, key)) = identity {
+            tls = tls.identity(Identity::from_pem(cert, key));
+        }
+        let endpoint = Endpoint::from_shared(url.clone()).unwrap().tls_config(tls).unwrap();
+        let Ok(channel) = endpoint.connect().await else { return false };
+        AdminServiceClient::new(channel).get_info(v1::GetInfoRequest {}).await.is_ok()
+    };
+    assert!(answer(Some(ours.sign())).await);
+    assert!(!answer(Some(strangers.sign())).await);
+    assert!(!answer(None).await);
+    let plain = Endpoint::from_shared(url.replace("https", "http")).unwrap();
+    let answered = match plain.connect().await {
+        Ok(channel) => AdminServiceClient::new(channel).get_info(v1::GetInfoRequest {}).await.is_ok(),
+        Err(_) => false,
+    };
+    assert!(!answered);
 }
