@@ -4,8 +4,25 @@
 //! Must not know: actors, sockets, how a table looks on disk.
 #![cfg_attr(test, allow(clippy::as_conversions, missing_docs))]
 
+mod coins;
+mod config;
+mod engine;
+mod import;
+mod live;
+mod reader;
+mod scan;
+mod scripts;
+mod stage;
+mod stats;
 mod types;
 mod verifier;
+mod workers;
 
+pub use config::{CACHE_MIB_DEFAULT, ChainConfig};
+pub use engine::{Chainstate, Rejected, Totals};
+pub use import::{ImportError, ImportProgress, Imported, import};
+pub use reader::{ChainReader, Path};
+pub use scan::Skipped;
+pub use stats::StatsJob;
 pub use types::{BlockAccepted, ChainFault, HeadersAccepted, SubmitError, UtxoStats};
 pub use verifier::ConsensusLib;

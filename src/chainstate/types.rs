@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use adit_domain::chain::Tip;
+use adit_domain::consensus::ViewFault;
 use adit_domain::units::Height;
 use adit_domain::wire::ParsedBlock;
 use bitcoin::BlockHash;
@@ -15,6 +16,18 @@ pub enum ChainFault {
     /// What is stored does not make sense.
     #[error("state: {0}")]
     State(String),
+}
+
+impl From<adit_store::StoreFault> for ChainFault {
+    fn from(fault: adit_store::StoreFault) -> ChainFault {
+        ChainFault::Storage(fault.to_string())
+    }
+}
+
+impl From<ViewFault> for ChainFault {
+    fn from(fault: ViewFault) -> ChainFault {
+        ChainFault::Storage(fault.to_string())
+    }
 }
 
 /// Why headers or a block were not taken.

@@ -26,10 +26,10 @@ use crate::fault::StoreFault;
 use crate::filter::{CHUNK_BYTES, Filter};
 use bitcoin::OutPoint;
 use merge::MergeJob;
-use records::{NODE_KEY_BYTES, Tier};
+use records::Tier;
 
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
-const NODES: TableDefinition<&[u8; NODE_KEY_BYTES], &[u8]> = TableDefinition::new("nodes");
+const NODES: TableDefinition<u32, &[u8]> = TableDefinition::new("nodes");
 const TIERS: TableDefinition<u64, &[u8]> = TableDefinition::new("tiers");
 const FILTERS: TableDefinition<(u64, u32), &[u8]> = TableDefinition::new("filters");
 /// The one record of META.
@@ -50,8 +50,11 @@ fn table_name(table: u64) -> String {
     format!("{COINS_PREFIX}{table}")
 }
 
+/// A coin that is not as on disk: none where it is spent.
+pub type ChangedCoin<'c> = (&'c OutPoint, Option<&'c CompactCoin>);
+
 /// What a flush makes durable at once.
-pub struct Flush<'a> {
+pub struct Flush<'i, 'c> {
     /// The tip that the coins belong to, and how far the flat files are written.
     pub state: FlushState,
     /// Headers that are new or whose record has changed.
@@ -59,7 +62,7 @@ pub struct Flush<'a> {
     /// How many coins follow.
     pub coins_count: usize,
     /// Changed coins in the order of their keys (txid, then number); none for a spent one.
-    pub coins: &'a mut dyn Iterator<Item = (&'a OutPoint, Option<&'a CompactCoin>)>,
+    pub coins: &'i mut (dyn Iterator<Item = ChangedCoin<'c>> + 'i),
 }
 
 /// The database of headers and coins.
@@ -102,7 +105,7 @@ impl ChainDb {
         FlushState::decode(bytes.value()).map(Some).map_err(StoreFault::damaged("the flush state"))
     }
 
-    /// Every header, parents before children.
+    /// Every header, in the order in which they came: parents before children.
     pub fn for_each_node<F, E>(&self, mut each: F) -> Result<(), E>
     where
         F: FnMut(NodeRecord) -> Result<(), E>,
@@ -119,7 +122,7 @@ impl ChainDb {
     }
 
     /// Makes everything in it durable, or nothing.
-    pub fn flush(&self, flush: Flush<'_>) -> Result<(), StoreFault> {
+    pub fn flush(&self, flush: Flush<'_, '_>) -> Result<(), StoreFault> {
         let txn = self.begin()?;
         txn.open_table(META)?.insert(STATE, flush.state.encode().as_slice())?;
         write_nodes(&txn, &flush.nodes)?;
@@ -184,11 +187,11 @@ impl ChainDb {
     }
 
     /// A new tier of these coins, in order; none where there are none.
-    fn write_tier<'a>(
+    fn write_tier(
         &self,
         txn: &WriteTransaction,
         count: usize,
-        coins: &mut dyn Iterator<Item = (&'a OutPoint, Option<&'a CompactCoin>)>,
+        coins: &mut dyn Iterator<Item = ChangedCoin<'_>>,
     ) -> Result<Option<(u64, Tier, Filter)>, StoreFault> {
         if count == 0 {
             return Ok(None);
@@ -252,7 +255,7 @@ fn drop_unlisted(txn: &WriteTransaction, tiers: &BTreeMap<u64, Tier>) -> Result<
 fn write_nodes(txn: &WriteTransaction, nodes: &[NodeRecord]) -> Result<(), StoreFault> {
     let mut table = txn.open_table(NODES)?;
     for node in nodes {
-        table.insert(&node.key(), node.encode().as_slice())?;
+        table.insert(node.number, node.encode().as_slice())?;
     }
     Ok(())
 }

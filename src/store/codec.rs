@@ -82,13 +82,18 @@ impl CompactCoin {
                 script_pubkey: ScriptBuf::from_bytes(self.script.as_bytes().to_vec()),
             },
             height: self.height(),
-            is_coinbase: self.code & 1 == 1,
+            is_coinbase: self.is_coinbase(),
         }
     }
 
     /// The height of the block that made it.
     pub fn height(&self) -> Height {
         Height::new(self.code >> 1)
+    }
+
+    /// Whether a coinbase made it.
+    pub fn is_coinbase(&self) -> bool {
+        self.code & 1 == 1
     }
 
     /// Satoshis.

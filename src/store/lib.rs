@@ -14,12 +14,14 @@ mod filter;
 mod flat;
 mod lease;
 pub mod ledger;
+mod node_store;
 pub mod share_log;
 
-pub use chain_db::{ChainDb, CoinScan, CoinSnapshot, Flush, FlushState, MergeStep, NodeRecord};
+pub use chain_db::{ChainDb, ChangedCoin, CoinScan, CoinSnapshot, Flush, FlushState, MergeStep, NodeRecord};
 pub use codec::{CodecError, CompactCoin, UndoRecord};
 pub use datadir::{DataDir, DataDirError, FORMAT_VERSION};
 pub use disk::{Disk, DiskFile, MachineDisk};
 pub use fault::StoreFault;
 pub use flat::{BlockFiles, FileEnd, FilePos, UndoFiles};
 pub use lease::FileLease;
+pub use node_store::Store;

@@ -7,8 +7,6 @@ use crate::codec::{CodecError, checksum, take_array};
 use crate::flat::{FileEnd, FilePos};
 use adit_domain::units::Height;
 
-/// Height big-endian, then the hash: sorted by height, so that parents come before children.
-pub(super) const NODE_KEY_BYTES: usize = 36;
 const HEADER_BYTES: usize = 80;
 
 /// What the last flush left.
@@ -29,12 +27,10 @@ pub struct FlushState {
 /// What is stored of a header and its block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeRecord {
+    /// How many headers were known before it: parents come before children, and the first seen of equal chains stays it.
+    pub number: u32,
     /// The header.
     pub header: Header,
-    /// Its height.
-    pub height: Height,
-    /// Order of arrival: of two chains of equal work the first seen is the best.
-    pub sequence: u64,
     /// What is known of its validity; the chain's own encoding.
     pub status: u8,
     /// Where its block lies.
@@ -119,33 +115,22 @@ impl FlushState {
 }
 
 impl NodeRecord {
-    pub(super) fn key(&self) -> [u8; NODE_KEY_BYTES] {
-        let mut key = [0; NODE_KEY_BYTES];
-        let (height, hash) = key.split_at_mut(4);
-        height.copy_from_slice(&self.height.to_u32().to_be_bytes());
-        hash.copy_from_slice(self.header.block_hash().as_byte_array());
-        key
-    }
-
+    /// Header, status, places.
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = encode::serialize(&self.header);
-        out.extend_from_slice(&self.sequence.to_le_bytes());
         out.push(self.status);
         put_pos(&mut out, self.block);
         put_pos(&mut out, self.undo);
         seal(out)
     }
 
-    pub(super) fn decode(key: &[u8; NODE_KEY_BYTES], value: &[u8]) -> Result<NodeRecord, CodecError> {
+    pub(super) fn decode(number: u32, value: &[u8]) -> Result<NodeRecord, CodecError> {
         let mut rest = open(value)?;
         let header: [u8; HEADER_BYTES] = take_array(&mut rest)?;
         let header = encode::deserialize(&header).map_err(|_| CodecError::Range)?;
-        let sequence = take_u64(&mut rest)?;
         let [status] = take_array(&mut rest)?;
         let (block, undo) = (take_pos(&mut rest)?, take_pos(&mut rest)?);
-        let height = Height::new(u32::from_be_bytes(take_array(&mut key.as_slice())?));
-        let record = NodeRecord { header, height, sequence, status, block, undo };
-        if record.key() == *key { done(rest, record) } else { Err(CodecError::Checksum) }
+        done(rest, NodeRecord { number, header, status, block, undo })
     }
 }
 

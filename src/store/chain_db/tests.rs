@@ -42,9 +42,9 @@ fn header(n: u32) -> Header {
     }
 }
 
-fn node(height: u32) -> NodeRecord {
+fn node(number: u32) -> NodeRecord {
     let pos = FilePos { file: 1, offset: 2, len: 3 };
-    let block = (height > 0).then_some(pos);
+    let block = (number > 0).then_some(pos);
     NodeRecord {
         header: header(height),
         height: Height::new(height),
@@ -155,7 +155,7 @@ fn damaged_records_are_noticed() {
         .unwrap()
         .insert(&outpoint_key(&outpoint(1)), b"xxxxxx".as_slice())
         .unwrap();
-    txn.open_table(NODES).unwrap().insert(&[0; 36], b"xxxx".as_slice()).unwrap();
+    txn.open_table(NODES).unwrap().insert(0, b"xxxx".as_slice()).unwrap();
     txn.commit().unwrap();
     let text = |e: StoreFault| e.to_string();
     assert_eq!(db.state().map_err(text), Err("the flush state is damaged: checksum mismatch".to_owned()));

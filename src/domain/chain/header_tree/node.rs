@@ -7,6 +7,13 @@ use crate::units::Height;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub(super) u32);
 
+impl NodeId {
+    /// How many headers joined the tree before it: what it is stored under.
+    pub const fn to_u32(self) -> u32 {
+        self.0
+    }
+}
+
 /// Why a block will never be in the best chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Failure {

@@ -1,0 +1,36 @@
+use std::sync::Arc;
+
+use adit_domain::consensus::Params;
+
+/// Bytes that the coin cache may take where nothing else is said: 450 MiB, as in Core.
+pub const CACHE_MIB_DEFAULT: usize = 450;
+/// Threads that verify scripts at most: what one engine can feed.
+const SCRIPT_THREADS_MAX: usize = 64;
+
+/// How a chain is kept.
+#[derive(Clone, Debug)]
+pub struct ChainConfig {
+    /// The network.
+    pub params: Arc<Params>,
+    /// MiB that the coin cache may take before it is flushed.
+    pub cache_mib: usize,
+    /// Threads that verify scripts; 0 for as many as there are cores.
+    pub script_threads: usize,
+}
+
+impl ChainConfig {
+    /// The defaults for a network.
+    pub fn new(params: Arc<Params>) -> ChainConfig {
+        ChainConfig { params, cache_mib: CACHE_MIB_DEFAULT, script_threads: 0 }
+    }
+
+    pub(crate) fn cache_bytes(&self) -> usize {
+        self.cache_mib.saturating_mul(1 << 20)
+    }
+
+    pub(crate) fn threads(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+        let wanted = if self.script_threads == 0 { cores } else { self.script_threads };
+        wanted.min(SCRIPT_THREADS_MAX)
+    }
+}

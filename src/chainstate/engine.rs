@@ -1,0 +1,425 @@
+//! The engine: the one writer of the chain.
+//!
+//! Owns: what happens to headers and blocks that come in, when coins are flushed, how everything is built again at a start.
+//! How a chain of blocks is connected stands in `pipeline.rs`.
+
+mod load;
+mod pipeline;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use adit_domain::chain::{BlockStatus, HeaderTree, InsertError, NodeId, Tip};
+use adit_domain::consensus::{
+    BlockContext, BlockError, Params, Refused, check_block, check_proof_of_work, check_signet_solution,
+    contextual_check_block,
+};
+use adit_domain::script::ScriptVerifier;
+use adit_domain::units::{Height, UnixMillis};
+use adit_domain::wire::ParsedBlock;
+use adit_store::{Flush, FlushState, MergeStep, NodeRecord, Store};
+use arc_swap::ArcSwap;
+use bitcoin::BlockHash;
+use bitcoin::block::Header;
+
+use crate::config::ChainConfig;
+use crate::live::{Live, Shared};
+use crate::reader::ChainReader;
+use crate::stage::Stage;
+use crate::stats::StatsJob;
+use crate::types::{BlockAccepted, ChainFault, HeadersAccepted, SubmitError};
+use crate::workers::Workers;
+
+pub use pipeline::Rejected;
+pub(crate) use pipeline::{Ended, Outside, Run};
+
+/// Blocks that were just accepted are kept parsed: the next thing that happens to them is that they connect.
+const RECENT_BLOCKS_MAX: usize = 4;
+/// Beyond so many headers ahead of the tip, a block is one of many: its body is made durable with the next flush.
+const DURABLE_BEHIND_MAX: u32 = 12;
+/// Records that one slice of a merge moves: about 50 ms.
+const MERGE_RECORDS: usize = 50_000;
+
+/// The chain: headers, blocks and coins, with one writer. It blocks; give it a thread of its own.
+pub struct Chainstate {
+    config: ChainConfig,
+    store: Arc<Store>,
+    workers: Arc<Workers>,
+    shared: Shared,
+    live: Arc<Live>,
+    stage: Stage,
+    /// How many of the staged blocks, from the oldest on, are verified.
+    verified: usize,
+    recent: VecDeque<Arc<ParsedBlock>>,
+    flushes: u64,
+    flushed_height: Height,
+    totals: Totals,
+    /// Why blocks were refused, while this engine lives.
+    failures: HashMap<BlockHash, String>,
+}
+
+/// What has been connected since the engine was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Blocks.
+    pub blocks: u64,
+    /// Their transactions, coinbases included.
+    pub txs: u64,
+    /// Their inputs, coinbases' left out: the scripts that were verified.
+    pub inputs: u64,
+}
+
+impl Chainstate {
+    /// Opens the chain in `store`, and connects again what lies above the last flush.
+    pub fn open(
+        config: ChainConfig,
+        store: Arc<Store>,
+        verifier: Arc<dyn ScriptVerifier>,
+    ) -> Result<Chainstate, ChainFault> {
+        let live = Arc::new(load::load(&config.params, &store, &verifier)?);
+        let shared = Arc::new(ArcSwap::new(Arc::clone(&live)));
+        Chainstate::start(config, store, live, shared)
+    }
+
+    /// As [`Chainstate::open`], in the place of an engine that panicked: its readers see the old state until the new one has
+    /// come as far, and then go on with that.
+    pub fn reopen(
+        reader: &ChainReader,
+        config: ChainConfig,
+        store: Arc<Store>,
+        verifier: Arc<dyn ScriptVerifier>,
+    ) -> Result<Chainstate, ChainFault> {
+        let live = Arc::new(load::load(&config.params, &store, &verifier)?);
+        Chainstate::start(config, store, live, Arc::clone(&reader.shared))
+    }
+
+    fn start(
+        config: ChainConfig,
+        store: Arc<Store>,
+        live: Arc<Live>,
+        shared: Shared,
+    ) -> Result<Chainstate, ChainFault> {
+        let workers = Arc::new(Workers::start(config.threads())?);
+        let state = store.db().state()?;
+        let mut this = Chainstate {
+            config,
+            store,
+            workers,
+            shared,
+            stage: Stage::default(),
+            verified: 0,
+            recent: VecDeque::new(),
+            flushes: state.map_or(0, |s| s.flushes),
+            flushed_height: live.tip.load().height,
+            totals: Totals::default(),
+            failures: HashMap::new(),
+            live,
+        };
+        this.activate(&mut Run::without_limit())?;
+        this.shared.store(Arc::clone(&this.live));
+        Ok(this)
+    }
+
+    /// What everybody else may ask.
+    pub fn reader(&self) -> ChainReader {
+        ChainReader { shared: Arc::clone(&self.shared) }
+    }
+
+    /// What has been connected since the engine was opened.
+    pub fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// Joins headers to the tree, each the parent of the next, up to the first that breaks a rule.
+    pub fn accept_headers(
+        &mut self,
+        headers: &[Header],
+        now: UnixMillis,
+    ) -> Result<HeadersAccepted, SubmitError> {
+        let mut tree = self.live.tree_mut();
+        let known = tree.len();
+        let mut last = tree.tip_id();
+        for header in headers {
+            last = tree.insert(*header, now).map_err(|e| refused_header(&tree, header, e))?;
+        }
+        let new = u32::try_from(tree.len().saturating_sub(known)).unwrap_or(u32::MAX);
+        let blocks_wanted = tree.node(tree.best_header_id()).work() > tree.node(tree.tip_id()).work();
+        Ok(HeadersAccepted { new, last_height: tree.node(last).height(), blocks_wanted })
+    }
+
+    /// Validates a block, keeps it, and connects it where it makes the best chain. At the tip its body is on disk before this
+    /// returns. There may be more to connect: see [`Chainstate::advance`].
+    pub fn accept_block(
+        &mut self,
+        block: Arc<ParsedBlock>,
+        now: UnixMillis,
+    ) -> Result<BlockAccepted, SubmitError> {
+        let hash = block.hash();
+        if self.knows(&block)? {
+            return Ok(BlockAccepted {
+                duplicate: true,
+                tip: self.live.tip.load_full(),
+                disconnected: Vec::new(),
+                connected: Vec::new(),
+            });
+        }
+        self.check_alone(&block)?;
+        let id = self.join_header(block.header(), now)?;
+        self.check_at_place(&block, id)?;
+        let mut run = Run::in_steps();
+        self.keep(id, &block, &mut run)?;
+        let before = self.live.tip.load_full();
+        self.activate(&mut run)?;
+        if let Some(rejected) = run.rejected.iter().find(|r| r.hash == hash) {
+            return Err(rejected.clone().into());
+        }
+        let failed = self.live.tree().node(id).status().is_failed();
+        match run.rejected.into_iter().next().filter(|_| failed) {
+            Some(rejected) => Err(rejected.into()),
+            None => Ok(self.accepted(&before, run.blocks)?),
+        }
+    }
+
+    /// Connects more blocks that are stored already, if there are any: a bounded number each time, so that the caller can
+    /// answer others in between.
+    pub fn advance(&mut self) -> Result<Option<BlockAccepted>, ChainFault> {
+        let before = self.live.tip.load_full();
+        if !self.has_more() {
+            return Ok(None);
+        }
+        let mut run = Run::in_steps();
+        self.activate(&mut run)?;
+        self.accepted(&before, run.blocks).map(Some)
+    }
+
+    /// Whether [`Chainstate::advance`] would do anything.
+    pub fn has_more(&self) -> bool {
+        let tree = self.live.tree();
+        tree.best_candidate() != tree.tip_id()
+    }
+
+    /// Makes every changed coin, header and the tip durable at once.
+    pub fn flush(&mut self) -> Result<(), ChainFault> {
+        self.live.blocks.sync()?;
+        self.live.undo.sync()?;
+        let nodes = self.dirty_nodes();
+        let flushes = self.flushes.saturating_add(1);
+        let height = {
+            let coins = self.live.coins.read();
+            let tip = coins.tip();
+            let state = FlushState {
+                tip: tip.hash,
+                height: tip.height,
+                flushes,
+                blocks_end: self.live.blocks.end(),
+                undo_end: self.live.undo.end(),
+            };
+            let mut changes = coins.changes();
+            self.store.db().flush(Flush { state, nodes, coins_count: coins.dirty(), coins: &mut changes })?;
+            tip.height
+        };
+        self.flushes = flushes;
+        let keep_from = self.keep_from(height);
+        self.live.coins.flushed(self.store.db().snapshot()?, keep_from);
+        self.flushed_height = height;
+        Ok(())
+    }
+
+    /// Does a slice of what can wait (merging tiers of coins); says whether there is more.
+    pub fn maintain(&mut self) -> Result<bool, ChainFault> {
+        match self.store.db().merge_step(MERGE_RECORDS)? {
+            MergeStep::Idle => Ok(false),
+            MergeStep::More => Ok(true),
+            MergeStep::Done => {
+                self.live.coins.merged(self.store.db().snapshot()?);
+                Ok(true)
+            }
+        }
+    }
+
+    /// Flushes, and gives a job that computes the size and the MuHash of the coins as they are now, on any thread.
+    pub fn utxo_stats(&mut self) -> Result<StatsJob, ChainFault> {
+        self.flush()?;
+        Ok(StatsJob::new(self.store.db().snapshot()?, self.live.tip.load_full(), self.config.threads()))
+    }
+
+    pub(crate) fn params(&self) -> &Arc<Params> {
+        &self.config.params
+    }
+
+    /// The lowest height whose coins stay in the cache over a flush: all of them while there is room, the newer half of what
+    /// came since the last flush when there is not.
+    fn keep_from(&self, tip: Height) -> Height {
+        if self.live.coins.bytes() < self.config.cache_bytes() / 2 {
+            return Height::GENESIS;
+        }
+        let since = tip.blocks_above(self.flushed_height);
+        tip.checked_sub(since / 4).unwrap_or(Height::GENESIS).next()
+    }
+
+    fn dirty_nodes(&self) -> Vec<NodeRecord> {
+        let mut tree = self.live.tree_mut();
+        let dirty = tree.take_dirty();
+        let record = |id: NodeId| {
+            let node = tree.node(id);
+            let places = self.live.place(&node.hash());
+            NodeRecord {
+                number: id.to_u32(),
+                header: *node.header(),
+                // That a block is invalid is not stored: a verdict of a bug or a bad disk ends with the process.
+                status: BlockStatus { failure: None, ..node.status() }.to_bits(),
+                block: places.block,
+                undo: places.undo,
+            }
+        };
+        dirty.into_iter().map(record).collect()
+    }
+
+    /// Joins one header; says whether its block is stored already.
+    pub(crate) fn insert_header(&self, header: Header, now: UnixMillis) -> Result<bool, InsertError> {
+        let mut tree = self.live.tree_mut();
+        let id = tree.insert(header, now)?;
+        Ok(tree.node(id).status().body_stored)
+    }
+
+    /// Why a block was refused, if this engine refused it.
+    pub(crate) fn failure(&self, hash: &BlockHash) -> Option<&str> {
+        self.failures.get(hash).map(String::as_str)
+    }
+
+    /// The last block of the best header's chain up to which every body is stored or in `outside`, and its height; none where
+    /// that is not above the tip.
+    pub(crate) fn import_target(&self, outside: &HashMap<BlockHash, Outside>) -> Option<(NodeId, Height)> {
+        let tree = self.live.tree();
+        let path = tree.path(tree.tip_id(), tree.best_header_id());
+        let here = |id: &NodeId| {
+            let node = tree.node(*id);
+            node.status().body_stored || outside.contains_key(&node.hash())
+        };
+        let target = path.connect.into_iter().take_while(here).last()?;
+        let node = tree.node(target);
+        (node.work() > tree.node(tree.tip_id()).work()).then(|| (target, node.height()))
+    }
+
+    /// Whether the block is stored already; one that is known to be invalid is refused.
+    fn knows(&self, block: &ParsedBlock) -> Result<bool, SubmitError> {
+        let tree = self.live.tree();
+        let Some(node) = tree.find(&block.hash()).map(|id| tree.node(id)) else { return Ok(false) };
+        if node.status().is_failed() {
+            return Err(invalid(block.hash(), Some(node.height()), "duplicate-invalid".to_owned()));
+        }
+        Ok(node.status().body_stored)
+    }
+
+    fn check_alone(&self, block: &ParsedBlock) -> Result<(), SubmitError> {
+        let checked = check_alone(block, self.params(), self.live.verifier.as_ref());
+        checked.map_err(|error| {
+            let known = self.live.tree().find(&block.hash());
+            self.refuse(block.hash(), known, error)
+        })
+    }
+
+    fn check_at_place(&self, block: &ParsedBlock, id: NodeId) -> Result<(), SubmitError> {
+        let checked = {
+            let tree = self.live.tree();
+            let Some(parent) = tree.node(id).parent() else { return Ok(()) };
+            let branch = tree.branch(parent);
+            contextual_check_block(block, &BlockContext { params: self.params(), parent: &branch })
+        };
+        match checked {
+            Ok(()) => Ok(()),
+            Err(Refused::Invalid(error)) => Err(self.refuse(block.hash(), Some(id), error)),
+            Err(Refused::Fault(fault)) => Err(SubmitError::Fault(fault.into())),
+        }
+    }
+
+    /// Marks the header where the block can never be valid; says so to the sender in any case.
+    fn refuse(&self, hash: BlockHash, known: Option<NodeId>, error: BlockError) -> SubmitError {
+        let mut tree = self.live.tree_mut();
+        let height = known.map(|id| tree.node(id).height());
+        if let Some(id) = known.filter(|_| error.is_final()) {
+            tree.mark_failed(id);
+        }
+        invalid(hash, height, error.to_string())
+    }
+
+    fn join_header(&self, header: &Header, now: UnixMillis) -> Result<NodeId, SubmitError> {
+        let mut tree = self.live.tree_mut();
+        tree.insert(*header, now).map_err(|e| refused_header(&tree, header, e))
+    }
+
+    /// Stores a block's body. At the tip it is synced while its scripts run.
+    fn keep(&mut self, id: NodeId, block: &Arc<ParsedBlock>, run: &mut Run<'_>) -> Result<(), ChainFault> {
+        let pos = self.live.blocks.append(block.raw())?;
+        self.live.change_place(block.hash(), |places| places.block = Some(pos));
+        let behind = {
+            let mut tree = self.live.tree_mut();
+            tree.body_stored(id);
+            tree.node(tree.best_header_id()).height().blocks_above(tree.node(tree.tip_id()).height())
+        };
+        self.recent.push_back(Arc::clone(block));
+        if self.recent.len() > RECENT_BLOCKS_MAX {
+            self.recent.pop_front();
+        }
+        if behind <= DURABLE_BEHIND_MAX {
+            let live = Arc::clone(&self.live);
+            run.syncing = Some(self.workers.urgent(move || live.blocks.sync()));
+        }
+        Ok(())
+    }
+
+    /// What became of the chain since `before`.
+    fn accepted(
+        &self,
+        before: &Tip,
+        mut blocks: HashMap<BlockHash, Arc<ParsedBlock>>,
+    ) -> Result<BlockAccepted, ChainFault> {
+        let tip = self.live.tip.load_full();
+        let (left, joined) = {
+            let tree = self.live.tree();
+            let from = tree.find(&before.hash).unwrap_or(HeaderTree::GENESIS);
+            let path = tree.path(from, tree.tip_id());
+            let hashes = |ids: Vec<NodeId>| -> Vec<BlockHash> {
+                ids.into_iter().map(|id| tree.node(id).hash()).collect()
+            };
+            (hashes(path.disconnect), hashes(path.connect))
+        };
+        let mut take = |hash: BlockHash| match blocks.remove(&hash) {
+            Some(block) => Ok(block),
+            None => {
+                self.live.block(&hash)?.ok_or_else(|| ChainFault::State(format!("block {hash} is missing")))
+            }
+        };
+        let disconnected = left.into_iter().map(&mut take).collect::<Result<_, ChainFault>>()?;
+        let connected = joined.into_iter().map(&mut take).collect::<Result<_, ChainFault>>()?;
+        Ok(BlockAccepted { duplicate: false, tip, disconnected, connected })
+    }
+}
+
+/// All rules that need nothing but the block.
+pub(crate) fn check_alone(
+    block: &ParsedBlock,
+    params: &Params,
+    verifier: &dyn ScriptVerifier,
+) -> Result<(), BlockError> {
+    check_proof_of_work(block.hash(), block.header().bits, params)?;
+    check_signet_solution(block, params, verifier)?;
+    check_block(block, params)
+}
+
+fn invalid(hash: BlockHash, height: Option<Height>, reject: String) -> SubmitError {
+    SubmitError::Invalid { hash, height, reject }
+}
+
+/// Why a header was not taken, as its sender is told.
+pub(crate) fn refused_header(tree: &HeaderTree, header: &Header, error: InsertError) -> SubmitError {
+    match error {
+        InsertError::ParentUnknown { parent } => SubmitError::Orphan { prev: parent },
+        InsertError::Full | InsertError::Fault(_) => SubmitError::Fault(ChainFault::State(error.to_string())),
+        InsertError::Invalid(_) | InsertError::ParentInvalid | InsertError::KnownInvalid => {
+            let parent = tree.find(&header.prev_blockhash);
+            let height = parent.map(|id| tree.node(id).height().next());
+            invalid(header.block_hash(), height, error.to_string())
+        }
+    }
+}

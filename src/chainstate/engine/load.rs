@@ -1,0 +1,105 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use adit_domain::chain::{BlockStatus, HeaderTree, InsertError, NodeId};
+use adit_domain::consensus::{BLOCK_WEIGHT_MAX, Params};
+use adit_domain::script::ScriptVerifier;
+use adit_domain::units::UnixMillis;
+use adit_domain::wire::ParsedBlock;
+use adit_store::{BlockFiles, FileEnd, FilePos, FlushState, NodeRecord, Store};
+use bitcoin::BlockHash;
+use bitcoin::block::Header;
+
+use super::check_alone;
+use crate::coins::CoinCache;
+use crate::live::{Live, Places};
+use crate::types::ChainFault;
+
+/// What the store has: the tree and the coins as of the last flush, and the blocks whose bodies came after it.
+pub(super) fn load(
+    params: &Arc<Params>,
+    store: &Store,
+    verifier: &Arc<dyn ScriptVerifier>,
+) -> Result<Live, ChainFault> {
+    let mut tree = HeaderTree::new(Arc::clone(params));
+    let mut places = HashMap::new();
+    store.db().for_each_node(|record| restore(&mut tree, &mut places, record))?;
+    let state = store.db().state()?;
+    let tip = flushed_tip(&tree, state)?;
+    tree.set_tip(tip);
+    tree.take_dirty();
+    let coins = CoinCache::new(store.db().snapshot()?, Arc::new(tree.as_tip(tip)));
+    let (blocks_end, undo_end) = state.map(|s| (s.blocks_end, s.undo_end)).unwrap_or_default();
+    let bytes_max = u32::try_from(BLOCK_WEIGHT_MAX).unwrap_or(u32::MAX);
+    let blocks = store.block_files(params.magic, bytes_max, blocks_end);
+    let tail = read_tail(&blocks, blocks_end, |block| check_alone(block, params, verifier.as_ref()).is_ok())?;
+    join_tail(&mut tree, &mut places, tail);
+    let undo = store.undo_files(undo_end)?;
+    Ok(Live::new((Arc::clone(params), Arc::clone(verifier)), tree, coins, (blocks, undo), places))
+}
+
+fn restore(
+    tree: &mut HeaderTree,
+    places: &mut HashMap<BlockHash, Places>,
+    record: NodeRecord,
+) -> Result<(), ChainFault> {
+    let status = BlockStatus::from_bits(record.status)
+        .ok_or_else(|| ChainFault::State(format!("header {} has an unknown status", record.number)))?;
+    tree.restore(record.header, status).map_err(|e| ChainFault::State(e.to_string()))?;
+    if record.block.is_some() {
+        places.insert(record.header.block_hash(), Places { block: record.block, undo: record.undo });
+    }
+    Ok(())
+}
+
+fn flushed_tip(tree: &HeaderTree, state: Option<FlushState>) -> Result<NodeId, ChainFault> {
+    let Some(state) = state else { return Ok(HeaderTree::GENESIS) };
+    tree.find(&state.tip).ok_or_else(|| ChainFault::State(format!("flushed tip {} has no header", state.tip)))
+}
+
+/// The blocks behind the last flush, each whole and sound by itself; what follows a torn one is forgotten.
+fn read_tail(
+    blocks: &BlockFiles,
+    from: FileEnd,
+    is_sound: impl Fn(&ParsedBlock) -> bool,
+) -> Result<Vec<(Header, FilePos)>, ChainFault> {
+    let mut tail = Vec::new();
+    blocks.recover_tail(from, |pos, raw| {
+        let sound = ParsedBlock::decode(raw).ok().filter(&is_sound);
+        if let Some(block) = &sound {
+            tail.push((*block.header(), pos));
+        }
+        Ok::<bool, ChainFault>(sound.is_some())
+    })?;
+    if !tail.is_empty() {
+        tracing::info!(blocks = tail.len(), "blocks found behind the last flush");
+    }
+    Ok(tail)
+}
+
+/// Joins blocks in any order; one whose parent is not known stays where it lies and is fetched again.
+fn join_tail(tree: &mut HeaderTree, places: &mut HashMap<BlockHash, Places>, tail: Vec<(Header, FilePos)>) {
+    let mut waiting: HashMap<BlockHash, Vec<(Header, FilePos)>> = HashMap::new();
+    for row in tail {
+        let mut ready = vec![row];
+        while let Some((header, pos)) = ready.pop() {
+            match tree.insert(header, long_after(&header)) {
+                Ok(id) => {
+                    let hash = header.block_hash();
+                    places.entry(hash).or_default().block = Some(pos);
+                    tree.body_stored(id);
+                    ready.extend(waiting.remove(&hash).unwrap_or_default());
+                }
+                Err(InsertError::ParentUnknown { parent }) => {
+                    waiting.entry(parent).or_default().push((header, pos));
+                }
+                Err(error) => tracing::warn!(hash = %header.block_hash(), %error, "stored block not taken"),
+            }
+        }
+    }
+}
+
+/// It was taken before: that its time is ahead of our clock is no matter any more.
+fn long_after(header: &Header) -> UnixMillis {
+    UnixMillis::from_seconds(u64::from(header.time))
+}

@@ -1,0 +1,496 @@
+//! From the tip to another block: what leaves, what joins, in what order things happen.
+//!
+//! Blocks are read, parsed and checked by themselves on the workers, some ahead. Here each is resolved against the coins behind
+//! the staged blocks, its scripts go to the workers, and the next one follows. The published tip moves over a staged block
+//! when all up to it are verified, and only to where there is more work than before: a reader never sees half of
+//! a reorganisation, and one that fails leaves no trace.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use adit_domain::chain::NodeId;
+use adit_domain::consensus::{
+    BlockContext, BlockError, Coin, Refused, UtxoView, connect_block, contextual_check_block,
+};
+use adit_domain::units::Height;
+use adit_domain::wire::ParsedBlock;
+use adit_store::{StoreFault, UndoRecord};
+use bitcoin::{BlockHash, OutPoint};
+use crossbeam_channel::Receiver;
+
+use super::{Chainstate, check_alone};
+use crate::live::parse_stored;
+use crate::scan::{Extent, read_block};
+use crate::scripts::{ScriptFailure, ScriptRun};
+use crate::stage::{StageView, Staged, Step, connect_changes, disconnect_changes};
+use crate::types::{ChainFault, SubmitError};
+
+/// Blocks that are read and parsed ahead: enough for the workers to be done when their turn comes; some 100 MB.
+const AHEAD_MAX: usize = 12;
+/// Reasons of refusals that are kept: it takes work to make one, so an attacker makes few.
+const FAILURES_MAX: usize = 1_000;
+/// Blocks that one step connects before its caller is heard again.
+const STEP_BLOCKS_MAX: u32 = 32;
+
+/// A block that was refused on its way into the chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// The block.
+    pub hash: BlockHash,
+    /// Its height.
+    pub height: Height,
+    /// Core's reject reason.
+    pub reason: String,
+}
+
+impl From<Rejected> for SubmitError {
+    fn from(rejected: Rejected) -> SubmitError {
+        let Rejected { hash, height, reason } = rejected;
+        SubmitError::Invalid { hash, height: Some(height), reject: reason }
+    }
+}
+
+/// A body that is not in our own files yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Outside {
+    pub(crate) path: Arc<PathBuf>,
+    pub(crate) extent: Extent,
+}
+
+/// One run of the engine: where bodies come from, what is kept of it.
+#[derive(Default)]
+pub(crate) struct Run<'a> {
+    /// Bodies that are not in our own files yet.
+    pub(crate) outside: Option<&'a HashMap<BlockHash, Outside>>,
+    /// Told after each step of the tip; whether to go on.
+    pub(crate) progress: Option<&'a mut dyn FnMut(Height) -> bool>,
+    /// A body that is on its way to disk, to be waited for before the tip moves.
+    pub(crate) syncing: Option<Receiver<Result<(), StoreFault>>>,
+    /// Blocks that it moved over the tip, where they are kept.
+    pub(crate) blocks: HashMap<BlockHash, Arc<ParsedBlock>>,
+    /// Blocks that were refused.
+    pub(crate) rejected: Vec<Rejected>,
+    /// How many more blocks it connects; none without a limit, and then no block is kept.
+    steps: Option<u32>,
+}
+
+impl Run<'_> {
+    pub(crate) fn in_steps() -> Run<'static> {
+        Run { steps: Some(STEP_BLOCKS_MAX), ..Run::default() }
+    }
+
+    pub(crate) fn of_import<'a>(
+        outside: &'a HashMap<BlockHash, Outside>,
+        progress: &'a mut dyn FnMut(Height) -> bool,
+    ) -> Run<'a> {
+        Run { outside: Some(outside), progress: Some(progress), ..Run::default() }
+    }
+
+    pub(crate) fn without_limit() -> Run<'static> {
+        Run::default()
+    }
+
+    fn is_over(&self) -> bool {
+        self.steps == Some(0)
+    }
+}
+
+/// How a way to a block ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// There.
+    Reached,
+    /// On the way, at its limit or because its caller said so.
+    Paused,
+    /// At a block that was refused; the tip is the best that there was before it.
+    Failed(Rejected),
+}
+
+/// A body on its way.
+enum Coming {
+    Here(Arc<ParsedBlock>),
+    Later(Receiver<Result<Body, BodyError>>),
+}
+
+/// A body, and whether it is in our own files already.
+struct Body {
+    block: Arc<ParsedBlock>,
+    stored: bool,
+}
+
+enum BodyError {
+    Refused(BlockError),
+    /// Bytes that are no block.
+    NoBlock,
+    Fault(ChainFault),
+}
+
+/// Why a block was not staged.
+enum NotStaged {
+    Refused(BlockError),
+    NoBlock,
+    Fault(ChainFault),
+}
+
+impl From<ChainFault> for NotStaged {
+    fn from(fault: ChainFault) -> NotStaged {
+        NotStaged::Fault(fault)
+    }
+}
+
+impl From<StoreFault> for NotStaged {
+    fn from(fault: StoreFault) -> NotStaged {
+        NotStaged::Fault(fault.into())
+    }
+}
+
+impl From<Refused<BlockError>> for NotStaged {
+    fn from(refused: Refused<BlockError>) -> NotStaged {
+        match refused {
+            Refused::Invalid(error) => NotStaged::Refused(error),
+            Refused::Fault(fault) => NotStaged::Fault(fault.into()),
+        }
+    }
+}
+
+/// How long verdicts are waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// Not at all.
+    No,
+    /// For the oldest that is open.
+    One,
+    /// For all.
+    All,
+}
+
+impl Chainstate {
+    /// Moves the tip to the best chain whose bodies are all stored, around blocks that turn out invalid.
+    pub(super) fn activate(&mut self, run: &mut Run<'_>) -> Result<(), ChainFault> {
+        loop {
+            let target = {
+                let tree = self.live.tree();
+                let target = tree.best_candidate();
+                if target == tree.tip_id() {
+                    break;
+                }
+                target
+            };
+            match self.run_to(target, run)? {
+                Ended::Reached => {}
+                Ended::Paused => break,
+                Ended::Failed(rejected) => {
+                    tracing::warn!(hash = %rejected.hash, height = %rejected.height, reason = rejected.reason, "invalid block");
+                    run.rejected.push(rejected);
+                }
+            }
+        }
+        self.wait_for_sync(run)
+    }
+
+    /// Moves the tip towards `target`.
+    pub(crate) fn run_to(&mut self, target: NodeId, run: &mut Run<'_>) -> Result<Ended, ChainFault> {
+        let path = {
+            let tree = self.live.tree();
+            tree.path(tree.tip_id(), target)
+        };
+        let ended = self.walk(&path.disconnect, &path.connect, run);
+        self.stage.clear();
+        self.verified = 0;
+        ended
+    }
+
+    fn walk(&mut self, leave: &[NodeId], join: &[NodeId], run: &mut Run<'_>) -> Result<Ended, ChainFault> {
+        for id in leave {
+            self.stage_disconnect(*id)?;
+        }
+        let (mut ahead, mut upcoming) = (VecDeque::new(), join.iter());
+        for id in join {
+            while ahead.len() < AHEAD_MAX {
+                let Some(next) = upcoming.next() else { break };
+                ahead.push_back(self.fetch(*next, run));
+            }
+            let staged = ahead.pop_front().map_or(Ok(()), |coming| self.stage_coming(*id, coming));
+            if let Err(not_staged) = staged {
+                // One below it, whose scripts still run, may be the first that is invalid.
+                return match self.settle(Wait::All, run)? {
+                    Some(rejected) => Ok(Ended::Failed(rejected)),
+                    None => self.refused_on_the_way(*id, not_staged).map(Ended::Failed),
+                };
+            }
+            let wait = if self.stage.is_full() { Wait::One } else { Wait::No };
+            if let Some(rejected) = self.settle(wait, run)? {
+                return Ok(Ended::Failed(rejected));
+            }
+            if run.is_over() {
+                break;
+            }
+        }
+        match self.settle(Wait::All, run)? {
+            Some(rejected) => Ok(Ended::Failed(rejected)),
+            None if run.is_over() => Ok(Ended::Paused),
+            None => Ok(Ended::Reached),
+        }
+    }
+
+    /// Begins to bring a body here.
+    fn fetch(&self, id: NodeId, run: &Run<'_>) -> Coming {
+        let hash = self.live.tree().node(id).hash();
+        if let Some(block) = self.recent.iter().find(|block| block.hash() == hash) {
+            return Coming::Here(Arc::clone(block));
+        }
+        let live = Arc::clone(&self.live);
+        let outside = run.outside.and_then(|bodies| bodies.get(&hash)).cloned();
+        let stored = self.live.place(&hash).block;
+        Coming::Later(self.workers.urgent(move || match (stored, outside) {
+            (Some(pos), _) => {
+                let raw = live.blocks.read(pos).map_err(|e| BodyError::Fault(e.into()))?;
+                let block = parse_stored(&hash, raw).map_err(BodyError::Fault)?;
+                Ok(Body { block, stored: true })
+            }
+            (None, Some(outside)) => {
+                let raw = read_block(&outside.path, outside.extent);
+                let raw = raw.map_err(|e| BodyError::Fault(ChainFault::Storage(e.to_string())))?;
+                let block = ParsedBlock::decode_shared(raw.into()).map_err(|_| BodyError::NoBlock)?;
+                check_alone(&block, &live.params, live.verifier.as_ref()).map_err(BodyError::Refused)?;
+                Ok(Body { block: Arc::new(block), stored: false })
+            }
+            (None, None) => Err(BodyError::Fault(ChainFault::State(format!("block {hash} is missing")))),
+        }))
+    }
+
+    fn stage_coming(&mut self, id: NodeId, coming: Coming) -> Result<(), NotStaged> {
+        let body = match coming {
+            Coming::Here(block) => Body { block, stored: true },
+            Coming::Later(receiver) => match receiver.recv() {
+                Ok(Ok(body)) => body,
+                Ok(Err(BodyError::Refused(error))) => return Err(NotStaged::Refused(error)),
+                Ok(Err(BodyError::NoBlock)) => return Err(NotStaged::NoBlock),
+                Ok(Err(BodyError::Fault(fault))) => return Err(NotStaged::Fault(fault)),
+                Err(_) => return Err(ChainFault::State("reading a block panicked".to_owned()).into()),
+            },
+        };
+        self.stage_connect(id, body)
+    }
+
+    /// Resolves a block behind the staged ones, and sends its scripts to the workers.
+    fn stage_connect(&mut self, id: NodeId, body: Body) -> Result<(), NotStaged> {
+        let block = body.block;
+        let (tip, connected, overwritten, loaded, verified) = {
+            let tree = self.live.tree();
+            let node = tree.node(id);
+            let parent = node
+                .parent()
+                .ok_or_else(|| ChainFault::State("the first block cannot connect".to_owned()))?;
+            let branch = tree.branch(parent);
+            let context = BlockContext { params: &self.live.params, parent: &branch };
+            contextual_check_block(&block, &context)?;
+            let coins = self.live.coins.read();
+            let view = StageView::new(&self.stage, &coins);
+            let connected = connect_block(&block, &context, &view)?;
+            let overwritten = overwritten(&block, &view)?;
+            (tree.as_tip(id), connected, overwritten, view.into_loaded(), node.status().script_valid)
+        };
+        self.live.coins.remember(loaded);
+        if !body.stored {
+            self.store_body(id, &block)?;
+        }
+        let spent = Arc::new(connected.undo);
+        let run = match verified {
+            true => ScriptRun::nothing(),
+            false => {
+                ScriptRun::start(&self.workers, &self.live.verifier, &block, &spent, connected.script_flags)
+            }
+        };
+        let changes = connect_changes(&block, tip.height);
+        self.stage.push(block, Arc::new(tip), changes, Step::Connect { spent, overwritten, run });
+        Ok(())
+    }
+
+    fn store_body(&self, id: NodeId, block: &ParsedBlock) -> Result<(), ChainFault> {
+        let pos = self.live.blocks.append(block.raw())?;
+        self.live.change_place(block.hash(), |places| places.block = Some(pos));
+        self.live.tree_mut().body_stored(id);
+        Ok(())
+    }
+
+    fn stage_disconnect(&mut self, id: NodeId) -> Result<(), ChainFault> {
+        let (hash, tip) = {
+            let tree = self.live.tree();
+            let node = tree.node(id);
+            let parent = node.parent();
+            let parent =
+                parent.ok_or_else(|| ChainFault::State("the first block cannot leave".to_owned()))?;
+            (node.hash(), tree.as_tip(parent))
+        };
+        let missing = || ChainFault::State(format!("block {hash} cannot be disconnected"));
+        let block = self.live.block(&hash)?.ok_or_else(missing)?;
+        let place = self.live.place(&hash).undo.ok_or_else(missing)?;
+        let undo = self.live.undo.read(&hash, place)?;
+        let changes = disconnect_changes(&block, &undo).ok_or_else(missing)?;
+        self.stage.push(block, Arc::new(tip), changes, Step::Disconnect);
+        Ok(())
+    }
+
+    /// Looks at the verdicts on staged blocks, the oldest first, and moves the tip as far as they allow. Gives the
+    /// block whose scripts fail, if one does.
+    fn settle(&mut self, wait: Wait, run: &mut Run<'_>) -> Result<Option<Rejected>, ChainFault> {
+        let mut waited = false;
+        while let Some(staged) = self.stage.blocks().get(self.verified) {
+            if let Step::Connect { run: scripts, .. } = &staged.step {
+                let may_wait = wait == Wait::All || (wait == Wait::One && !waited);
+                if !may_wait && !scripts.is_done() {
+                    break;
+                }
+                waited = true;
+                if let Some(failure) = scripts.wait()? {
+                    let (hash, error) = (staged.block.hash(), script_error(&staged.block, failure));
+                    self.commit(run)?;
+                    return self.mark_invalid(&hash, &error).map(Some);
+                }
+            }
+            self.verified = self.verified.saturating_add(1);
+        }
+        self.commit(run)?;
+        Ok(None)
+    }
+
+    /// Moves the tip over verified blocks, to the last one with more work than the tip has.
+    fn commit(&mut self, run: &mut Run<'_>) -> Result<(), ChainFault> {
+        let work = self.live.tip.load().chain_work;
+        let verified = self.stage.blocks().iter().take(self.verified);
+        let better = verified.enumerate().rfind(|(_, staged)| staged.tip.chain_work > work);
+        let too_many = self.stage.is_beyond_one_step().then(|| self.verified.checked_sub(1)).flatten();
+        let Some(last) = better.map(|(last, _)| last).or(too_many) else { return Ok(()) };
+        let mut moved: Vec<Staged> = Vec::new();
+        for _ in 0..=last {
+            moved.extend(self.stage.pop());
+        }
+        self.verified = self.verified.saturating_sub(moved.len());
+        self.wait_for_sync(run)?;
+        self.publish(moved, run)
+    }
+
+    fn publish(&mut self, mut moved: Vec<Staged>, run: &mut Run<'_>) -> Result<(), ChainFault> {
+        let Some(tip) = moved.last().map(|staged| Arc::clone(&staged.tip)) else { return Ok(()) };
+        for staged in &mut moved {
+            if let Step::Connect { spent, overwritten, .. } = &mut staged.step {
+                let record = UndoRecord {
+                    spent: std::mem::take(Arc::make_mut(spent)),
+                    overwritten: std::mem::take(overwritten),
+                };
+                self.keep_undo(&staged.block.hash(), &record)?;
+                self.count(&staged.block, run);
+            }
+        }
+        self.live.coins.apply(moved.iter_mut().map(|staged| &mut staged.changes), Arc::clone(&tip));
+        self.mark_connected(&moved, &tip);
+        self.live.tip.store(Arc::clone(&tip));
+        if run.steps.is_some() {
+            run.blocks.extend(moved.into_iter().map(|staged| (staged.block.hash(), staged.block)));
+        }
+        if self.live.coins.bytes() > self.config.cache_bytes() {
+            self.flush()?;
+        }
+        let goes_on = run.progress.as_mut().is_none_or(|progress| progress(tip.height));
+        if !goes_on {
+            run.steps = Some(0);
+        }
+        Ok(())
+    }
+
+    fn keep_undo(&self, hash: &BlockHash, record: &UndoRecord) -> Result<(), ChainFault> {
+        if self.live.place(hash).undo.is_none() {
+            let pos = self.live.undo.append(hash, record)?;
+            self.live.change_place(*hash, |places| places.undo = Some(pos));
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, block: &ParsedBlock, run: &mut Run<'_>) {
+        let inputs: usize = block.txs().iter().skip(1).map(|tx| tx.tx().input.len()).sum();
+        let add = |total: &mut u64, n: usize| *total = total.saturating_add(u64::try_from(n).unwrap_or(0));
+        add(&mut self.totals.blocks, 1);
+        add(&mut self.totals.txs, block.txs().len());
+        add(&mut self.totals.inputs, inputs);
+        run.steps = run.steps.map(|steps| steps.saturating_sub(1));
+    }
+
+    fn mark_connected(&self, moved: &[Staged], tip: &adit_domain::chain::Tip) {
+        let mut tree = self.live.tree_mut();
+        for staged in moved {
+            let node = tree.find(&staged.block.hash());
+            if let (Step::Connect { .. }, Some(id)) = (&staged.step, node) {
+                tree.script_valid(id);
+            }
+        }
+        if let Some(id) = tree.find(&tip.hash) {
+            tree.set_tip(id);
+        }
+    }
+
+    fn wait_for_sync(&self, run: &mut Run<'_>) -> Result<(), ChainFault> {
+        let Some(syncing) = run.syncing.take() else { return Ok(()) };
+        let panicked = |_| ChainFault::State("syncing a block panicked".to_owned());
+        Ok(syncing.recv().map_err(panicked)??)
+    }
+
+    fn refused_on_the_way(&mut self, id: NodeId, not_staged: NotStaged) -> Result<Rejected, ChainFault> {
+        let hash = self.live.tree().node(id).hash();
+        match not_staged {
+            NotStaged::Fault(fault) => Err(fault),
+            NotStaged::Refused(error) => self.mark_invalid(&hash, &error),
+            NotStaged::NoBlock => {
+                let height = self.live.tree().node(id).height();
+                Ok(Rejected { hash, height, reason: "block-decode-failed".to_owned() })
+            }
+        }
+    }
+
+    /// Keeps why a block was refused, for whoever asks again.
+    fn remember_failure(&mut self, hash: BlockHash, reason: &str) {
+        if self.failures.len() >= FAILURES_MAX {
+            self.failures.clear();
+        }
+        self.failures.insert(hash, reason.to_owned());
+    }
+
+    /// Marks a block that breaks a rule for ever; one whose body was changed on the way may come again.
+    fn mark_invalid(&mut self, hash: &BlockHash, error: &BlockError) -> Result<Rejected, ChainFault> {
+        let live = Arc::clone(&self.live);
+        let mut tree = live.tree_mut();
+        let id = tree.find(hash).ok_or_else(|| ChainFault::State(format!("no header of block {hash}")))?;
+        let height = tree.node(id).height();
+        if error.is_final() {
+            tree.mark_failed(id);
+        } else if tree.node(id).status().body_stored {
+            tree.body_missing(id);
+            self.live.change_place(*hash, |places| places.block = None);
+        }
+        let reason = error.to_string();
+        drop(tree);
+        self.remember_failure(*hash, &reason);
+        Ok(Rejected { hash: *hash, height, reason })
+    }
+}
+
+/// The unspent coins that a coinbase's outputs take the place of (BIP30's two exceptions).
+fn overwritten(block: &ParsedBlock, coins: &dyn UtxoView) -> Result<Vec<(OutPoint, Coin)>, ChainFault> {
+    let mut found = Vec::new();
+    let Some(coinbase) = block.txs().first() else { return Ok(found) };
+    for (vout, _) in (0u32..).zip(&coinbase.tx().output) {
+        let outpoint = OutPoint { txid: coinbase.txid(), vout };
+        if let Some(coin) = coins.coin(&outpoint)? {
+            found.push((outpoint, coin));
+        }
+    }
+    Ok(found)
+}
+
+fn script_error(block: &ParsedBlock, failure: ScriptFailure) -> BlockError {
+    let ScriptFailure { tx, input, error } = failure;
+    // The failure was found in this very block.
+    let txid = block.txs().get(tx).map_or_else(bitcoin::hashes::Hash::all_zeros, |tx| tx.txid());
+    BlockError::Script { txid, input, error }
+}

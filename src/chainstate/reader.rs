@@ -1,0 +1,167 @@
+//! What everybody else may ask of the chain, at any time and without waiting for a block that connects.
+
+use std::sync::Arc;
+
+use adit_domain::chain::{NextBlock, NodeId, Tip};
+use adit_domain::consensus::{Coin, Params, UtxoView, ViewFault};
+use adit_domain::units::{Height, UnixMillis};
+use adit_domain::wire::ParsedBlock;
+use adit_store::CompactCoin;
+use bitcoin::block::Header;
+use bitcoin::{BlockHash, OutPoint};
+
+use crate::live::{Live, Shared};
+use crate::types::ChainFault;
+
+/// Blocks to disconnect, the highest first, and to connect, the lowest first.
+pub type Path = (Vec<BlockHash>, Vec<BlockHash>);
+
+/// Reads the chain at its published tip. It survives the engine's restarts.
+#[derive(Clone)]
+pub struct ChainReader {
+    pub(crate) shared: Shared,
+}
+
+impl ChainReader {
+    fn live(&self) -> Arc<Live> {
+        self.shared.load_full()
+    }
+
+    /// The network.
+    pub fn params(&self) -> Arc<Params> {
+        Arc::clone(&self.live().params)
+    }
+
+    /// The last block of the best chain.
+    pub fn tip(&self) -> Arc<Tip> {
+        self.live().tip.load_full()
+    }
+
+    /// What the rules ask of a block on the tip, at this time.
+    pub fn next_block(&self, now: UnixMillis) -> NextBlock {
+        let live = self.live();
+        let tip = live.tip.load_full();
+        let tree = live.tree();
+        let next = tree.find(&tip.hash).map(|id| tree.next_block(id, now));
+        next.and_then(Result::ok).unwrap_or_else(|| after(&tip))
+    }
+
+    /// The header with the most work, and its height; its block may be missing yet.
+    pub fn best_header(&self) -> (BlockHash, Height) {
+        let live = self.live();
+        let tree = live.tree();
+        let best = tree.node(tree.best_header_id());
+        (best.hash(), best.height())
+    }
+
+    /// Whether the header is known.
+    pub fn has_header(&self, hash: &BlockHash) -> bool {
+        self.live().tree().find(hash).is_some()
+    }
+
+    /// A known header, and its height.
+    pub fn header(&self, hash: &BlockHash) -> Option<(Header, Height)> {
+        let live = self.live();
+        let tree = live.tree();
+        let node = tree.node(tree.find(hash)?);
+        Some((*node.header(), node.height()))
+    }
+
+    /// Whether the block is stored.
+    pub fn has_block(&self, hash: &BlockHash) -> bool {
+        let live = self.live();
+        *hash == live.params.genesis_hash || live.place(hash).block.is_some()
+    }
+
+    /// Hashes by which another node finds where our header chains part: dense at the best header, sparse below.
+    pub fn locator(&self) -> Vec<BlockHash> {
+        let live = self.live();
+        let tree = live.tree();
+        tree.locator(tree.best_header_id())
+    }
+
+    /// Up to `max` headers of the best chain behind the first block of `locator` that it has, up to `stop` and with it.
+    pub fn headers_after(&self, locator: &[BlockHash], stop: BlockHash, max: usize) -> Vec<Header> {
+        self.live().tree().headers_after(locator, stop, max)
+    }
+
+    /// Up to `max` blocks of the best header's chain whose bodies are missing, the lowest first.
+    pub fn blocks_wanted(&self, max: usize) -> Vec<(BlockHash, Height)> {
+        self.live().tree().blocks_wanted(max)
+    }
+
+    /// A stored block in BIP144 encoding, as it lies on disk.
+    pub fn raw_block(&self, hash: &BlockHash) -> Result<Option<Vec<u8>>, ChainFault> {
+        Ok(self.live().raw_block(hash)?)
+    }
+
+    /// A stored block.
+    pub fn block(&self, hash: &BlockHash) -> Result<Option<Arc<ParsedBlock>>, ChainFault> {
+        self.live().block(hash)
+    }
+
+    /// The height of a block of the best chain; none for any other.
+    pub fn height_in_best_chain(&self, hash: &BlockHash) -> Option<Height> {
+        let live = self.live();
+        let tree = live.tree();
+        let id = tree.find(hash)?;
+        tree.is_active(id).then(|| tree.node(id).height())
+    }
+
+    /// The block of the best chain at `height`.
+    pub fn hash_at(&self, height: Height) -> Option<BlockHash> {
+        let live = self.live();
+        let tree = live.tree();
+        tree.active_at(height).map(|id| tree.node(id).hash())
+    }
+
+    /// Median time past of the best chain's block at `height`; seconds since 1970.
+    pub fn median_time_past_at(&self, height: Height) -> Option<u32> {
+        let live = self.live();
+        let tree = live.tree();
+        tree.active_at(height).map(|id| tree.node(id).median_time_past())
+    }
+
+    /// The way from an old tip to the present one; none where the old one is not known.
+    pub fn path_from(&self, old: &BlockHash) -> Option<Path> {
+        let live = self.live();
+        let tree = live.tree();
+        let path = tree.path(tree.find(old)?, tree.tip_id());
+        let hashes = |ids: Vec<NodeId>| ids.into_iter().map(|id| tree.node(id).hash()).collect();
+        Some((hashes(path.disconnect), hashes(path.connect)))
+    }
+
+    /// The coins at several outpoints, all at the one tip that comes with them.
+    pub fn coins(&self, outpoints: &[OutPoint]) -> Result<(Arc<Tip>, Vec<Option<Coin>>), ChainFault> {
+        let live = self.live();
+        let (tip, disk, cached) = {
+            let read = live.coins.read();
+            let cached: Vec<_> = outpoints.iter().map(|o| read.cached(o).map(|coin| coin.cloned())).collect();
+            (Arc::clone(read.tip()), Arc::clone(read.disk()), cached)
+        };
+        let find = |(outpoint, cached): (&OutPoint, Option<Option<CompactCoin>>)| match cached {
+            Some(coin) => Ok(coin.map(|c| c.to_coin())),
+            None => Ok(disk.get(outpoint)?.map(|c| c.to_coin())),
+        };
+        let coins = outpoints.iter().zip(cached).map(find).collect::<Result<_, ChainFault>>()?;
+        Ok((tip, coins))
+    }
+}
+
+/// What follows a tip whose difficulty does not change; for a tree that does not know its tip, which none is.
+fn after(tip: &Tip) -> NextBlock {
+    NextBlock {
+        prev: tip.hash,
+        height: tip.height.next(),
+        bits: tip.header.bits,
+        time_min: tip.median_time_past.saturating_add(1),
+        median_time_past: tip.median_time_past,
+    }
+}
+
+impl UtxoView for ChainReader {
+    fn coin(&self, outpoint: &OutPoint) -> Result<Option<Coin>, ViewFault> {
+        let coin = self.live().coins.get(outpoint).map_err(|e| ViewFault { source_text: e.to_string() })?;
+        Ok(coin.map(|coin| coin.to_coin()))
+    }
+}

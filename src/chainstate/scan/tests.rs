@@ -1,0 +1,82 @@
+use std::io::Write;
+
+use bitcoin::BlockHash;
+use bitcoin::constants::genesis_block;
+
+use super::*;
+
+const OURS: [u8; 4] = [0xfa, 0xbf, 0xb5, 0xda];
+const MAINNET: [u8; 4] = [0xf9, 0xbe, 0xb4, 0xd9];
+
+fn block(nonce: u32) -> Vec<u8> {
+    let mut block = genesis_block(bitcoin::Network::Regtest);
+    block.header.nonce = nonce;
+    encode::serialize(&block)
+}
+
+fn framed(magic: [u8; 4], block: &[u8]) -> Vec<u8> {
+    let len = u32::try_from(block.len()).unwrap().to_le_bytes();
+    [magic.as_slice(), &len, block].concat()
+}
+
+/// Scans `parts` as one file; gives the nonces found and what was skipped.
+fn scan(parts: &[Vec<u8>]) -> (Vec<u32>, Skipped) {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(&parts.concat()).unwrap();
+    let wanted = Wanted { magic: OURS, foreign: &[MAINNET], block_bytes_max: 4_000_000 };
+    let (mut skipped, mut found) = (Skipped::default(), Vec::new());
+    scan_file(file.path(), &wanted, &mut skipped, |header, extent| {
+        if header.nonce >= 1000 {
+            return Verdict::NoBlock;
+        }
+        let raw = read_block(file.path(), extent).unwrap();
+        assert_eq!(raw, block(header.nonce));
+        assert_ne!(header.block_hash(), BlockHash::from_raw_hash(bitcoin::hashes::Hash::all_zeros()));
+        found.push(header.nonce);
+        Verdict::Block
+    })
+    .unwrap();
+    (found, skipped)
+}
+
+#[test]
+fn whole_frames_are_found_whatever_lies_between() {
+    let check = |parts: &[Vec<u8>], want: &[u32], want_skipped: Skipped| {
+        assert_eq!(scan(parts), (want.to_vec(), want_skipped));
+    };
+    let none = Skipped::default();
+    let ours = |n| framed(OURS, &block(n));
+    check(&[], &[], none);
+    check(&[ours(1), ours(2)], &[1, 2], none);
+    check(
+        &[vec![7; 3], ours(1), vec![7; 100_000], ours(2)],
+        &[1, 2],
+        Skipped { garbage_bytes: 100_003, ..none },
+    );
+    check(&[ours(1), vec![0; 200_000]], &[1], Skipped { padding_bytes: 200_000, ..none });
+    check(&[ours(1), vec![9; 2]], &[1], Skipped { garbage_bytes: 2, ..none });
+    let foreign = framed(MAINNET, &block(5));
+    check(&[foreign.clone(), ours(2), foreign], &[2], Skipped { foreign_blocks: 2, ..none });
+}
+
+#[test]
+fn a_cut_tail_is_counted() {
+    let mut cut = framed(OURS, &block(2));
+    cut.truncate(100);
+    let (found, skipped) = scan(&[framed(OURS, &block(1)), cut]);
+    assert_eq!((found, skipped.truncated_blocks), (vec![1], 1));
+}
+
+#[test]
+fn a_false_magic_swallows_no_block() {
+    // A magic whose length reaches over the next block, one with an impossible length, and one before a header of nothing.
+    let long = [OURS.as_slice(), &500u32.to_le_bytes()].concat();
+    let (found, skipped) = scan(&[long, framed(OURS, &block(1)), vec![1; 400]]);
+    assert_eq!(found, [1]);
+    assert_eq!(skipped.malformed_blocks, 1);
+    let huge = [OURS.as_slice(), &u32::MAX.to_le_bytes()].concat();
+    let (found, skipped) = scan(&[huge, framed(OURS, &block(1))]);
+    assert_eq!((found, skipped.malformed_blocks), (vec![1], 1));
+    let (found, skipped) = scan(&[framed(OURS, &block(1000)), framed(OURS, &block(3))]);
+    assert_eq!((found, skipped.malformed_blocks), (vec![3], 1));
+}

@@ -1,0 +1,87 @@
+use adit_domain::consensus::Coin;
+use adit_domain::units::Height;
+use bitcoin::blockdata::constants::genesis_block;
+use bitcoin::{Amount, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, Witness};
+
+use super::*;
+
+/// Refuses an input whose coin has an empty script, panics at one with an amount of 0.
+struct Fussy;
+
+impl ScriptVerifier for Fussy {
+    fn verify_input(&self, spend: &Spend<'_>, input: usize, _flags: ScriptFlags) -> Result<(), ScriptError> {
+        let prevout = &spend.prevouts[input];
+        assert_ne!(prevout.value, Amount::ZERO);
+        if prevout.script_pubkey.is_empty() { Err(ScriptError::EvalFalse) } else { Ok(()) }
+    }
+}
+
+fn coin(sat: u64, script: &[u8]) -> Coin {
+    let output =
+        TxOut { value: Amount::from_sat(sat), script_pubkey: ScriptBuf::from_bytes(script.to_vec()) };
+    Coin { output, height: Height::new(1), is_coinbase: false }
+}
+
+fn block_of(rows: &[Vec<Coin>]) -> (Arc<ParsedBlock>, Arc<BlockUndo>) {
+    let mut block = genesis_block(bitcoin::Network::Regtest);
+    let input = TxIn {
+        previous_output: OutPoint::null(),
+        script_sig: ScriptBuf::new(),
+        sequence: Sequence::MAX,
+        witness: Witness::new(),
+    };
+    for row in rows {
+        let mut tx: Transaction = block.txdata[0].clone();
+        tx.input = vec![input.clone(); row.len()];
+        block.txdata.push(tx);
+    }
+    (Arc::new(ParsedBlock::new(block)), Arc::new(BlockUndo { spent: rows.to_vec() }))
+}
+
+fn verdict(rows: &[Vec<Coin>]) -> Result<Option<ScriptFailure>, ChainFault> {
+    let workers = Workers::start(3).unwrap();
+    let verifier: Arc<dyn ScriptVerifier> = Arc::new(Fussy);
+    let (block, undo) = block_of(rows);
+    let run = ScriptRun::start(&workers, &verifier, &block, &undo, ScriptFlags::NONE);
+    let verdict = run.wait();
+    assert!(run.is_done());
+    verdict
+}
+
+#[test]
+fn every_input_is_looked_at() {
+    assert_eq!(verdict(&[]), Ok(None));
+    assert_eq!(verdict(&vec![vec![coin(1, b"x"); 3]; 1000]), Ok(None));
+}
+
+#[test]
+fn of_all_failures_the_first_is_named() {
+    let mut rows = vec![vec![coin(1, b"x"); 3]; 1000];
+    rows[999][2] = coin(1, b"");
+    let failure = |tx, input| Ok(Some(ScriptFailure { tx, input, error: ScriptError::EvalFalse }));
+    assert_eq!(verdict(&rows), failure(1000, 2));
+    rows[500][1] = coin(1, b"");
+    rows[400][2] = coin(1, b"");
+    assert_eq!(verdict(&rows), failure(401, 2));
+}
+
+#[test]
+fn a_panic_is_a_fault_of_ours_and_costs_no_thread() {
+    let panicked = Err(ChainFault::State("a script check panicked".to_owned()));
+    assert_eq!(verdict(&[vec![coin(0, b"x")]]), panicked);
+}
+
+#[test]
+fn cancelled_work_ends_early() {
+    let run = ScriptRun::nothing();
+    run.cancel();
+    assert_eq!(run.wait(), Ok(None));
+}
+
+#[test]
+fn urgent_jobs_answer_and_a_panic_closes_the_channel() {
+    let workers = Workers::start(0).unwrap();
+    assert_eq!(workers.urgent(|| 7).recv(), Ok(7));
+    assert!(workers.urgent(|| -> u8 { panic!("on purpose") }).recv().is_err());
+    assert_eq!(workers.urgent(|| 8).recv(), Ok(8));
+}

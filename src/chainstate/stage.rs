@@ -1,0 +1,208 @@
+//! Blocks that are resolved but not yet verified, in front of the published coins.
+//!
+//! A block's coins are staged as soon as all rules but the scripts hold, so that the next block can be resolved while the
+//! workers verify. What is staged is applied to the published coins only when it is verified, or dropped without a trace.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use adit_domain::chain::Tip;
+use adit_domain::consensus::{BlockUndo, Coin, UtxoView, ViewFault};
+use adit_domain::script::is_unspendable;
+use adit_domain::units::Height;
+use adit_domain::wire::ParsedBlock;
+use adit_store::{CompactCoin, UndoRecord};
+use bitcoin::OutPoint;
+
+use crate::coins::{Change, CoinsRead};
+use crate::scripts::ScriptRun;
+
+/// Inputs that may be staged before the oldest block's scripts are waited for: half a second of work for two cores, so
+/// that they never run dry.
+const STAGED_INPUTS_MAX: usize = 20_000;
+/// Blocks that may be staged, however few inputs they have.
+const STAGED_BLOCKS_MAX: usize = 64;
+/// Blocks and their bytes that may be staged in a reorganisation, before the new chain has more work: beyond that it is
+/// published step by step. Two days of blocks; a gigabyte parsed.
+const REORG_BLOCKS_MAX: usize = 288;
+const REORG_BYTES_MAX: usize = 256 << 20;
+
+/// What a staged block does to the chain.
+pub(crate) enum Step {
+    /// It leaves.
+    Disconnect,
+    /// It joins, if its scripts hold.
+    Connect {
+        /// What it takes to disconnect it: the coins that it spends, shared with the script checks, and those it hides.
+        spent: Arc<BlockUndo>,
+        /// See [`UndoRecord::overwritten`].
+        overwritten: Vec<(OutPoint, Coin)>,
+        /// The verdict on its scripts.
+        run: Arc<ScriptRun>,
+    },
+}
+
+/// One staged block.
+pub(crate) struct Staged {
+    sequence: u64,
+    pub(crate) block: Arc<ParsedBlock>,
+    /// The tip when it is applied.
+    pub(crate) tip: Arc<Tip>,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) step: Step,
+}
+
+/// The staged blocks, in order, and the coins as they leave them.
+#[derive(Default)]
+pub(crate) struct Stage {
+    blocks: VecDeque<Staged>,
+    index: HashMap<OutPoint, (u64, Option<CompactCoin>)>,
+    next: u64,
+    inputs: usize,
+    bytes: usize,
+}
+
+impl Stage {
+    pub(crate) fn push(&mut self, block: Arc<ParsedBlock>, tip: Arc<Tip>, changes: Vec<Change>, step: Step) {
+        let sequence = self.next;
+        self.next = sequence.saturating_add(1);
+        for (outpoint, coin) in &changes {
+            self.index.insert(*outpoint, (sequence, coin.clone()));
+        }
+        self.inputs = self.inputs.saturating_add(inputs_of(&block));
+        self.bytes = self.bytes.saturating_add(block.size_bytes());
+        self.blocks.push_back(Staged { sequence, block, tip, changes, step });
+    }
+
+    /// Takes the oldest block out, to be applied.
+    pub(crate) fn pop(&mut self) -> Option<Staged> {
+        let staged = self.blocks.pop_front()?;
+        for (outpoint, _) in &staged.changes {
+            if self.index.get(outpoint).is_some_and(|(sequence, _)| *sequence == staged.sequence) {
+                self.index.remove(outpoint);
+            }
+        }
+        self.inputs = self.inputs.saturating_sub(inputs_of(&staged.block));
+        self.bytes = self.bytes.saturating_sub(staged.block.size_bytes());
+        Some(staged)
+    }
+
+    /// Drops everything; script checks that have not begun are left out.
+    pub(crate) fn clear(&mut self) {
+        for staged in &self.blocks {
+            if let Step::Connect { run, .. } = &staged.step {
+                run.cancel();
+            }
+        }
+        *self = Stage { next: self.next, ..Stage::default() };
+    }
+
+    pub(crate) fn blocks(&self) -> &VecDeque<Staged> {
+        &self.blocks
+    }
+
+    /// Whether the oldest block must be settled before another is staged.
+    pub(crate) fn is_full(&self) -> bool {
+        self.inputs >= STAGED_INPUTS_MAX || self.blocks.len() >= STAGED_BLOCKS_MAX
+    }
+
+    /// Whether a reorganisation has become too large to be published as one.
+    pub(crate) fn is_beyond_one_step(&self) -> bool {
+        self.blocks.len() >= REORG_BLOCKS_MAX || self.bytes >= REORG_BYTES_MAX
+    }
+
+    /// The coin at `outpoint` where a staged block has touched it.
+    fn get(&self, outpoint: &OutPoint) -> Option<Option<&CompactCoin>> {
+        self.index.get(outpoint).map(|(_, coin)| coin.as_ref())
+    }
+}
+
+fn inputs_of(block: &ParsedBlock) -> usize {
+    block.txs().iter().map(|tx| tx.tx().input.len()).sum()
+}
+
+/// The coins behind the newest staged block.
+pub(crate) struct StageView<'a> {
+    stage: &'a Stage,
+    coins: &'a CoinsRead<'a>,
+    /// What was read from disk on the way, to be kept in the cache.
+    loaded: RefCell<Vec<(OutPoint, CompactCoin)>>,
+}
+
+impl<'a> StageView<'a> {
+    pub(crate) fn new(stage: &'a Stage, coins: &'a CoinsRead<'a>) -> StageView<'a> {
+        StageView { stage, coins, loaded: RefCell::default() }
+    }
+
+    pub(crate) fn into_loaded(self) -> Vec<(OutPoint, CompactCoin)> {
+        self.loaded.into_inner()
+    }
+}
+
+impl UtxoView for StageView<'_> {
+    fn coin(&self, outpoint: &OutPoint) -> Result<Option<Coin>, ViewFault> {
+        let known = self.stage.get(outpoint).or_else(|| self.coins.cached(outpoint));
+        if let Some(coin) = known {
+            return Ok(coin.map(CompactCoin::to_coin));
+        }
+        let read = self.coins.disk().get(outpoint);
+        let coin = read.map_err(|e| ViewFault { source_text: e.to_string() })?;
+        if let Some(coin) = &coin {
+            self.loaded.borrow_mut().push((*outpoint, coin.clone()));
+        }
+        Ok(coin.map(|coin| coin.to_coin()))
+    }
+}
+
+/// What connecting `block` at `height` does to the coins; a coin that is born and dies in it leaves no trace.
+pub(crate) fn connect_changes(block: &ParsedBlock, height: Height) -> Vec<Change> {
+    let mut changes: HashMap<OutPoint, Option<CompactCoin>> = HashMap::new();
+    for tx in block.txs() {
+        let is_coinbase = tx.tx().is_coinbase();
+        if !is_coinbase {
+            for input in &tx.tx().input {
+                if changes.remove(&input.previous_output).is_none() {
+                    changes.insert(input.previous_output, None);
+                }
+            }
+        }
+        for (vout, output) in (0u32..).zip(&tx.tx().output) {
+            if !is_unspendable(&output.script_pubkey) {
+                let coin = CompactCoin::new(output, height, is_coinbase);
+                changes.insert(OutPoint { txid: tx.txid(), vout }, Some(coin));
+            }
+        }
+    }
+    changes.into_iter().collect()
+}
+
+/// What disconnecting `block` does to the coins; none where the undo data does not fit it.
+pub(crate) fn disconnect_changes(block: &ParsedBlock, undo: &UndoRecord) -> Option<Vec<Change>> {
+    let mut changes: HashMap<OutPoint, Option<CompactCoin>> = HashMap::new();
+    let mut rows = undo.spent.spent.iter().rev();
+    for tx in block.txs().iter().rev() {
+        for (vout, output) in (0u32..).zip(&tx.tx().output) {
+            let outpoint = OutPoint { txid: tx.txid(), vout };
+            // An output that a later transaction of this block spent was put back a moment ago: it leaves no trace.
+            if !is_unspendable(&output.script_pubkey) && changes.remove(&outpoint).is_none() {
+                changes.insert(outpoint, None);
+            }
+        }
+        if tx.tx().is_coinbase() {
+            continue;
+        }
+        let coins = rows.next().filter(|coins| coins.len() == tx.tx().input.len())?;
+        for (input, coin) in tx.tx().input.iter().zip(coins) {
+            changes.insert(input.previous_output, Some(CompactCoin::from(coin)));
+        }
+    }
+    for (outpoint, coin) in &undo.overwritten {
+        changes.insert(*outpoint, Some(CompactCoin::from(coin)));
+    }
+    rows.next().is_none().then(|| changes.into_iter().collect())
+}
+
+#[cfg(test)]
+#[path = "stage/tests.rs"]
+mod tests;

@@ -1,0 +1,47 @@
+use std::sync::Arc;
+
+use crate::chain_db::ChainDb;
+use crate::datadir::DataDir;
+use crate::disk::{Disk, MachineDisk};
+use crate::fault::StoreFault;
+use crate::flat::{BlockFiles, FileEnd, UndoFiles};
+
+/// Everything durable of one network's chain, opened once and shared.
+pub struct Store {
+    dir: DataDir,
+    db: ChainDb,
+    disk: Arc<dyn Disk>,
+}
+
+impl Store {
+    /// Opens the database in a locked datadir.
+    pub fn open(dir: DataDir) -> Result<Store, StoreFault> {
+        Store::with_disk(dir, Arc::new(MachineDisk))
+    }
+
+    /// As [`Store::open`], with the flat files on another disk.
+    pub fn with_disk(dir: DataDir, disk: Arc<dyn Disk>) -> Result<Store, StoreFault> {
+        let db = ChainDb::open(&dir.chainstate())?;
+        Ok(Store { dir, db, disk })
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &DataDir {
+        &self.dir
+    }
+
+    /// Headers, coins and the flushed tip.
+    pub fn db(&self) -> &ChainDb {
+        &self.db
+    }
+
+    /// The block files, written up to `end`; see [`BlockFiles::new`].
+    pub fn block_files(&self, magic: [u8; 4], block_bytes_max: u32, end: FileEnd) -> BlockFiles {
+        BlockFiles::new(&self.dir.blocks(), Arc::clone(&self.disk), magic, block_bytes_max, end)
+    }
+
+    /// The undo files; see [`UndoFiles::open`].
+    pub fn undo_files(&self, end: FileEnd) -> Result<UndoFiles, StoreFault> {
+        UndoFiles::open(&self.dir.blocks(), Arc::clone(&self.disk), end)
+    }
+}
