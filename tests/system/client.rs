@@ -77,6 +77,38 @@ impl Drop for Client {
     }
 }
 
+/// Submits blocks one after the other; microseconds from each submission to the job on top of it.
+#[allow(dead_code, reason = "the benches measure with it")]
+pub fn block_to_job(server: SocketAddr, blocks: usize) -> Vec<u64> {
+    let (mut line, journal) = (Line::connect(server).unwrap(), Mutex::new(Journal::default()));
+    let user = format!("{ADDRESS}.bench");
+    line.send(&json!({"id": 1, "method": "mining.subscribe", "params": ["adit-bench/1"]})).unwrap();
+    line.send(&json!({"id": 2, "method": "mining.authorize", "params": [user, "x"]})).unwrap();
+    let mut micros = Vec::with_capacity(blocks);
+    let mut due: Option<(Instant, Vec<u8>)> = None;
+    while micros.len() < blocks {
+        let message = line.receive().unwrap();
+        let arrived = Instant::now();
+        if let Some(message) = &message {
+            line.take(message, &journal).unwrap();
+        }
+        let prev = line.job.as_ref().map(|job| job.prev.clone());
+        match (&due, prev) {
+            (Some((sent, old)), Some(prev)) if prev != *old => {
+                micros.push(arrived.duration_since(*sent).as_micros() as u64);
+                due = None;
+            }
+            (None, Some(prev)) => {
+                line.only_blocks = true;
+                line.submit(&user).unwrap();
+                due = Some((Instant::now(), prev));
+            }
+            _ => {}
+        }
+    }
+    micros
+}
+
 /// A job as it was notified.
 #[derive(Clone, Debug)]
 struct Job {
@@ -101,6 +133,8 @@ struct Line {
     job: Option<Job>,
     next_id: u64,
     nonce: u64,
+    /// Whether shares that are no blocks of regtest are left out.
+    only_blocks: bool,
 }
 
 impl Line {
@@ -118,6 +152,7 @@ impl Line {
             job: None,
             next_id: 10,
             nonce: 0,
+            only_blocks: false,
         })
     }
 
@@ -198,7 +233,10 @@ impl Line {
     fn submit(&mut self, user: &str) -> Result<bool, String> {
         let Some(job) = self.job.clone() else { return Ok(false) };
         // 0xFFFF * 2^208 / difficulty, its highest 64 bits.
-        let limit = (65535.0 * 65536.0 / self.difficulty) as u64;
+        let mut limit = (65535.0 * 65536.0 / self.difficulty) as u64;
+        if self.only_blocks {
+            limit = limit.min(0x7fff_ff00_0000_0000);
+        }
         loop {
             self.nonce += 1;
             let extranonce2 = &(self.nonce >> 24).to_be_bytes()[8 - self.extranonce2_len.min(8)..];

@@ -1,7 +1,8 @@
 //! The program seen from outside: the real binary, its files, its sockets, its exit codes.
 //!
 //! A test starts what it needs in a folder of its own, on ports that the machine gives, waits by asking for a state within a bound, and ends
-//! what it started. Where `BITCOIND` names a binary, Bitcoin Core is asked too; where it doesn't, those tests say so.
+//! what it started. Where `BITCOIND` names a binary, Bitcoin Core is asked too; where it doesn't, those tests say so. `ADIT_TEST_TRIES` sets how
+//! often the tests of chance try.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

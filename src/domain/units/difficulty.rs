@@ -50,9 +50,10 @@ impl Difficulty {
             // 0xFFFF * 2^240 in eight big-endian limbs of 32 bits: the first is 0xFFFF0000.
             let digit: u128 = if i == 0 { 0xFFFF_0000 } else { 0 };
             let dividend = (rest << 32) | digit;
+            // A difficulty is never zero, so both are there.
             let divisor = u128::from(self.0);
-            let quotient = dividend / divisor;
-            rest = dividend % divisor;
+            let quotient = dividend.checked_div(divisor).unwrap_or(0);
+            rest = dividend.checked_rem(divisor).unwrap_or(0);
             // The quotient of a limb fits 32 bits, since the rest is below the divisor.
             let quotient = u32::try_from(quotient).unwrap_or(u32::MAX);
             limb.copy_from_slice(&quotient.to_be_bytes());

@@ -2,6 +2,8 @@
 //!
 //! Owns: heights, points in time, difficulty of shares. Must not know: who uses them.
 
+#![warn(clippy::arithmetic_side_effects)]
+
 mod difficulty;
 mod height;
 mod time;

@@ -1,0 +1,140 @@
+//! Beside Bitcoin Core: the same blocks, the same coins, the same tip. Runs where `BITCOIND` names the binary.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::chain::Chain;
+use crate::client::{ADDRESS, Client};
+use crate::harness::{Node, Process, folder, free_port, text, until};
+use crate::import::import;
+
+/// `adit:adit` in base64.
+const LOGIN: &str = "YWRpdDphZGl0";
+
+/// A bitcoind on regtest that only we know of.
+struct Core {
+    process: Process,
+    rpc: u16,
+    p2p: u16,
+    _dir: TempDir,
+}
+
+impl Core {
+    /// Starts one; says so where there is none to start.
+    fn start(args: &[String]) -> Option<Core> {
+        let Some(binary) = std::env::var_os("BITCOIND") else {
+            eprintln!("BITCOIND names no binary: Bitcoin Core was not asked");
+            return None;
+        };
+        let (dir, rpc, p2p) = (folder(), free_port(), free_port());
+        let mut command = Command::new(binary);
+        command.args([
+            "-regtest",
+            "-listen=1",
+            "-connect=0",
+            "-dnsseed=0",
+            "-fixedseeds=0",
+            "-server",
+            "-disablewallet",
+        ]);
+        command.args(["-rpcuser=adit", "-rpcpassword=adit", "-natpmp=0", "-par=2"]).args(args);
+        command.arg(format!("-datadir={}", dir.path().display()));
+        command.arg(format!("-rpcport={rpc}")).arg(format!("-bind=127.0.0.1:{p2p}"));
+        let process = Process::start(command, dir.path(), "bitcoind");
+        let core = Core { process, rpc, p2p, _dir: dir };
+        until("bitcoind answers", || core.try_call("getblockcount", &json!([])));
+        Some(core)
+    }
+
+    fn try_call(&self, method: &str, params: &Value) -> Option<Value> {
+        let body = json!({"jsonrpc": "1.0", "id": 1, "method": method, "params": params}).to_string();
+        let mut stream = TcpStream::connect(("127.0.0.1", self.rpc)).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let head = format!(
+            "POST / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic {LOGIN}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(format!("{head}{body}").as_bytes()).ok()?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).ok()?;
+        let answer = text(&answer);
+        let answer: Value = serde_json::from_str(answer.split_once("\r\n\r\n")?.1.trim()).ok()?;
+        answer["error"].is_null().then(|| answer["result"].clone())
+    }
+
+    #[track_caller]
+    fn call(&self, method: &str, params: Value) -> Value {
+        self.try_call(method, &params).unwrap_or_else(|| panic!("{method} {params}"))
+    }
+
+    fn height(&self) -> u64 {
+        self.call("getblockcount", json!([])).as_u64().unwrap()
+    }
+
+    fn tip(&self) -> String {
+        self.call("getbestblockhash", json!([])).as_str().unwrap().to_owned()
+    }
+
+    fn generate(&self, blocks: u32) {
+        self.call("generatetoaddress", json!([blocks, ADDRESS]));
+    }
+
+    fn peer(&self) -> String {
+        format!("127.0.0.1:{}", self.p2p)
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        let _ = self.try_call("stop", &json!([]));
+        self.process.wait();
+    }
+}
+
+#[test]
+fn the_coins_of_a_generated_chain_have_the_same_muhash() {
+    let dir = folder();
+    let chain = Chain::signed(30, 40);
+    let file = dir.path().join("blk00000.dat");
+    std::fs::write(&file, chain.framed()).unwrap();
+    let Some(core) = Core::start(&[format!("-loadblock={}", file.display())]) else { return };
+    let height = u64::from(chain.height());
+    until("bitcoind has loaded the chain", || (core.height() == height).then_some(()));
+    let theirs = core.call("gettxoutsetinfo", json!(["muhash"]));
+    let ours = import(&dir.path().join("adit"), &[&file]).done();
+    assert_eq!(ours["tip"], json!(core.tip()));
+    assert_eq!((&ours["utxos"], &ours["muhash"]), (&theirs["txouts"], &theirs["muhash"]));
+}
+
+#[test]
+fn a_node_follows_bitcoind_through_a_reorganisation_and_sends_it_what_it_mines() {
+    let Some(core) = Core::start(&[]) else { return };
+    core.generate(500);
+    let dir = folder();
+    let node = Node::start(dir.path(), &["--connect", &core.peer()]);
+    until("the node has bitcoind's tip", || (node.tip() == core.tip()).then_some(()));
+
+    let fork = core.call("getblockhash", json!([491]));
+    core.call("invalidateblock", json!([fork]));
+    core.generate(11);
+    assert_eq!(core.height(), 501);
+    until("the node has followed ten blocks back", || (node.tip() == core.tip()).then_some(()));
+
+    let before = core.height();
+    let client = Client::start(node.stratum, "core");
+    until("bitcoind has three of our blocks", || (core.height() >= before + 3).then_some(()));
+    let journal = client.finish();
+    assert!(journal.accepted >= 3, "{journal:?}");
+    until("both have the same tip", || (node.tip() == core.tip()).then_some(()));
+
+    // The other way round: bitcoind fetches the whole chain from the node.
+    let Some(fresh) = Core::start(&[]) else { return };
+    fresh.call("addnode", json!([node.p2p.to_string(), "onetry"]));
+    until("a new bitcoind has synced from the node", || (fresh.tip() == core.tip()).then_some(()));
+    node.stop();
+}
