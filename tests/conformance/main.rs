@@ -20,6 +20,7 @@ mod divergences;
 mod engines;
 mod script_tests;
 mod sighash;
+mod signing;
 mod taproot_assets;
 mod transactions;
 mod vectors;
