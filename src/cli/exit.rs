@@ -8,14 +8,16 @@ pub(crate) enum Exit {
     Done,
     /// What was given does not hold: an invalid block, a refused transaction.
     Invalid,
-    /// The command line does not read (clap's own code).
-    Usage,
+    /// A file that was named does not read (`EX_NOINPUT`).
+    Input,
     /// The configuration does not hold (`EX_CONFIG`).
     Config,
     /// Something is in the way: a port taken, a datadir in use, no node running (`EX_UNAVAILABLE`).
     Unavailable,
     /// The disk failed (`EX_IOERR`).
     Io,
+    /// A signal ended it before it was done.
+    Interrupted,
     /// The node ended for a reason of its own; the code that it names.
     Node(u8),
 }
@@ -26,10 +28,11 @@ impl Exit {
         match self {
             Exit::Done => 0,
             Exit::Invalid => 1,
-            Exit::Usage => 2,
+            Exit::Input => 66,
             Exit::Config => 78,
             Exit::Unavailable => 69,
             Exit::Io => 74,
+            Exit::Interrupted => 130,
             Exit::Node(code) => code,
         }
     }
@@ -63,8 +66,16 @@ mod tests {
 
     #[test]
     fn no_two_reasons_share_a_code() {
-        let codes = [Exit::Done, Exit::Invalid, Exit::Usage, Exit::Config, Exit::Unavailable, Exit::Io]
-            .map(Exit::code);
+        let codes = [
+            Exit::Done,
+            Exit::Invalid,
+            Exit::Input,
+            Exit::Config,
+            Exit::Unavailable,
+            Exit::Io,
+            Exit::Interrupted,
+        ]
+        .map(Exit::code);
         for (i, code) in codes.iter().enumerate() {
             assert_eq!(codes.iter().position(|c| c == code), Some(i));
         }

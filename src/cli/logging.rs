@@ -2,11 +2,13 @@
 //!
 //! Owns: the subscriber. Must not know: who logs.
 
+use std::fs::File;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
 use adit_actors::root::SetLogLevel;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt, reload};
@@ -14,10 +16,24 @@ use tracing_subscriber::{EnvFilter, fmt, reload};
 /// Libraries that say too much at `debug`: they keep to warnings unless they are named.
 const QUIET: [&str; 3] = ["h2=warn", "hyper=warn", "tower=warn"];
 
+/// Where the lines go.
+pub(crate) enum To {
+    /// To stderr.
+    Stderr,
+    /// To a file, where stderr is a screen that shows something else.
+    #[allow(dead_code, reason = "the demo comes next")]
+    File(File),
+}
+
 /// Installs the subscriber; directives that do not read are refused.
-pub(crate) fn start(directives: &str) -> Result<SetLogLevel, String> {
+pub(crate) fn start(directives: &str, to: To) -> Result<SetLogLevel, String> {
     let (filter, handle) = reload::Layer::new(parse(directives)?);
-    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let colours = matches!(to, To::Stderr) && std::io::stderr().is_terminal();
+    let writer = match to {
+        To::Stderr => BoxMakeWriter::new(std::io::stderr),
+        To::File(file) => BoxMakeWriter::new(Arc::new(file)),
+    };
+    let lines = fmt::layer().with_writer(writer).with_ansi(colours);
     tracing_subscriber::registry().with(filter).with(lines).try_init().map_err(|e| e.to_string())?;
     Ok(Arc::new(move |directives: &str| {
         let filter = parse(directives)?;

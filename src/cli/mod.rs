@@ -5,13 +5,14 @@
 mod ctl;
 #[allow(dead_code, reason = "the commands that end so come next")]
 mod exit;
-#[allow(dead_code, reason = "the node that logs comes next")]
+mod import;
 mod logging;
 mod mine;
 mod miner;
 mod run;
 #[allow(dead_code, reason = "the node that is told comes next")]
 mod settings;
+mod signals;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -44,6 +45,8 @@ enum Command {
     Run(run::RunArgs),
     /// Mine with this machine's processor.
     Mine(mine::MineArgs),
+    /// Connect blocks from files, fully validated, and print the coin set's hash.
+    Import(import::ImportArgs),
     /// Look at a running node and steer it.
     Ctl(ctl::CtlArgs),
 }
@@ -54,6 +57,7 @@ impl Cli {
         match self.command {
             Command::Run(args) => run::run(&args).into(),
             Command::Mine(args) => mine::run(&args).into(),
+            Command::Import(args) => import::run(&args).into(),
             Command::Ctl(args) => on_tokio(ctl::run(args)),
         }
     }

@@ -12,10 +12,10 @@
 )]
 #![allow(missing_docs, unreachable_pub)]
 
-#[allow(dead_code, reason = "the tests that need it come next")]
 mod chain;
 #[allow(dead_code, reason = "the tests that need it come next")]
 mod client;
 mod configuration;
 #[allow(dead_code, reason = "the tests that need it come next")]
 mod harness;
+mod import;

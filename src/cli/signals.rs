@@ -1,0 +1,35 @@
+//! Ctrl-C and SIGTERM: the first asks for an orderly end, the second ends the process at once.
+//!
+//! Owns: the two signals. Must not know: what an orderly end is.
+
+use std::io;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::exit::Exit;
+
+/// Calls `first` at the first signal, on a thread of its own.
+pub(crate) fn on_first(first: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let (mut interrupt, mut terminate) = {
+        let _inside = runtime.enter();
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+    };
+    let watch = async move {
+        let mut first = Some(first);
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            match first.take() {
+                Some(first) => first(),
+                None => std::process::exit(i32::from(
+                    Exit::Interrupted.because("ended by the second signal").code(),
+                )),
+            }
+        }
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || runtime.block_on(watch))?;
+    Ok(())
+}
