@@ -4,6 +4,7 @@
 
 mod config;
 mod hook;
+mod views;
 
 pub use config::{
     ChainSettings, MempoolSettings, NodeConfig, PeerSettings, PoolSettings, RpcAuth, RpcSettings, RpcTcp,

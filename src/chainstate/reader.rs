@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use adit_domain::chain::{NextBlock, NodeId, Tip};
-use adit_domain::consensus::{Coin, Params, UtxoView, ViewFault};
+use adit_domain::consensus::{Coin, HeaderView, Params, UtxoView, ViewFault};
 use adit_domain::units::{Height, UnixMillis};
 use adit_domain::wire::ParsedBlock;
 use adit_store::CompactCoin;
@@ -163,5 +163,17 @@ impl UtxoView for ChainReader {
     fn coin(&self, outpoint: &OutPoint) -> Result<Option<Coin>, ViewFault> {
         let coin = self.live().coins.get(outpoint).map_err(|e| ViewFault { source_text: e.to_string() })?;
         Ok(coin.map(|coin| coin.to_coin()))
+    }
+}
+
+impl HeaderView for ChainReader {
+    fn tip_height(&self) -> Height {
+        self.tip().height
+    }
+
+    fn header_at(&self, height: Height) -> Option<Header> {
+        let live = self.live();
+        let tree = live.tree();
+        tree.active_at(height).map(|id| *tree.node(id).header())
     }
 }

@@ -1,0 +1,44 @@
+//! What each role reads of the chain, answered by the chain's own reader.
+
+use std::sync::Arc;
+
+use adit_chainstate::{ChainFault, ChainReader};
+use adit_domain::chain::{NextBlock, Tip};
+use adit_domain::units::{Height, UnixMillis};
+use adit_domain::wire::ParsedBlock;
+use bitcoin::BlockHash;
+
+use crate::mempool::MempoolChain;
+use crate::rpc::ChainSight;
+
+impl ChainSight for ChainReader {
+    fn tip(&self) -> Arc<Tip> {
+        ChainReader::tip(self)
+    }
+
+    fn best_header(&self) -> (BlockHash, Height) {
+        ChainReader::best_header(self)
+    }
+
+    fn next_block(&self, now: UnixMillis) -> NextBlock {
+        ChainReader::next_block(self, now)
+    }
+
+    fn height_in_best_chain(&self, hash: &BlockHash) -> Option<Height> {
+        ChainReader::height_in_best_chain(self, hash)
+    }
+}
+
+impl MempoolChain for ChainReader {
+    fn next_block(&self, now: UnixMillis) -> NextBlock {
+        ChainReader::next_block(self, now)
+    }
+
+    fn path_from(&self, tip: &BlockHash) -> Option<(Vec<BlockHash>, Vec<BlockHash>)> {
+        ChainReader::path_from(self, tip)
+    }
+
+    fn block(&self, hash: &BlockHash) -> Result<Option<Arc<ParsedBlock>>, ChainFault> {
+        ChainReader::block(self, hash)
+    }
+}
