@@ -12,6 +12,7 @@ pub mod events;
 pub mod house;
 pub mod mempool;
 pub mod messages;
+pub mod peer;
 pub mod root;
 pub mod rpc;
 pub mod stratum;

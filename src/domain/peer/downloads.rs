@@ -120,7 +120,7 @@ impl Downloads {
 
     /// `peer` is gone: what it was asked for is asked of others.
     pub fn forget(&mut self, peer: PeerId) {
-        self.flights.retain(|_, f| f.peer != peer || f.arrived);
+        self.flights.retain(|_, f| f.peer != peer);
         self.counts.remove(&peer);
         self.queue.clear();
         self.staller = self.staller.filter(|(staller, _)| *staller != peer);

@@ -172,8 +172,8 @@ impl Message {
             Message::Inv(items) | Message::GetData(items) | Message::NotFound(items) => {
                 put_list(&mut payload, items);
             }
-            Message::Tx(tx) => put(&mut payload, tx.tx()),
-            Message::Block(block) => put_block(&mut payload, block),
+            Message::Tx(tx) => payload.extend_from_slice(tx.raw()),
+            Message::Block(block) => payload.extend_from_slice(block.raw()),
             Message::Verack | Message::WtxidRelay | Message::SendHeaders | Message::Mempool => {}
             Message::Ignored => return None,
         }
@@ -313,13 +313,6 @@ fn put_headers(out: &mut Vec<u8>, headers: &[Header]) {
         put(out, header);
         put_count(out, 0);
     }
-}
-
-fn put_block(out: &mut Vec<u8>, block: &ParsedBlock) {
-    out.reserve(block.size_bytes());
-    put(out, block.header());
-    put_count(out, block.txs().len());
-    block.txs().iter().for_each(|tx| put(out, tx.tx()));
 }
 
 fn put_list<T: Encodable>(out: &mut Vec<u8>, items: &[T]) {

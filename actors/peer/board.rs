@@ -1,0 +1,164 @@
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use actix::Addr;
+use adit_domain::peer::{Downloads, NodeView, PeerId, PeerInfo, Recent, TxBoard, TxRef};
+use adit_domain::units::Height;
+use adit_domain::wire::ParsedBlock;
+use bitcoin::BlockHash;
+use bitcoin::block::Header;
+
+use super::{PeerActor, PeerDeps};
+
+/// Blocks of our own that are served before the chain has stored them: more than are found within a second, which is the
+/// longest that storing one takes.
+const FOUND_MAX: usize = 8;
+/// Nonces of our own connections that are remembered: more than may be open at once.
+const NONCES_MAX: usize = 1_024;
+
+/// What all connections share, and what outlives each of them and their manager.
+pub(super) struct Board {
+    boards: Mutex<Boards>,
+    slots: Mutex<BTreeMap<PeerId, Slot>>,
+    nonces: Mutex<Recent<u64>>,
+    found: Mutex<VecDeque<Arc<ParsedBlock>>>,
+    next_id: AtomicU64,
+}
+
+/// Who fetches what.
+#[derive(Default)]
+pub(super) struct Boards {
+    pub(super) downloads: Downloads,
+    pub(super) txs: TxBoard,
+}
+
+#[derive(Clone)]
+struct Slot {
+    addr: Addr<PeerActor>,
+    status: Arc<Status>,
+}
+
+/// A connection's figures; its task counts, its actor says the rest.
+#[derive(Default)]
+pub(super) struct Status {
+    pub(super) received: AtomicU64,
+    pub(super) sent: AtomicU64,
+    info: Mutex<Option<PeerInfo>>,
+}
+
+impl Status {
+    /// What there is to show while the connection is open; none when it closes.
+    pub(super) fn set(&self, info: Option<PeerInfo>) {
+        *lock(&self.info) = info;
+    }
+
+    fn info(&self) -> Option<PeerInfo> {
+        let mut info = lock(&self.info).clone()?;
+        info.bytes_received = self.received.load(Ordering::Relaxed);
+        info.bytes_sent = self.sent.load(Ordering::Relaxed);
+        Some(info)
+    }
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        Board {
+            boards: Mutex::default(),
+            slots: Mutex::default(),
+            nonces: Mutex::new(Recent::new(NONCES_MAX)),
+            found: Mutex::default(),
+            next_id: AtomicU64::new(1),
+        }
+    }
+}
+
+impl Board {
+    pub(super) fn next_id(&self) -> PeerId {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(super) fn boards(&self) -> MutexGuard<'_, Boards> {
+        lock(&self.boards)
+    }
+
+    pub(super) fn enter(&self, id: PeerId, addr: Addr<PeerActor>, status: Arc<Status>) {
+        lock(&self.slots).insert(id, Slot { addr, status });
+    }
+
+    pub(super) fn leave(&self, id: PeerId) {
+        lock(&self.slots).remove(&id);
+        let mut boards = self.boards();
+        boards.downloads.forget(id);
+        boards.txs.forget(id);
+    }
+
+    pub(super) fn addrs(&self) -> Vec<Addr<PeerActor>> {
+        lock(&self.slots).values().map(|slot| slot.addr.clone()).collect()
+    }
+
+    pub(super) fn infos(&self) -> Vec<PeerInfo> {
+        lock(&self.slots).values().filter_map(|slot| slot.status.info()).collect()
+    }
+
+    pub(super) fn remember_nonce(&self, nonce: u64) {
+        lock(&self.nonces).insert(nonce);
+    }
+
+    pub(super) fn remember_found(&self, block: Arc<ParsedBlock>) {
+        let mut found = lock(&self.found);
+        found.push_back(block);
+        if found.len() > FOUND_MAX {
+            found.pop_front();
+        }
+    }
+
+    pub(super) fn found(&self, hash: &BlockHash) -> Option<Arc<ParsedBlock>> {
+        lock(&self.found).iter().find(|block| block.hash() == *hash).cloned()
+    }
+}
+
+/// The node as the protocol sees it.
+pub(super) struct View<'a> {
+    pub(super) deps: &'a PeerDeps,
+    pub(super) board: &'a Board,
+}
+
+impl NodeView for View<'_> {
+    fn tip(&self) -> (BlockHash, Height) {
+        let tip = self.deps.chain.tip();
+        (tip.hash, tip.height)
+    }
+    fn best_header(&self) -> (BlockHash, Height) {
+        self.deps.chain.best_header()
+    }
+    fn has_header(&self, hash: &BlockHash) -> bool {
+        self.deps.chain.has_header(hash) || self.board.found(hash).is_some()
+    }
+    fn has_block(&self, hash: &BlockHash) -> bool {
+        self.deps.chain.has_block(hash) || self.board.found(hash).is_some()
+    }
+    fn locator(&self) -> Vec<BlockHash> {
+        self.deps.chain.locator()
+    }
+    fn headers_after(&self, locator: &[BlockHash], stop: BlockHash, most: usize) -> Vec<Header> {
+        self.deps.chain.headers_after(locator, stop, most)
+    }
+    fn blocks_wanted(&self, most: usize) -> Vec<(BlockHash, Height)> {
+        self.deps.chain.blocks_wanted(most)
+    }
+    fn knows_tx(&self, tx: &TxRef) -> bool {
+        self.deps.mempool.knows(tx)
+    }
+    fn held_txs(&self, most: usize) -> Vec<TxRef> {
+        self.deps.mempool.wtxids(most).into_iter().map(TxRef::Wtxid).collect()
+    }
+    fn is_own_nonce(&self, nonce: u64) -> bool {
+        lock(&self.board.nonces).contains(&nonce)
+    }
+}
+
+/// A change that a panic cut off does no harm here: what is asked of nobody is asked again, what is asked twice comes twice.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,27 @@
+use std::sync::Arc;
+
+use adit_chainstate::ChainFault;
+use adit_domain::chain::Tip;
+use adit_domain::units::Height;
+use bitcoin::BlockHash;
+use bitcoin::block::Header;
+
+/// What the peers read of the chain. All but a block's bytes come from memory.
+pub trait PeerChain: Send + Sync {
+    /// The last block of the best chain.
+    fn tip(&self) -> Arc<Tip>;
+    /// The best header, whose block may be missing still.
+    fn best_header(&self) -> (BlockHash, Height);
+    /// Whether a header is known.
+    fn has_header(&self, hash: &BlockHash) -> bool;
+    /// Whether a block's body is stored.
+    fn has_block(&self, hash: &BlockHash) -> bool;
+    /// Hashes of the best header chain, the highest first, in doubling steps.
+    fn locator(&self) -> Vec<BlockHash>;
+    /// Headers of the best chain after the first hash of `locator` that is on it, up to `stop`.
+    fn headers_after(&self, locator: &[BlockHash], stop: BlockHash, most: usize) -> Vec<Header>;
+    /// Missing bodies on the best header chain, the lowest first.
+    fn blocks_wanted(&self, most: usize) -> Vec<(BlockHash, Height)>;
+    /// A stored block's bytes, witnesses included. Reads the disk.
+    fn raw_block(&self, hash: &BlockHash) -> Result<Option<Vec<u8>>, ChainFault>;
+}

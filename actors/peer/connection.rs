@@ -1,0 +1,184 @@
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use actix::Addr;
+use adit_domain::peer::{Frame, FrameDecoder, FrameError, Message, MessageError};
+use bitcoin::p2p::Magic;
+use thiserror::Error;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::board::Status;
+use super::link::{Outbox, link};
+use super::{Links, PeerActor};
+use crate::messages::peer::{LinkClosed, LinkOpened, MessageReceived};
+
+/// Bytes read at once.
+const READ_BYTES: usize = 64 * 1024;
+/// A payload from this size on is hashed and parsed beside the sockets: below, the way there would cost more.
+const PARSE_BESIDE_BYTES: usize = 64 * 1024;
+/// Headers, blocks and transactions of one peer that wait for their verdict.
+const JUDGED_AT_ONCE_MAX: usize = 32;
+/// A connection is there within this time, or is tried again.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+/// The first pause after a connection, doubled with each that failed.
+const RETRY_MIN: Duration = Duration::from_millis(500);
+/// The longest pause.
+const RETRY_MAX: Duration = Duration::from_secs(60);
+
+/// Why a connection ended from below.
+#[derive(Debug, Error)]
+enum Ended {
+    #[error("closed by the other end")]
+    Eof,
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error(transparent)]
+    Message(#[from] MessageError),
+    #[error("let go by its actor")]
+    Released,
+    #[error("a parser died")]
+    Parser,
+}
+
+/// What a message holds until it is judged: the peer's share of what may wait, and the blocks' bytes among all peers.
+#[derive(Debug, Default)]
+pub struct Intake {
+    _turn: Option<OwnedSemaphorePermit>,
+    _bytes: Option<OwnedSemaphorePermit>,
+}
+
+/// Stays connected to one node for as long as its actor lives.
+pub(super) async fn stay_connected(target: String, addr: Addr<PeerActor>, status: Arc<Status>, links: Links) {
+    let mut pause = RETRY_MIN;
+    while addr.connected() {
+        match tokio::time::timeout(CONNECT_MAX, TcpStream::connect(&target)).await {
+            Ok(Ok(stream)) => {
+                let lasted_from = links.shared.clock.now();
+                run(stream, &target, &addr, &status, &links).await;
+                if links.shared.clock.now().ms_since(lasted_from) > 10_000 {
+                    pause = RETRY_MIN;
+                }
+            }
+            Ok(Err(error)) => tracing::debug!(peer = target, %error, "no connection"),
+            Err(_) => tracing::debug!(peer = target, "no connection in time"),
+        }
+        tokio::time::sleep(pause).await;
+        pause = pause.saturating_mul(2).min(RETRY_MAX);
+    }
+}
+
+/// Carries one connection until either end, or the actor, lets it go.
+pub(super) async fn run(
+    stream: TcpStream,
+    remote: &str,
+    addr: &Addr<PeerActor>,
+    status: &Arc<Status>,
+    links: &Links,
+) {
+    let (link, outbox) = link();
+    // Small messages go out at once; where that can't be set they go out a little later.
+    let _ = stream.set_nodelay(true);
+    let (reader, writer) = stream.into_split();
+    if addr.send(LinkOpened { link, remote: remote.to_owned() }).await.is_err() {
+        return;
+    }
+    let mut incoming = Incoming::new(reader, addr, status, links);
+    let ended = tokio::select! {
+        ended = incoming.read() => ended,
+        ended = write(writer, outbox, status) => ended,
+    };
+    tracing::debug!(peer = remote, reason = %ended, "connection ended");
+    let _ = addr.send(LinkClosed).await;
+}
+
+async fn write(mut writer: OwnedWriteHalf, mut outbox: Outbox, status: &Status) -> Ended {
+    while let Some(frame) = outbox.next().await {
+        if let Err(error) = writer.write_all(&frame).await {
+            return error.into();
+        }
+        status.sent.fetch_add(u64::try_from(frame.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        outbox.sent(frame.len());
+    }
+    Ended::Released
+}
+
+struct Incoming<'a> {
+    reader: OwnedReadHalf,
+    decoder: FrameDecoder,
+    addr: &'a Addr<PeerActor>,
+    status: &'a Status,
+    links: &'a Links,
+    turns: Arc<Semaphore>,
+}
+
+impl<'a> Incoming<'a> {
+    fn new(
+        reader: OwnedReadHalf,
+        addr: &'a Addr<PeerActor>,
+        status: &'a Status,
+        links: &'a Links,
+    ) -> Incoming<'a> {
+        let decoder = FrameDecoder::new(Magic::from_bytes(links.config.magic));
+        let turns = Arc::new(Semaphore::new(JUDGED_AT_ONCE_MAX));
+        Incoming { reader, decoder, addr, status, links, turns }
+    }
+
+    async fn read(&mut self) -> Ended {
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            let count = match self.reader.read(&mut buffer).await {
+                Ok(0) => return Ended::Eof,
+                Ok(count) => count,
+                Err(error) => return error.into(),
+            };
+            self.status.received.fetch_add(u64::try_from(count).unwrap_or(u64::MAX), Ordering::Relaxed);
+            let arrived = buffer.get(..count).unwrap_or_default();
+            if let Err(ended) = self.take(arrived).await {
+                return ended;
+            }
+        }
+    }
+
+    async fn take(&mut self, mut arrived: &[u8]) -> Result<(), Ended> {
+        while let Some(frame) = self.decoder.feed(&mut arrived)? {
+            let message = parse(frame).await?;
+            let intake = self.admit(&message).await;
+            // The actor answers when there is room for more.
+            if self.addr.send(MessageReceived { message, intake }).await.is_err() {
+                return Err(Ended::Released);
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until as much as this may wait for its verdict.
+    async fn admit(&self, message: &Message) -> Intake {
+        let block_kib = match message {
+            Message::Block(block) => Some(block.size_bytes().div_ceil(1024)),
+            Message::Headers(_) | Message::Tx(_) => None,
+            _ => return Intake::default(),
+        };
+        // The semaphores are never closed.
+        let _turn = Arc::clone(&self.turns).acquire_owned().await.ok();
+        let _bytes = match block_kib.and_then(|kib| u32::try_from(kib).ok()) {
+            Some(kib) => Arc::clone(&self.links.block_kib).acquire_many_owned(kib).await.ok(),
+            None => None,
+        };
+        Intake { _turn, _bytes }
+    }
+}
+
+async fn parse(frame: Frame) -> Result<Message, Ended> {
+    if frame.payload.len() < PARSE_BESIDE_BYTES {
+        return Ok(Message::decode(&frame)?);
+    }
+    let parsed = tokio::task::spawn_blocking(move || Message::decode(&frame)).await;
+    Ok(parsed.map_err(|_| Ended::Parser)??)
+}

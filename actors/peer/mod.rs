@@ -1,0 +1,167 @@
+//! Other nodes: the listener, a task a socket, an actor a connection, and the manager that tells them what happens.
+//!
+//! Owns: sockets, their limits, what waits to be sent, where an effect of a session goes. Must not know: what a message
+//! means, which block is wanted of whom, what is valid.
+
+mod actor;
+mod board;
+mod chain;
+mod connection;
+mod link;
+mod listener;
+mod manager;
+mod serve;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Addr, Arbiter, ArbiterHandle, Recipient};
+use adit_domain::peer::PeerId;
+use tokio::sync::Semaphore;
+
+use board::{Board, Status};
+
+use crate::house::Shared;
+use crate::mempool::MempoolReader;
+use crate::messages::chain::{SubmitBlock, SubmitHeaders};
+use crate::messages::mempool::SubmitTransaction;
+use crate::supervision::{ChildSpec, Intensity, OnExceeded, Role, Strategy};
+
+pub use actor::PeerActor;
+pub use chain::PeerChain;
+pub use connection::Intake;
+pub(crate) use link::Link;
+pub use manager::PeerManager;
+
+/// The manager's mailbox: a burst of accepted transactions.
+const MANAGER_MAILBOX_MAX: usize = 1_024;
+/// A connection's mailbox: one message of the peer's, and a burst of announcements.
+const PEER_MAILBOX_MAX: usize = 256;
+/// A connection that panics is opened again; only its own peer can make it panic, six times a second.
+const PEER_INTENSITY: Intensity = Intensity { restarts_max: 30, period: Duration::from_secs(5) };
+/// Blocks of all peers that wait for their verdict: 64 MiB, sixteen of the largest.
+const BLOCK_KIB_MAX: usize = 64 * 1024;
+
+/// Whom to connect to, and who may connect.
+#[derive(Clone, Debug)]
+pub struct PeerConfig {
+    /// The first four bytes of every message.
+    pub magic: [u8; 4],
+    /// Where others may connect; none: nowhere. Port 0: any free one.
+    pub listen: Option<SocketAddr>,
+    /// Nodes to stay connected to, `HOST:PORT`.
+    pub connect: Vec<String>,
+    /// Inbound connections at most; one more is accepted and closed.
+    pub inbound_max: usize,
+    /// What this node calls itself.
+    pub user_agent: String,
+    /// How many panics of the manager are borne.
+    pub intensity: Intensity,
+}
+
+/// Whom the peers talk to.
+#[derive(Clone)]
+pub struct PeerDeps {
+    /// The chain, to read.
+    pub chain: Arc<dyn PeerChain>,
+    /// The chain, for headers.
+    pub headers: Recipient<SubmitHeaders>,
+    /// The chain, for blocks.
+    pub blocks: Recipient<SubmitBlock>,
+    /// The mempool, for transactions.
+    pub txs: Recipient<SubmitTransaction>,
+    /// The mempool, to read.
+    pub mempool: MempoolReader,
+}
+
+/// The peers, started.
+pub struct Peers {
+    /// The manager; `RelayBlock`, `GetPeers`, `TipChanged` and `TransactionAccepted` go here.
+    pub addr: Addr<PeerManager>,
+    /// Where others may connect.
+    pub local: Option<SocketAddr>,
+    /// The threads: one for the actors, one for the sockets. They end with it.
+    pub arbiters: Vec<Arbiter>,
+}
+
+/// What the manager, the actors and the connections share.
+#[derive(Clone)]
+struct Links {
+    shared: Shared,
+    deps: PeerDeps,
+    config: Arc<PeerConfig>,
+    board: Arc<Board>,
+    block_kib: Arc<Semaphore>,
+    actors: ArbiterHandle,
+}
+
+/// Binds the socket, starts the manager, and connects.
+pub fn start(shared: &Shared, deps: PeerDeps, config: PeerConfig) -> io::Result<Peers> {
+    let socket = config.listen.map(bind).transpose()?;
+    let local = socket.as_ref().map(TcpListener::local_addr).transpose()?;
+    let (actors, sockets) = (Arbiter::new(), Arbiter::new());
+    let links = Links {
+        shared: shared.clone(),
+        deps,
+        config: Arc::new(config),
+        board: Arc::new(Board::default()),
+        block_kib: Arc::new(Semaphore::new(BLOCK_KIB_MAX)),
+        actors: actors.handle(),
+    };
+    let own = links.clone();
+    let spec = manager_spec(links.config.intensity);
+    let addr = shared.supervisor.start(spec, &actors.handle(), move |_| PeerManager::new(own));
+    sockets.spawn_fn(move || {
+        if let Some(socket) = socket {
+            actix::spawn(listener::listen(socket, links.clone()));
+        }
+        for target in links.config.connect.clone() {
+            let (_, addr, status) = open_peer(&links, false);
+            actix::spawn(connection::stay_connected(target, addr, status, links.clone()));
+        }
+    });
+    Ok(Peers { addr, local, arbiters: vec![actors, sockets] })
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = TcpListener::bind(address)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// Starts the actor of one connection (of one target, where we connect) and enters it on the board.
+fn open_peer(links: &Links, inbound: bool) -> (PeerId, Addr<PeerActor>, Arc<Status>) {
+    let (id, status) = (links.board.next_id(), Arc::new(Status::default()));
+    let (own, shown) = (links.clone(), Arc::clone(&status));
+    let make = move |_: &mut _| PeerActor::new(own, id, inbound, shown);
+    let addr = links.shared.supervisor.start(peer_spec(id), &links.actors, make);
+    links.board.enter(id, addr.clone(), Arc::clone(&status));
+    (id, addr, status)
+}
+
+fn peer_spec(id: PeerId) -> ChildSpec {
+    ChildSpec {
+        name: format!("{}-{id}", Role::Peer),
+        intensity: PEER_INTENSITY,
+        on_exceeded: OnExceeded::StopChild,
+        mailbox_max: PEER_MAILBOX_MAX,
+        ..manager_spec(PEER_INTENSITY)
+    }
+}
+
+fn manager_spec(intensity: Intensity) -> ChildSpec {
+    ChildSpec {
+        name: Role::Peer.as_str().to_owned(),
+        role: Role::Peer,
+        strategy: Strategy::OneForOne,
+        intensity,
+        on_exceeded: OnExceeded::EndProcess,
+        mailbox_max: MANAGER_MAILBOX_MAX,
+        shutdown: Duration::from_secs(2),
+    }
+}
+
+#[cfg(test)]
+mod tests;
