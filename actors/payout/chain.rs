@@ -1,0 +1,19 @@
+use std::sync::Arc;
+
+use adit_chainstate::ChainFault;
+use adit_domain::payout::ChainPoint;
+use adit_domain::wire::ParsedBlock;
+use bitcoin::BlockHash;
+
+/// What the books ask of a chain: our own, or another node's.
+pub trait BooksChain: Send + Sync {
+    /// The tip of the best chain.
+    fn tip(&self) -> ChainPoint;
+
+    /// The way from a block to the tip: what leaves, the highest first, and what joins, the lowest first. None where
+    /// the block is not known.
+    fn path_from(&self, from: &BlockHash) -> Option<(Vec<BlockHash>, Vec<BlockHash>)>;
+
+    /// A block's body; none where it is not there.
+    fn block(&self, hash: &BlockHash) -> Result<Option<Arc<ParsedBlock>>, ChainFault>;
+}

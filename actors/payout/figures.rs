@@ -1,0 +1,124 @@
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use adit_domain::payout::{ShareCredit, ShareLog, ShareLogFault, ShareTotals, StatsSink, WorkerTotals};
+use adit_domain::units::UnixMillis;
+
+/// A hashrate is that of the last ten minutes: at a usual twenty shares a minute it is right to 7 %.
+const HASHRATE_WINDOW_MS: u64 = 600_000;
+/// The window's resolution.
+const BUCKET_MS: u64 = 10_000;
+/// Workers with figures at most, 60 rows of 24 bytes each: 150 MB, were all of them mining. Names are the miners' to choose;
+/// what comes beyond is credited all the same, only without a rate.
+const WORKERS_MAX: usize = 100_000;
+
+/// The figures that cost nothing to lose: rates, and shares refused. In memory; the rates are read back from the log.
+#[derive(Default)]
+pub(super) struct Figures(Mutex<HashMap<String, Worker>>);
+
+#[derive(Default)]
+struct Worker {
+    rejected: u64,
+    /// Work by the bucket of its time, the last ten minutes.
+    buckets: BTreeMap<u64, u128>,
+    /// The earliest share in the window and its work, which was done before it came.
+    first: Option<(UnixMillis, u128)>,
+}
+
+impl Figures {
+    /// Reads the last minutes of the log, so that rates go on after a restart.
+    pub(super) fn read_back(&self, log: &dyn ShareLog, now: UnixMillis) -> Result<(), ShareLogFault> {
+        log.newest(&mut |share| {
+            let is_recent = now.ms_since(share.at) < HASHRATE_WINDOW_MS;
+            if is_recent {
+                self.credited(share);
+            }
+            is_recent
+        })
+    }
+
+    /// One row a worker, with what is durable of it.
+    pub(super) fn workers(
+        &self,
+        totals: BTreeMap<(String, String), ShareTotals>,
+        now: UnixMillis,
+    ) -> Vec<WorkerTotals> {
+        let mut table = self.table();
+        let mut rows: BTreeMap<String, WorkerTotals> = BTreeMap::new();
+        for ((address, worker), total) in totals {
+            let name = worker_name(&address, &worker);
+            let last_share = Some(total.last_at);
+            let row = row(name.clone(), total.shares, total.work_raw, last_share);
+            rows.insert(name, row);
+        }
+        for (name, worker) in table.iter_mut() {
+            let row = rows.entry(name.clone()).or_insert_with(|| row(name.clone(), 0, 0, None));
+            row.shares_rejected = worker.rejected;
+            row.hashrate = worker.hashrate(now);
+        }
+        rows.into_values().collect()
+    }
+
+    fn table(&self) -> MutexGuard<'_, HashMap<String, Worker>> {
+        // Figures: a half-made change is a share more or less in a rate.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with_worker(&self, name: String, change: impl FnOnce(&mut Worker)) {
+        let mut table = self.table();
+        if table.len() < WORKERS_MAX || table.contains_key(&name) {
+            change(table.entry(name).or_default());
+        }
+    }
+}
+
+fn row(name: String, shares: u64, work_raw: u128, last_share: Option<UnixMillis>) -> WorkerTotals {
+    WorkerTotals { name, shares_accepted: shares, shares_rejected: 0, work_raw, hashrate: 0, last_share }
+}
+
+/// `ADDRESS.worker`, or the address alone.
+pub(super) fn worker_name(address: &str, worker: &str) -> String {
+    if worker.is_empty() { address.to_owned() } else { format!("{address}.{worker}") }
+}
+
+impl StatsSink for Figures {
+    fn credited(&self, share: &ShareCredit) {
+        let name = worker_name(&share.address, &share.worker);
+        self.with_worker(name, |w| w.credit(share.at, u128::from(share.difficulty.to_raw())));
+    }
+
+    fn rejected(&self, worker: &str, _at: UnixMillis) {
+        self.with_worker(worker.to_owned(), |w| w.rejected = w.rejected.saturating_add(1));
+    }
+}
+
+impl Worker {
+    fn credit(&mut self, at: UnixMillis, work: u128) {
+        let bucket = self.buckets.entry(at.to_ms() / BUCKET_MS).or_default();
+        *bucket = bucket.saturating_add(work);
+        if self.first.is_none_or(|(first, _)| at < first) {
+            self.first = Some((at, work));
+        }
+        self.forget_before(at);
+    }
+
+    fn forget_before(&mut self, now: UnixMillis) {
+        let oldest = now.to_ms().saturating_sub(HASHRATE_WINDOW_MS) / BUCKET_MS;
+        self.buckets = self.buckets.split_off(&oldest);
+    }
+
+    /// Work a second since the first share of the window, that one's own work left out, or over the whole window.
+    fn hashrate(&mut self, now: UnixMillis) -> u64 {
+        self.forget_before(now);
+        let work = self.buckets.values().fold(0u128, |sum, w| sum.saturating_add(*w));
+        let Some((first, first_work)) = self.first else { return 0 };
+        let age_ms = now.ms_since(first);
+        let (work, ms) = if age_ms < HASHRATE_WINDOW_MS {
+            (work.saturating_sub(first_work), age_ms.max(1_000))
+        } else {
+            (work, HASHRATE_WINDOW_MS)
+        };
+        let rate = work.saturating_mul(1_000).checked_div(u128::from(ms)).unwrap_or(0);
+        u64::try_from(rate).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,22 @@
+use std::sync::Arc;
+
+use adit_domain::chain::NextBlock;
+use adit_domain::mempool::MempoolSnapshot;
+use adit_domain::units::{Height, UnixMillis};
+use bitcoin::Amount;
+
+/// What templates need of a chain.
+pub trait TemplateChain: Send + Sync {
+    /// What the rules ask of a header on the present tip at this time.
+    fn next_block(&self, now: UnixMillis) -> NextBlock;
+    /// What a block of this height may create anew.
+    fn subsidy(&self, height: Height) -> Amount;
+    /// The height from which a block may commit to witnesses: there is no template below it.
+    fn segwit_from(&self) -> Height;
+}
+
+/// Where the transactions come from.
+pub trait TemplateMempool: Send + Sync {
+    /// The newest snapshot; it may stand on another tip.
+    fn snapshot(&self) -> Arc<MempoolSnapshot>;
+}
