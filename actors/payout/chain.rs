@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use adit_chainstate::ChainFault;
+use adit_chainstate::{ChainFault, ChainReader};
 use adit_domain::payout::ChainPoint;
 use adit_domain::wire::ParsedBlock;
 use bitcoin::BlockHash;
@@ -16,4 +16,20 @@ pub trait BooksChain: Send + Sync {
 
     /// A block's body; none where it is not there.
     fn block(&self, hash: &BlockHash) -> Result<Option<Arc<ParsedBlock>>, ChainFault>;
+}
+
+/// Our own chain.
+impl BooksChain for ChainReader {
+    fn tip(&self) -> ChainPoint {
+        let tip = ChainReader::tip(self);
+        ChainPoint { hash: tip.hash, height: tip.height }
+    }
+
+    fn path_from(&self, from: &BlockHash) -> Option<(Vec<BlockHash>, Vec<BlockHash>)> {
+        ChainReader::path_from(self, from)
+    }
+
+    fn block(&self, hash: &BlockHash) -> Result<Option<Arc<ParsedBlock>>, ChainFault> {
+        ChainReader::block(self, hash)
+    }
 }

@@ -1,9 +1,12 @@
 use std::sync::Arc;
 
+use adit_chainstate::ChainReader;
 use adit_domain::chain::NextBlock;
 use adit_domain::mempool::MempoolSnapshot;
 use adit_domain::units::{Height, UnixMillis};
 use bitcoin::Amount;
+
+use crate::mempool::MempoolReader;
 
 /// What templates need of a chain.
 pub trait TemplateChain: Send + Sync {
@@ -19,4 +22,26 @@ pub trait TemplateChain: Send + Sync {
 pub trait TemplateMempool: Send + Sync {
     /// The newest snapshot; it may stand on another tip.
     fn snapshot(&self) -> Arc<MempoolSnapshot>;
+}
+
+/// Our own chain.
+impl TemplateChain for ChainReader {
+    fn next_block(&self, now: UnixMillis) -> NextBlock {
+        ChainReader::next_block(self, now)
+    }
+
+    fn subsidy(&self, height: Height) -> Amount {
+        self.params().subsidy(height)
+    }
+
+    fn segwit_from(&self) -> Height {
+        self.params().forks.segwit
+    }
+}
+
+/// Our own mempool.
+impl TemplateMempool for MempoolReader {
+    fn snapshot(&self) -> Arc<MempoolSnapshot> {
+        MempoolReader::snapshot(self)
+    }
 }
