@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use adit_chainstate::ChainFault;
+use adit_chainstate::{ChainFault, ChainReader};
 use adit_domain::chain::Tip;
 use adit_domain::units::Height;
 use bitcoin::BlockHash;
@@ -24,4 +24,31 @@ pub trait PeerChain: Send + Sync {
     fn blocks_wanted(&self, most: usize) -> Vec<(BlockHash, Height)>;
     /// A stored block's bytes, witnesses included. Reads the disk.
     fn raw_block(&self, hash: &BlockHash) -> Result<Option<Vec<u8>>, ChainFault>;
+}
+
+impl PeerChain for ChainReader {
+    fn tip(&self) -> Arc<Tip> {
+        ChainReader::tip(self)
+    }
+    fn best_header(&self) -> (BlockHash, Height) {
+        ChainReader::best_header(self)
+    }
+    fn has_header(&self, hash: &BlockHash) -> bool {
+        ChainReader::has_header(self, hash)
+    }
+    fn has_block(&self, hash: &BlockHash) -> bool {
+        ChainReader::has_block(self, hash)
+    }
+    fn locator(&self) -> Vec<BlockHash> {
+        ChainReader::locator(self)
+    }
+    fn headers_after(&self, locator: &[BlockHash], stop: BlockHash, most: usize) -> Vec<Header> {
+        ChainReader::headers_after(self, locator, stop, most)
+    }
+    fn blocks_wanted(&self, most: usize) -> Vec<(BlockHash, Height)> {
+        ChainReader::blocks_wanted(self, most)
+    }
+    fn raw_block(&self, hash: &BlockHash) -> Result<Option<Vec<u8>>, ChainFault> {
+        ChainReader::raw_block(self, hash)
+    }
 }
