@@ -7,6 +7,7 @@
 //! comes back and what happens when the mailbox is full. `tests/tidy.rs` holds that every one has a handler.
 #![cfg_attr(test, allow(clippy::as_conversions, missing_docs))]
 
+pub mod chain;
 pub mod clock;
 pub mod events;
 pub mod house;
@@ -16,6 +17,8 @@ pub mod payout;
 pub mod peer;
 pub mod root;
 pub mod rpc;
+pub mod store;
 pub mod stratum;
 pub mod supervision;
 pub mod template;
+pub mod utxo;

@@ -39,3 +39,9 @@ pub struct TipChanged {
     /// Blocks that joined it, the lowest first.
     pub connected: Vec<Arc<ParsedBlock>>,
 }
+
+/// The engine panicked on its thread, and has been built again. Sent by: the chain's engine. Handled by: chain, which panics
+/// with it, so that it is counted. Reply: nothing. When full: the process ends, for then it panics faster than is counted.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct EngineDied;

@@ -4,6 +4,7 @@ pub mod chain;
 pub mod mempool;
 pub mod payout;
 pub mod peer;
+pub mod store;
 pub mod stratum;
 pub mod template;
 pub mod utxo;

@@ -1,7 +1,12 @@
 //! What the utxo actor is told and asked.
 
+use std::sync::Arc;
+
 use actix::Message;
 use adit_chainstate::{ChainFault, UtxoStats};
+use adit_domain::chain::Tip;
+use adit_domain::consensus::Coin;
+use bitcoin::OutPoint;
 
 /// Writes every changed coin and the tip to disk. Sent by: root (at the end), the utxo actor's own timer.
 /// Handled by: utxo. Reply: when it is durable. When full: the sender waits.
@@ -14,3 +19,26 @@ pub struct FlushCoins;
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "Result<UtxoStats, ChainFault>")]
 pub struct GetUtxoStats;
+
+/// Coins by outpoint. Sent by: rpc. Handled by: utxo. Reply: each coin that is unspent, all at the tip that comes with them.
+/// When full: refused.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Result<CoinsAtTip, ChainFault>")]
+pub struct GetCoins {
+    /// At most [`GetCoins::OUTPOINTS_MAX`]; more are a fault.
+    pub outpoints: Vec<OutPoint>,
+}
+
+impl GetCoins {
+    /// A thousand reads from disk of 100 microseconds each: a tenth of a second.
+    pub const OUTPOINTS_MAX: usize = 1_000;
+}
+
+/// Coins as they are at one tip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CoinsAtTip {
+    /// The tip.
+    pub tip: Arc<Tip>,
+    /// In the order of the outpoints; none where it is spent or never was.
+    pub coins: Vec<Option<Coin>>,
+}

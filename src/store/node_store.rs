@@ -35,6 +35,13 @@ impl Store {
         &self.db
     }
 
+    /// Bytes that the disk under the datadir has left for this process.
+    pub fn free_bytes(&self) -> Result<u64, StoreFault> {
+        let path = self.dir.path();
+        let stat = rustix::fs::statvfs(path).map_err(|e| StoreFault::io(path)(e.into()))?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
     /// The block files, written up to `end`; see [`BlockFiles::new`].
     pub fn block_files(&self, magic: [u8; 4], block_bytes_max: u32, end: FileEnd) -> BlockFiles {
         BlockFiles::new(&self.dir.blocks(), Arc::clone(&self.disk), magic, block_bytes_max, end)

@@ -1,0 +1,215 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+
+use adit_chainstate::{BlockAccepted, ChainConfig, ChainFault, ChainReader, Chainstate, SubmitError};
+use bitcoin::BlockHash;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TryRecvError;
+
+use super::ChainDeps;
+use super::actor::ChainActor;
+use super::link::{Ask, fault};
+use super::listeners::TipListeners;
+use crate::house::{Seat, Shared};
+use crate::messages::chain::{EngineDied, TipChanged};
+use crate::supervision::{Role, Supervisor};
+
+/// The engine on its thread.
+struct EngineThread {
+    chain: Chainstate,
+    reader: ChainReader,
+    deps: ChainDeps,
+    config: ChainConfig,
+    listeners: TipListeners,
+    asks: mpsc::Receiver<Ask>,
+    actor: Arc<Seat<ChainActor>>,
+    supervisor: Supervisor,
+    /// The tip that the listeners were told of last.
+    told: BlockHash,
+    /// Restarts of the actor that follow a panic of the engine, for which it is built again already.
+    rebuilds_due: u32,
+}
+
+/// Opens the chain on a thread of its own; returns when it is open, with what to read it by.
+pub(super) fn start(
+    shared: &Shared,
+    deps: ChainDeps,
+    config: ChainConfig,
+    listeners: TipListeners,
+    asks: mpsc::Receiver<Ask>,
+    actor: Arc<Seat<ChainActor>>,
+) -> Result<ChainReader, ChainFault> {
+    let (opened, wait) = std::sync::mpsc::channel();
+    let supervisor = shared.supervisor.clone();
+    let run = move || {
+        let open = Chainstate::open(config.clone(), Arc::clone(&deps.store), Arc::clone(&deps.verifier));
+        let chain = match open {
+            Ok(chain) => chain,
+            // Nobody may wait any more: then the process ends anyway.
+            Err(fault) => return opened.send(Err(fault)).unwrap_or_default(),
+        };
+        let reader = chain.reader();
+        let told = reader.tip().hash;
+        opened.send(Ok(reader.clone())).unwrap_or_default();
+        let thread = EngineThread {
+            chain,
+            reader,
+            deps,
+            config,
+            listeners,
+            asks,
+            actor,
+            supervisor,
+            told,
+            rebuilds_due: 0,
+        };
+        thread.run();
+    };
+    let spawned = thread::Builder::new().name("adit-chain".to_owned()).spawn(run);
+    spawned.map_err(|e| ChainFault::State(format!("no thread for the chain: {e}")))?;
+    wait.recv().map_err(|_| ChainFault::State("opening the chain panicked".to_owned()))?
+}
+
+impl EngineThread {
+    fn run(mut self) {
+        loop {
+            let turn = match catch_unwind(AssertUnwindSafe(|| self.turn())) {
+                Ok(turn) => turn,
+                Err(_) => self.recover(),
+            };
+            match turn {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(met) => return self.supervisor.fault(Role::Chain.as_str(), fault(met)),
+            }
+        }
+    }
+
+    /// Answers one request, or does a little of what nobody waits for; says whether the thread goes on.
+    fn turn(&mut self) -> Result<bool, ChainFault> {
+        let ask = match self.asks.try_recv() {
+            Ok(ask) => Some(ask),
+            Err(TryRecvError::Disconnected) => None,
+            Err(TryRecvError::Empty) => {
+                if self.work_unasked()? {
+                    return Ok(true);
+                }
+                self.asks.blocking_recv()
+            }
+        };
+        ask.map_or(Ok(false), |ask| self.answer(ask))
+    }
+
+    /// A bounded piece of work; says whether there was any.
+    fn work_unasked(&mut self) -> Result<bool, ChainFault> {
+        match self.chain.advance()? {
+            Some(accepted) => {
+                self.tell(&accepted);
+                Ok(true)
+            }
+            None => self.chain.maintain(),
+        }
+    }
+
+    /// Who asked may be gone when the answer comes: that is no matter of ours.
+    fn answer(&mut self, ask: Ask) -> Result<bool, ChainFault> {
+        match ask {
+            Ask::Headers(headers, now, reply) => {
+                let taken = self.chain.accept_headers(&headers, now);
+                let met = fault_in(&taken);
+                let _ = reply.send(taken);
+                met?;
+            }
+            Ask::Block(block, now, reply) => {
+                let taken = self.chain.accept_block(block, now);
+                if let Ok(accepted) = &taken {
+                    self.tell(accepted);
+                }
+                let met = fault_in(&taken);
+                let _ = reply.send(taken);
+                met?;
+            }
+            Ask::Flush(reply) => {
+                let done = self.chain.flush();
+                let met = done.clone();
+                let _ = reply.send(done);
+                met?;
+            }
+            Ask::Stats(reply) => {
+                // The job itself runs elsewhere.
+                let job = self.chain.utxo_stats();
+                let met = job.as_ref().err().cloned();
+                let _ = reply.send(job);
+                met.map_or(Ok(()), Err)?;
+            }
+            Ask::Rebuild => self.rebuild_for_actor()?,
+            Ask::Stop(reply) => {
+                let _ = reply.send(self.chain.flush());
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn tell(&mut self, accepted: &BlockAccepted) {
+        if accepted.connected.is_empty() && accepted.disconnected.is_empty() {
+            return;
+        }
+        self.told = accepted.tip.hash;
+        self.listeners.tell(&TipChanged {
+            tip: Arc::clone(&accepted.tip),
+            disconnected: accepted.disconnected.clone(),
+            connected: accepted.connected.clone(),
+        });
+    }
+
+    /// After a panic of the engine: builds it again, and has the panic counted as the actor's.
+    fn recover(&mut self) -> Result<bool, ChainFault> {
+        self.rebuilds_due = self.rebuilds_due.saturating_add(1);
+        let counted = self.actor.addr().is_some_and(|actor| actor.try_send(EngineDied).is_ok());
+        if !counted {
+            return Err(ChainFault::State("the chain's engine panics faster than it is counted".to_owned()));
+        }
+        self.reopen().map(|()| true)
+    }
+
+    fn rebuild_for_actor(&mut self) -> Result<(), ChainFault> {
+        if self.rebuilds_due > 0 {
+            self.rebuilds_due = self.rebuilds_due.saturating_sub(1);
+            return Ok(());
+        }
+        self.reopen()
+    }
+
+    fn reopen(&mut self) -> Result<(), ChainFault> {
+        let (store, verifier) = (Arc::clone(&self.deps.store), Arc::clone(&self.deps.verifier));
+        let open = || Chainstate::reopen(&self.reader, self.config.clone(), store, verifier);
+        let opened = catch_unwind(AssertUnwindSafe(open));
+        let panicked = |_| ChainFault::State("building the chain again panicked".to_owned());
+        self.chain = opened.map_err(panicked)??;
+        self.catch_up()
+    }
+
+    /// Tells the listeners what they have not heard: a tip that moved while the engine panicked.
+    fn catch_up(&mut self) -> Result<(), ChainFault> {
+        let tip = self.reader.tip();
+        let Some((left, joined)) = self.reader.path_from(&self.told).filter(|_| tip.hash != self.told) else {
+            return Ok(());
+        };
+        let missing = |hash: BlockHash| ChainFault::State(format!("block {hash} is missing"));
+        let block = |hash: BlockHash| self.reader.block(&hash)?.ok_or_else(|| missing(hash));
+        let disconnected = left.into_iter().map(block).collect::<Result<_, _>>()?;
+        let connected = joined.into_iter().map(block).collect::<Result<_, _>>()?;
+        self.tell(&BlockAccepted { duplicate: false, tip, disconnected, connected });
+        Ok(())
+    }
+}
+
+/// A fault of ours in an answer: it ends the process, whoever hears of it.
+fn fault_in<T>(answer: &Result<T, SubmitError>) -> Result<(), ChainFault> {
+    match answer {
+        Err(SubmitError::Fault(fault)) => Err(fault.clone()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,77 @@
+//! The store: the actor that opens the datadir, and ends the process before the disk is full.
+//!
+//! Owns: the datadir's lock, the open databases, the watch over the room that is left. Must not know: what is in them.
+
+mod actor;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Addr, Arbiter};
+use adit_store::{DataDir, DataDirError, Store, StoreFault};
+use thiserror::Error;
+
+use crate::house::Shared;
+use crate::supervision::{ChildSpec, Intensity, OnExceeded, Role, Strategy};
+
+pub use actor::StoreActor;
+
+/// The mailbox: questions of operators.
+const MAILBOX_MAX: usize = 16;
+/// It has nothing to write.
+const SHUTDOWN: Duration = Duration::from_secs(5);
+
+/// Which datadir.
+#[derive(Clone, Debug)]
+pub struct StoreConfig {
+    /// The base of all networks' folders.
+    pub base: PathBuf,
+    /// The network's word.
+    pub network: String,
+    /// How many panics are borne.
+    pub intensity: Intensity,
+}
+
+/// Why the store could not be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The folder cannot be used.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// What is in it cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreFault),
+}
+
+/// The store, opened.
+pub struct OpenStore {
+    /// `GetStoreStatus` goes here.
+    pub addr: Addr<StoreActor>,
+    /// The databases and files.
+    pub store: Arc<Store>,
+    /// The actor's thread; it ends with it.
+    pub arbiter: Arbiter,
+}
+
+/// Opens the datadir and its chain database, and starts the actor that watches over them.
+pub fn start(shared: &Shared, config: StoreConfig) -> Result<OpenStore, OpenError> {
+    let store = Arc::new(Store::open(DataDir::open(&config.base, &config.network)?)?);
+    let arbiter = Arbiter::new();
+    let spec = ChildSpec {
+        name: Role::Store.as_str().to_owned(),
+        role: Role::Store,
+        strategy: Strategy::OneForOne,
+        intensity: config.intensity,
+        on_exceeded: OnExceeded::EndProcess,
+        mailbox_max: MAILBOX_MAX,
+        shutdown: SHUTDOWN,
+    };
+    let (own, supervisor) = (Arc::clone(&store), shared.supervisor.clone());
+    let make = move |_: &mut _| StoreActor::new(own, supervisor);
+    let addr = shared.supervisor.start(spec, &arbiter.handle(), make);
+    Ok(OpenStore { addr, store, arbiter })
+}
+
+#[cfg(test)]
+mod tests;
