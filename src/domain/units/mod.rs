@@ -1,6 +1,7 @@
 //! Quantities as types, and the two sources of the outside (time, chance) as traits.
 //!
 //! Owns: heights, points in time, difficulty of shares. Must not know: who uses them.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 #![warn(clippy::arithmetic_side_effects)]
 
