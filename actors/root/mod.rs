@@ -4,6 +4,8 @@
 
 mod config;
 mod hook;
+mod node;
+mod start;
 mod views;
 
 pub use config::{
@@ -11,3 +13,5 @@ pub use config::{
     SetLogLevel,
 };
 pub use hook::install_panic_hook;
+pub use node::{Addresses, Node};
+pub use start::StartError;

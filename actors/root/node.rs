@@ -1,0 +1,129 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Arbiter;
+use adit_domain::units::{Clock, Entropy};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::config::NodeConfig;
+use super::start::{StartError, Started, start};
+use crate::clock::{SystemClock, SystemEntropy};
+use crate::events::{EventBus, EventKind};
+use crate::house::Shared;
+use crate::rpc::Drained;
+use crate::supervision::{ExitReason, Supervisor};
+
+/// How long the last calls of the control interface may take once everything else has stopped.
+const DRAIN_WITHIN: Duration = Duration::from_secs(2);
+/// How long the threads may take to end once their actors have.
+const THREADS_WITHIN: Duration = Duration::from_secs(5);
+
+/// Where a node is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// The folder of its network.
+    pub folder: PathBuf,
+    /// The control interface's unix socket.
+    pub socket: PathBuf,
+    /// The control interface over TCP.
+    pub rpc: Option<SocketAddr>,
+    /// Other nodes.
+    pub p2p: Option<SocketAddr>,
+    /// Miners.
+    pub stratum: Option<SocketAddr>,
+}
+
+/// A running node.
+pub struct Node {
+    shared: Shared,
+    events: EventBus,
+    addresses: Addresses,
+    drained: Drained,
+    arbiters: Vec<Arbiter>,
+}
+
+impl Node {
+    /// Starts every actor in order; runs inside an actix system. What is wrong with the configuration, the datadir or the
+    /// sockets is said here, and nothing runs then.
+    pub async fn start(config: NodeConfig) -> Result<Node, StartError> {
+        Node::start_with(config, Arc::new(SystemClock), Arc::new(SystemEntropy)).await
+    }
+
+    /// As [`Node::start`], with another clock and another chance than the machine's.
+    pub async fn start_with(
+        config: NodeConfig,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Node, StartError> {
+        let supervisor = Supervisor::new(Arc::clone(&clock));
+        let (shared, events) = (Shared { clock, entropy, supervisor }, EventBus::default());
+        let Started { addresses, drained, arbiters } = start(&shared, &events, config)?;
+        actix::spawn(shared.supervisor.clone().watch_heartbeats());
+        actix::spawn(tell_restarts(shared.clone(), events.clone()));
+        Ok(Node { shared, events, addresses, drained, arbiters })
+    }
+
+    /// Where it is reached.
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// Who watches; `end` stops the node, from any thread.
+    pub fn supervisor(&self) -> &Supervisor {
+        &self.shared.supervisor
+    }
+
+    /// What happens.
+    pub fn events(&self) -> &EventBus {
+        &self.events
+    }
+
+    /// Waits for a reason to end, then ends in order: the roles in reverse, each making durable what is not.
+    ///
+    /// After a fault nobody writes any more: what the disk holds is what the next start begins with.
+    pub async fn wait(self) -> ExitReason {
+        let reason = self.shared.supervisor.exit_reason().await;
+        if matches!(reason, ExitReason::Fault { .. }) {
+            return reason;
+        }
+        tracing::info!(?reason, "stopping");
+        let fault = self.shared.supervisor.stop_all().await;
+        self.drained.wait(DRAIN_WITHIN).await;
+        join(self.arbiters).await;
+        fault.unwrap_or(reason)
+    }
+}
+
+/// Ends the threads. One that hangs is left behind: its actor has been given its time.
+async fn join(arbiters: Vec<Arbiter>) {
+    let joined = tokio::task::spawn_blocking(move || {
+        for arbiter in &arbiters {
+            arbiter.stop();
+        }
+        for arbiter in arbiters {
+            // A thread that panicked has nothing left to say: the panic hook has said it.
+            let _ = arbiter.join();
+        }
+    });
+    if tokio::time::timeout(THREADS_WITHIN, joined).await.is_err() {
+        tracing::warn!("a thread did not end in time");
+    }
+}
+
+/// Restarts are events too.
+async fn tell_restarts(shared: Shared, events: EventBus) {
+    let mut restarts = shared.supervisor.restarts();
+    loop {
+        match restarts.recv().await {
+            Ok(status) => {
+                let panic = status.last_panic.unwrap_or_default();
+                let kind = EventKind::ActorRestarted { name: status.name, restarts: status.restarts, panic };
+                events.publish(status.since, kind);
+            }
+            Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "restarts were not told"),
+            Err(RecvError::Closed) => return,
+        }
+    }
+}

@@ -1,0 +1,288 @@
+use std::io;
+use std::sync::Arc;
+
+use actix::Arbiter;
+use adit_chainstate::{ChainConfig, ChainFault, ConsensusLib};
+use adit_domain::consensus::Params;
+use adit_domain::payout::PplnsWindow;
+use adit_domain::script::ScriptVerifier;
+use adit_domain::stratum::{SessionConfig, VERSION_MASK, VardiffConfig};
+use adit_store::{DataDir, FileLease, MachineDisk, StoreFault};
+use thiserror::Error;
+
+use super::config::{NodeConfig, PoolSettings};
+use super::node::Addresses;
+use crate::chain::{self, Chain, ChainDeps, ChainSetup};
+use crate::events::EventBus;
+use crate::house::Shared;
+use crate::mempool::{self, Mempool, MempoolConfig, MempoolDeps};
+use crate::payout::{self, OpenBooks, PayoutConfig, PayoutDeps};
+use crate::peer::{self, PeerConfig, PeerDeps, Peers};
+use crate::rpc::{self, Drained, MempoolLinks, PoolLinks, RpcFacts, RpcLinks, RpcSockets, RpcStartError};
+use crate::store::{self, OpenError, OpenStore, StoreConfig};
+use crate::stratum::{self, NodeSink, StratumConfig, StratumDeps};
+use crate::supervision::{Fault, Role};
+use crate::template::{self, TemplateConfig, TemplateDeps};
+use crate::utxo::{self, FLUSH_EVERY_DEFAULT, UtxoConfig};
+
+/// The number of this server among those that share a ledger: so far there is one.
+const SERVER: u8 = 0;
+
+/// Why a node does not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// Its folder or its database can't be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// Its control interface can't listen, or has no secret.
+    #[error(transparent)]
+    Rpc(#[from] RpcStartError),
+    /// The chain on disk can't be continued.
+    #[error(transparent)]
+    Chain(#[from] ChainFault),
+    /// The books on disk can't be continued.
+    #[error("the books: {0}")]
+    Books(Fault),
+    /// Extranonces can't be leased.
+    #[error("extranonces: {0}")]
+    Lease(StoreFault),
+    /// It can't listen for other nodes.
+    #[error("p2p.listen: {0}")]
+    Peers(io::Error),
+    /// It can't listen for miners.
+    #[error("stratum.listen: {0}")]
+    Stratum(io::Error),
+}
+
+/// What runs.
+pub(super) struct Started {
+    pub(super) addresses: Addresses,
+    pub(super) drained: Drained,
+    pub(super) arbiters: Vec<Arbiter>,
+}
+
+/// The pool's part of a node.
+struct Pool {
+    links: PoolLinks,
+    listen: std::net::SocketAddr,
+}
+
+/// Starts the roles one after the other; each is given those that it stands on.
+pub(super) fn start(shared: &Shared, events: &EventBus, config: NodeConfig) -> Result<Started, StartError> {
+    let params = Arc::new(Params::of(config.network));
+    let starting = Starting { shared, events, config: &config, params: &params };
+    let mut arbiters = Vec::new();
+    let store = starting.store()?;
+    let folder = store.store.dir().path().to_owned();
+    // Before anything takes long: what is wrong with a socket is said at once.
+    let sockets = RpcSockets::open(shared, &config.rpc, store.store.dir().socket())?;
+    let (socket, rpc) = (sockets.socket.clone(), sockets.tcp);
+    let verifier: Arc<dyn ScriptVerifier> = Arc::new(ConsensusLib);
+    let chain = starting.chain(&store, &verifier)?;
+    let utxo = UtxoConfig { flush_every: FLUSH_EVERY_DEFAULT, intensity: config.intensity };
+    let (utxo, utxo_arbiter) = utxo::start(shared, chain.link.clone(), chain.reader.clone(), utxo);
+    let mempool = starting.mempool(&store, &chain, verifier);
+    let peers = starting.peers(&chain, &mempool)?;
+    let pool = match &config.pool {
+        Some(pool) => {
+            Some(starting.pool(pool, store.store.dir(), (&chain, &mempool, &peers), &mut arbiters)?)
+        }
+        None => None,
+    };
+    chain.listeners.add("peer", peers.addr.clone().recipient());
+    chain.listeners.add("mempool", mempool.addr.clone().recipient());
+    chain.listeners.add("utxo", utxo.clone().recipient());
+    mempool.listeners.add(peers.addr.clone().recipient());
+    let (stratum, links) = pool.map(|pool| (pool.listen, pool.links)).unzip();
+    let links = RpcLinks {
+        chain: Arc::new(chain.reader.clone()),
+        submit_block: chain.addr.clone().recipient(),
+        utxo_stats: utxo.recipient(),
+        mempool: Some(MempoolLinks {
+            get: mempool.addr.clone().recipient(),
+            submit: mempool.addr.clone().recipient(),
+        }),
+        peers: Some(peers.addr.clone().recipient()),
+        pool: links,
+    };
+    let addresses = Addresses { folder, socket, rpc, p2p: peers.local, stratum };
+    let rpc_arbiter = Arbiter::new();
+    let drained = starting.rpc(&rpc_arbiter, sockets, links, &addresses, &chain);
+    arbiters.extend([store.arbiter, chain.arbiter, utxo_arbiter, mempool.arbiter, rpc_arbiter]);
+    arbiters.extend(peers.arbiters);
+    Ok(Started { addresses, drained, arbiters })
+}
+
+/// What every role is started with.
+struct Starting<'a> {
+    shared: &'a Shared,
+    events: &'a EventBus,
+    config: &'a NodeConfig,
+    params: &'a Arc<Params>,
+}
+
+impl Starting<'_> {
+    fn store(&self) -> Result<OpenStore, StartError> {
+        let config = StoreConfig {
+            base: self.config.datadir.clone(),
+            network: self.params.name().to_owned(),
+            intensity: self.config.intensity,
+        };
+        Ok(store::start(self.shared, config)?)
+    }
+
+    fn chain(&self, store: &OpenStore, verifier: &Arc<dyn ScriptVerifier>) -> Result<Chain, StartError> {
+        let settings = &self.config.chain;
+        let chain = ChainConfig {
+            params: Arc::clone(self.params),
+            cache_mib: usize::try_from(settings.cache_mib).unwrap_or(usize::MAX),
+            script_threads: settings.script_threads,
+        };
+        let deps = ChainDeps { store: Arc::clone(&store.store), verifier: Arc::clone(verifier) };
+        let setup = ChainSetup { chain, intensity: self.config.intensity };
+        let chain = chain::start(self.shared, deps, setup)?;
+        let tip = chain.reader.tip();
+        tracing::info!(network = self.params.name(), height = %tip.height, tip = %tip.hash, "the chain is open");
+        Ok(chain)
+    }
+
+    fn mempool(&self, store: &OpenStore, chain: &Chain, verifier: Arc<dyn ScriptVerifier>) -> Mempool {
+        let settings = &self.config.mempool;
+        let pool = adit_domain::mempool::MempoolConfig {
+            bytes_max: settings.max_mib.saturating_mul(1 << 20),
+            min_fee_sat_per_kvb: settings.min_fee_sat_per_kvb,
+        };
+        let file = Some(store.store.dir().path().join("mempool.dat"));
+        let deps = MempoolDeps { chain: Arc::new(chain.reader.clone()), verifier };
+        mempool::start(self.shared, deps, MempoolConfig { pool, file, intensity: self.config.intensity })
+    }
+
+    fn peers(&self, chain: &Chain, mempool: &Mempool) -> Result<Peers, StartError> {
+        let settings = &self.config.peer;
+        let config = PeerConfig {
+            magic: self.params.magic,
+            listen: settings.listen,
+            connect: settings.connect.clone(),
+            inbound_max: settings.inbound_max,
+            user_agent: format!("/Adit:{}/", env!("CARGO_PKG_VERSION")),
+            intensity: self.config.intensity,
+        };
+        let deps = PeerDeps {
+            chain: Arc::new(chain.reader.clone()),
+            headers: chain.addr.clone().recipient(),
+            blocks: chain.addr.clone().recipient(),
+            txs: mempool.addr.clone().recipient(),
+            mempool: mempool.reader.clone(),
+        };
+        peer::start(self.shared, deps, config).map_err(StartError::Peers)
+    }
+
+    /// The template builder, the books and the miners' side; the builder hears of a tip before everybody else.
+    fn pool(
+        &self,
+        settings: &PoolSettings,
+        dir: &DataDir,
+        (chain, mempool, peers): (&Chain, &Mempool, &Peers),
+        arbiters: &mut Vec<Arbiter>,
+    ) -> Result<Pool, StartError> {
+        let intensity = self.config.intensity;
+        let deps =
+            TemplateDeps { chain: Arc::new(chain.reader.clone()), mempool: Arc::new(mempool.reader.clone()) };
+        let config = TemplateConfig { payout_script: settings.payout_script.clone(), intensity };
+        let template = template::start(self.shared, deps, config);
+        chain.listeners.add("template", template.addr.clone().recipient());
+        mempool.listeners.add(template.addr.clone().recipient());
+        let books = payout::open(dir).map_err(StartError::Books)?;
+        let payout = self.payout(settings, chain, books)?;
+        chain.listeners.add("payout", payout.addr.clone().recipient());
+        let sink = NodeSink::new(
+            chain.addr.clone().recipient(),
+            Some(peers.addr.clone().recipient()),
+            self.events.clone(),
+            Arc::clone(&self.shared.clock),
+        );
+        let lease =
+            FileLease::open(&MachineDisk, &dir.path().join("extranonce")).map_err(StartError::Lease)?;
+        let deps = StratumDeps {
+            credit: payout.addr.clone().recipient(),
+            rejected: payout.addr.clone().recipient(),
+            template: template.addr.clone().recipient(),
+            sink: Arc::new(sink),
+            lease: Arc::new(lease),
+        };
+        let stratum =
+            stratum::start(self.shared, deps, self.stratum(settings)).map_err(StartError::Stratum)?;
+        template.announce_to(stratum.addr.clone().recipient());
+        let links = PoolLinks {
+            workers: payout.addr.clone().recipient(),
+            blocks: payout.addr.clone().recipient(),
+            balances: payout.addr.clone().recipient(),
+            sessions: stratum.addr.clone().recipient(),
+            template: template.addr.clone().recipient(),
+        };
+        arbiters.extend([template.arbiter, payout.arbiter]);
+        arbiters.extend(stratum.arbiters);
+        Ok(Pool { links, listen: stratum.local })
+    }
+
+    fn payout(
+        &self,
+        settings: &PoolSettings,
+        chain: &Chain,
+        books: OpenBooks,
+    ) -> Result<payout::Payout, StartError> {
+        let config = PayoutConfig {
+            payout_script: settings.payout_script.clone(),
+            fee_basis_points: u32::from(settings.fee_basis_points),
+            window: PplnsWindow { factor: settings.window_factor, ..PplnsWindow::default() },
+            intensity: self.config.intensity,
+        };
+        let deps = PayoutDeps { chain: Arc::new(chain.reader.clone()), books };
+        payout::start(self.shared, deps, config).map_err(StartError::Books)
+    }
+
+    fn stratum(&self, settings: &PoolSettings) -> StratumConfig {
+        let vardiff = VardiffConfig {
+            start: settings.difficulty_start,
+            min: settings.difficulty_min,
+            max: settings.difficulty_max,
+            shares_per_minute: settings.shares_per_minute,
+        };
+        StratumConfig {
+            listen: settings.listen,
+            connections_max: settings.connections_max,
+            connections_per_ip_max: settings.connections_per_ip_max,
+            server: SERVER,
+            session: SessionConfig {
+                network: self.config.network,
+                version_mask: VERSION_MASK,
+                vardiff,
+                server: format!("Adit/{}", env!("CARGO_PKG_VERSION")),
+            },
+            intensity: self.config.intensity,
+        }
+    }
+
+    fn rpc(
+        &self,
+        arbiter: &Arbiter,
+        sockets: RpcSockets,
+        links: RpcLinks,
+        addresses: &Addresses,
+        chain: &Chain,
+    ) -> Drained {
+        let facts = RpcFacts {
+            network: self.params.name(),
+            started_at: self.shared.clock.now(),
+            chaos: self.config.chaos,
+            p2p_listen: addresses.p2p,
+            stratum_listen: addresses.stratum,
+            set_log_level: Arc::clone(&self.config.set_log_level),
+        };
+        let events = self.events.clone();
+        let (addr, drained) =
+            rpc::start(self.shared, &arbiter.handle(), self.config.intensity, sockets, links, facts, events);
+        chain.listeners.add(Role::Rpc.as_str(), addr.recipient());
+        drained
+    }
+}
