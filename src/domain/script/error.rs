@@ -168,3 +168,6 @@ pub enum ScriptError {
     #[error("unknown error")]
     Unknown,
 }
+
+#[cfg(test)]
+mod tests;

@@ -302,3 +302,6 @@ impl Branches {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

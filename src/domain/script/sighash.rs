@@ -348,3 +348,6 @@ fn read_of<'a>(piece: &'a [u8], reader: &Reader<'_>, without: usize) -> &'a [u8]
     let len = piece.len().saturating_sub(reader.rest().len()).saturating_sub(without);
     piece.get(..len).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

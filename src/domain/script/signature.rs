@@ -146,3 +146,6 @@ pub fn verify_schnorr(key: &[u8], signature: &[u8], digest: [u8; 32]) -> bool {
     };
     CURVE.verify_schnorr(&signature, &Message::from_digest(digest), &key).is_ok()
 }
+
+#[cfg(test)]
+mod tests;

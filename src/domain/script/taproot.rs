@@ -75,3 +75,6 @@ fn branch_hash(one: [u8; 32], other: &[u8; 32]) -> [u8; 32] {
     engine.input((&one).max(other));
     sha256::Hash::from_engine(engine).to_byte_array()
 }
+
+#[cfg(test)]
+mod tests;

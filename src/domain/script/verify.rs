@@ -253,3 +253,6 @@ fn elements_of(witness: &Witness) -> Vec<&[u8]> {
 fn is_one_push_of(script: &[u8], data: &[u8]) -> bool {
     script.split_first().is_some_and(|(len, pushed)| usize::from(*len) == data.len() && pushed == data)
 }
+
+#[cfg(test)]
+mod tests;
