@@ -1,1 +1,330 @@
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
+use actix::{Actor, Addr, Context, Handler};
+use adit_chainstate::ChainFault;
+use adit_domain::chain::{NextBlock, Tip};
+use adit_domain::consensus::{Coin, HeaderView, UtxoView, ViewFault};
+use adit_domain::mempool::TxRejected;
+use adit_domain::peer::TxRef;
+use adit_domain::script::{ScriptError, ScriptFlags, ScriptVerifier, Spend};
+use adit_domain::units::{Height, UnixMillis};
+use adit_domain::wire::{ParsedBlock, ParsedTx};
+use bitcoin::absolute::LockTime;
+use bitcoin::block::Header;
+use bitcoin::constants::genesis_block;
+use bitcoin::hashes::Hash;
+use bitcoin::transaction::Version;
+use bitcoin::{
+    Amount, BlockHash, Network, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, Witness, Work,
+};
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::clock::{SystemClock, SystemEntropy};
+use crate::messages::chain::TipChanged;
+use crate::messages::mempool::{GetMempool, GetTransaction, SubmitTransaction, TransactionAccepted};
+use crate::supervision::Supervisor;
+
+/// A chain of the test's making: coins, and blocks in a row.
+#[derive(Default)]
+struct FakeChain(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    coins: BTreeMap<OutPoint, Coin>,
+    blocks: Vec<Arc<ParsedBlock>>,
+    /// Blocks that were cut off, the highest first.
+    cut: Vec<Arc<ParsedBlock>>,
+}
+
+fn hash_of(blocks: &[Arc<ParsedBlock>]) -> BlockHash {
+    blocks.last().map_or_else(BlockHash::all_zeros, |block| block.hash())
+}
+
+impl HeaderView for FakeChain {
+    fn tip_height(&self) -> Height {
+        Height::new(500)
+    }
+    fn header_at(&self, _: Height) -> Option<Header> {
+        Some(genesis_block(Network::Regtest).header)
+    }
+}
+
+impl UtxoView for FakeChain {
+    fn coin(&self, outpoint: &OutPoint) -> Result<Option<Coin>, ViewFault> {
+        Ok(self.0.lock().unwrap().coins.get(outpoint).cloned())
+    }
+}
+
+impl MempoolChain for FakeChain {
+    fn next_block(&self, _: UnixMillis) -> NextBlock {
+        let prev = hash_of(&self.0.lock().unwrap().blocks);
+        let bits = genesis_block(Network::Regtest).header.bits;
+        NextBlock { prev, height: Height::new(501), bits, time_min: 0, median_time_past: 0 }
+    }
+    fn path_from(&self, tip: &BlockHash) -> Option<(Vec<BlockHash>, Vec<BlockHash>)> {
+        let state = self.0.lock().unwrap();
+        let at = state.blocks.iter().position(|b| b.hash() == *tip);
+        let known = at.map(|n| n + 1).or((*tip == BlockHash::all_zeros()).then_some(0));
+        let hashes = |blocks: &[Arc<ParsedBlock>]| blocks.iter().map(|b| b.hash()).collect::<Vec<_>>();
+        match known {
+            Some(n) => Some((Vec::new(), hashes(&state.blocks[n..]))),
+            None => Some((hashes(&state.cut), hashes(&state.blocks[state.blocks.len() - 1..]))),
+        }
+    }
+    fn block(&self, hash: &BlockHash) -> Result<Option<Arc<ParsedBlock>>, ChainFault> {
+        let state = self.0.lock().unwrap();
+        Ok(state.blocks.iter().chain(&state.cut).find(|b| b.hash() == *hash).cloned())
+    }
+}
+
+impl FakeChain {
+    fn with_coins() -> Arc<FakeChain> {
+        let chain = FakeChain::default();
+        let coin = Coin { output: output(100_000), height: Height::new(1), is_coinbase: false };
+        chain.0.lock().unwrap().coins = (0..20).map(|n| (outside(n), coin.clone())).collect();
+        Arc::new(chain)
+    }
+
+    /// A block with these becomes the tip.
+    fn connect(&self, txs: &[&Transaction]) -> TipChanged {
+        let mut state = self.0.lock().unwrap();
+        let mut block = genesis_block(Network::Regtest);
+        block.header.prev_blockhash = hash_of(&state.blocks);
+        for tx in txs {
+            tx.input.iter().for_each(|input| drop(state.coins.remove(&input.previous_output)));
+            for (vout, output) in (0..).zip(&tx.output) {
+                let coin = Coin { output: output.clone(), height: Height::new(501), is_coinbase: false };
+                state.coins.insert(of(tx, vout), coin);
+            }
+            block.txdata.push((*tx).clone());
+        }
+        let block = Arc::new(ParsedBlock::new(block));
+        state.blocks.push(Arc::clone(&block));
+        event(&block)
+    }
+
+    /// The last block goes, an empty one comes; the coins are what they were before.
+    fn reorganise(&self, before: BTreeMap<OutPoint, Coin>) -> TipChanged {
+        let mut state = self.0.lock().unwrap();
+        let lost = state.blocks.pop().unwrap();
+        state.cut = vec![lost];
+        state.coins = before;
+        let mut block = genesis_block(Network::Regtest);
+        block.header.prev_blockhash = hash_of(&state.blocks);
+        block.header.nonce = 99;
+        let block = Arc::new(ParsedBlock::new(block));
+        state.blocks.push(Arc::clone(&block));
+        let disconnected = state.cut.clone();
+        TipChanged { disconnected, ..event(&block) }
+    }
+}
+
+fn event(block: &Arc<ParsedBlock>) -> TipChanged {
+    let header = *block.header();
+    let tip = Tip {
+        hash: block.hash(),
+        height: Height::new(501),
+        header,
+        median_time_past: 0,
+        chain_work: Work::from_le_bytes([0; 32]),
+    };
+    TipChanged { tip: Arc::new(tip), disconnected: Vec::new(), connected: vec![Arc::clone(block)] }
+}
+
+struct Fine;
+impl ScriptVerifier for Fine {
+    fn verify_input(&self, spend: &Spend<'_>, _: usize, _: ScriptFlags) -> Result<(), ScriptError> {
+        assert!(spend.tx.lock_time != LockTime::from_consensus(13), "thirteen");
+        Ok(())
+    }
+}
+
+fn outside(n: u32) -> OutPoint {
+    OutPoint { txid: Txid::from_byte_array([0xee; 32]), vout: n }
+}
+
+fn output(sat: u64) -> TxOut {
+    let script_pubkey = ScriptBuf::from_bytes([&[0, 20][..], &[7; 20]].concat());
+    TxOut { value: Amount::from_sat(sat), script_pubkey }
+}
+
+fn spend(from: OutPoint, sat: u64) -> Transaction {
+    let input = TxIn {
+        previous_output: from,
+        script_sig: ScriptBuf::new(),
+        sequence: Sequence::MAX,
+        witness: Witness::new(),
+    };
+    Transaction {
+        version: Version::TWO,
+        lock_time: LockTime::ZERO,
+        input: vec![input],
+        output: vec![output(sat)],
+    }
+}
+
+fn of(tx: &Transaction, vout: u32) -> OutPoint {
+    OutPoint { txid: tx.compute_txid(), vout }
+}
+
+/// Hears of what joins.
+struct Ear(mpsc::UnboundedSender<Txid>);
+impl Actor for Ear {
+    type Context = Context<Self>;
+}
+impl Handler<TransactionAccepted> for Ear {
+    type Result = ();
+    fn handle(&mut self, msg: TransactionAccepted, _: &mut Context<Self>) {
+        let _ = self.0.send(msg.tx.txid());
+    }
+}
+
+struct Rig {
+    chain: Arc<FakeChain>,
+    mempool: Mempool,
+    supervisor: Supervisor,
+    heard: mpsc::UnboundedReceiver<Txid>,
+}
+
+impl Rig {
+    fn start(file: Option<PathBuf>) -> Rig {
+        let clock = Arc::new(SystemClock);
+        let supervisor = Supervisor::new(clock.clone());
+        let shared = Shared { clock, entropy: Arc::new(SystemEntropy), supervisor: supervisor.clone() };
+        let chain = FakeChain::with_coins();
+        let deps = MempoolDeps { chain: chain.clone(), verifier: Arc::new(Fine) };
+        let pool = PoolConfig { bytes_max: 1_000_000, min_fee_sat_per_kvb: 100 };
+        let mempool = start(&shared, deps, MempoolConfig { pool, file, intensity: Intensity::default() });
+        let (sender, heard) = mpsc::unbounded_channel();
+        let ear: Addr<Ear> = Ear(sender).start();
+        mempool.listeners.add(ear.recipient());
+        Rig { chain, mempool, supervisor, heard }
+    }
+
+    async fn offer(&self, tx: &Transaction) -> Result<Txid, TxRejected> {
+        let tx = Arc::new(ParsedTx::new(tx.clone()));
+        self.mempool.addr.send(SubmitTransaction { tx }).await.unwrap()
+    }
+
+    /// The ids in the snapshot, once it has this many.
+    async fn snapshot(&self, count: usize) -> Vec<Txid> {
+        let mut changes = self.mempool.reader.changes();
+        let snapshot = changes.wait_for(|s| s.entries.len() == count).await.unwrap().clone();
+        snapshot.entries.iter().map(|entry| entry.tx.txid()).collect()
+    }
+
+    fn holds(&self, tx: &Transaction) -> bool {
+        self.mempool.reader.get(&TxRef::Txid(tx.compute_txid())).is_some()
+    }
+}
+
+#[actix::test]
+async fn what_joins_is_told_shelved_and_offered() {
+    let mut rig = Rig::start(None);
+    let parent = spend(outside(0), 90_000);
+    let child = spend(of(&parent, 0), 80_000);
+    // Both at once: the child does not overtake its parent.
+    let (first, second) = tokio::join!(rig.offer(&parent), rig.offer(&child));
+    assert_eq!((first, second), (Ok(parent.compute_txid()), Ok(child.compute_txid())));
+    let both = [parent.compute_txid(), child.compute_txid()];
+    assert_eq!([rig.heard.recv().await.unwrap(), rig.heard.recv().await.unwrap()], both);
+    assert_eq!(rig.snapshot(2).await, both);
+    let addr = &rig.mempool.addr;
+    assert_eq!(addr.send(GetMempool).await.unwrap().transactions, 2);
+    let got = addr.send(GetTransaction { txid: both[1] }).await.unwrap();
+    assert_eq!(got.map(|tx| tx.txid()), Some(both[1]));
+    assert_eq!(rig.mempool.reader.wtxids(9), [parent.compute_wtxid(), child.compute_wtxid()]);
+    assert_eq!((rig.mempool.reader.wtxids(1).len(), rig.mempool.reader.count()), (1, 2));
+}
+
+#[actix::test]
+async fn a_child_that_came_first_waits_for_its_parent() {
+    let mut rig = Rig::start(None);
+    let parent = spend(outside(0), 90_000);
+    let child = spend(of(&parent, 0), 80_000);
+    assert_eq!(rig.offer(&child).await, Err(TxRejected::MissingInputs));
+    assert_eq!(rig.offer(&parent).await, Ok(parent.compute_txid()));
+    assert_eq!(rig.heard.recv().await, Some(parent.compute_txid()));
+    assert_eq!(rig.heard.recv().await, Some(child.compute_txid()));
+}
+
+#[actix::test]
+async fn what_is_refused_is_remembered_until_the_tip_moves() {
+    let rig = Rig::start(None);
+    let dust = spend(outside(0), 100);
+    assert_eq!(rig.offer(&dust).await, Err(TxRejected::Dust));
+    let known = TxRef::Wtxid(dust.compute_wtxid());
+    assert!(rig.mempool.reader.knows(&known));
+    rig.mempool.addr.send(rig.chain.connect(&[])).await.unwrap();
+    assert!(!rig.mempool.reader.knows(&known));
+}
+
+#[actix::test]
+async fn the_pool_follows_the_chain_whether_it_is_told_or_not() {
+    let rig = Rig::start(None);
+    let txs: Vec<Transaction> = (0..3).map(|n| spend(outside(n), 90_000)).collect();
+    for tx in &txs {
+        rig.offer(tx).await.unwrap();
+    }
+    let before = rig.chain.0.lock().unwrap().coins.clone();
+    // Nobody tells of the first block; the next transaction, or the next event, finds it.
+    rig.chain.connect(&[&txs[0]]);
+    rig.mempool.addr.send(rig.chain.connect(&[&txs[1]])).await.unwrap();
+    assert_eq!([0, 1, 2].map(|n| rig.holds(&txs[n])), [false, false, true]);
+    assert_eq!(rig.mempool.reader.snapshot().tip, rig.chain.next_block(UnixMillis::new(0)).prev);
+    rig.chain.connect(&[]);
+    rig.offer(&spend(outside(3), 90_000)).await.unwrap();
+    let mut coins = before;
+    coins.remove(&outside(0));
+    rig.mempool.addr.send(rig.chain.reorganise(coins)).await.unwrap();
+    assert_eq!(rig.snapshot(2).await.len(), 2);
+}
+
+#[actix::test]
+async fn a_reorganisation_brings_back_what_the_lost_block_had() {
+    let rig = Rig::start(None);
+    let (lost, held) = (spend(outside(0), 90_000), spend(outside(1), 90_000));
+    rig.offer(&held).await.unwrap();
+    let before = rig.chain.0.lock().unwrap().coins.clone();
+    rig.mempool.addr.send(rig.chain.connect(&[&lost])).await.unwrap();
+    rig.mempool.addr.send(rig.chain.reorganise(before)).await.unwrap();
+    assert!(rig.holds(&lost) && rig.holds(&held));
+    assert_eq!(rig.mempool.addr.send(GetMempool).await.unwrap().transactions, 2);
+}
+
+#[actix::test]
+async fn a_panic_loses_no_transaction_but_its_own() {
+    let rig = Rig::start(None);
+    let tx = spend(outside(0), 90_000);
+    rig.offer(&tx).await.unwrap();
+    for _ in 0..3 {
+        rig.supervisor.crash("mempool").unwrap();
+        assert_eq!(rig.mempool.addr.send(GetMempool).await.unwrap().transactions, 1);
+    }
+    assert_eq!(rig.offer(&tx).await, Err(TxRejected::AlreadyHeld));
+    assert_eq!(rig.supervisor.actors()[0].restarts, 3);
+    // One whose script makes the verifier panic costs nothing but itself.
+    let mut poison = spend(outside(1), 90_000);
+    poison.lock_time = LockTime::from_consensus(13);
+    assert!(matches!(rig.offer(&poison).await, Err(TxRejected::Fault(_))));
+    assert_eq!(rig.offer(&spend(outside(2), 90_000)).await.map(drop), Ok(()));
+}
+
+#[actix::test]
+async fn the_pool_is_kept_over_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("mempool.dat");
+    let parent = spend(outside(0), 90_000);
+    let child = spend(of(&parent, 0), 80_000);
+    let first = Rig::start(Some(file.clone()));
+    first.offer(&parent).await.unwrap();
+    first.offer(&child).await.unwrap();
+    assert_eq!(first.supervisor.stop_all().await, None);
+    let second = Rig::start(Some(file.clone()));
+    assert_eq!(second.snapshot(2).await, [parent.compute_txid(), child.compute_txid()]);
+    std::fs::write(&file, b"something else").unwrap();
+    let third = Rig::start(Some(file));
+    assert_eq!(third.mempool.addr.send(GetMempool).await.unwrap().transactions, 0);
+}
