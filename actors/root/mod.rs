@@ -15,3 +15,6 @@ pub use config::{
 pub use hook::install_panic_hook;
 pub use node::{Addresses, Node};
 pub use start::StartError;
+
+#[cfg(test)]
+mod tests;
