@@ -41,7 +41,7 @@ fn output_of(tx: &Transaction, vout: u32) -> OutPoint {
 #[test]
 fn every_rule_of_a_transaction_and_its_coins() {
     let check_one = |tx: Transaction, error: Option<TxError>, fee: u64| {
-        check(&[tx.clone()], error.map_or(Ok(fee), |error| Err(of(&tx, error))));
+        check(std::slice::from_ref(&tx), error.map_or(Ok(fee), |error| Err(of(&tx, error))));
     };
     check_one(spend(&[outpoint(1)], &[90]), None, 10);
     check_one(spend(&[outpoint(2)], &[50]), None, 0);
@@ -59,7 +59,7 @@ fn d07_a_coin_is_spent_once_in_a_block() {
     let (first, second) = (spend(&[outpoint(1)], &[90]), spend(&[outpoint(1)], &[80]));
     check(&[first, second.clone()], Err(of(&second, TxError::InputsMissingOrSpent)));
     let twice = spend(&[outpoint(1), outpoint(1)], &[1]);
-    check(&[twice.clone()], Err(of(&twice, TxError::InputsMissingOrSpent)));
+    check(std::slice::from_ref(&twice), Err(of(&twice, TxError::InputsMissingOrSpent)));
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn a_coinbase_is_not_spent_in_its_own_block() {
     let params = Params::regtest();
     let own = block(&Chain::of(&params, 120), vec![]);
     let child = spend(&[output_of(&own.txdata[0], 0)], &[1]);
-    check(&[child.clone()], Err(of(&child, TxError::PrematureCoinbaseSpend)));
+    check(std::slice::from_ref(&child), Err(of(&child, TxError::PrematureCoinbaseSpend)));
 }
 
 #[test]

@@ -207,6 +207,9 @@ fn signature_operations_cost() {
 
     let p2wpkh = of(script(&[&[0, 20][..], &[7; 20]].concat()));
     tx.input[0].script_sig = ScriptBuf::new();
-    assert_eq!(sigop_cost(&tx, &[p2wpkh.clone()], ScriptFlags::P2SH | ScriptFlags::WITNESS), 84 + 1);
+    assert_eq!(
+        sigop_cost(&tx, std::slice::from_ref(&p2wpkh), ScriptFlags::P2SH | ScriptFlags::WITNESS),
+        84 + 1
+    );
     assert_eq!(sigop_cost(&tx, &[p2wpkh], ScriptFlags::P2SH), 84);
 }
