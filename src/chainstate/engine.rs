@@ -243,6 +243,11 @@ impl Chainstate {
         Ok(StatsJob::new(self.store.db().snapshot()?, self.live.tip.load_full(), self.config.threads()))
     }
 
+    #[cfg(test)]
+    pub(crate) fn store_for_tests(&self) -> Arc<Store> {
+        Arc::clone(&self.store)
+    }
+
     pub(crate) fn params(&self) -> &Arc<Params> {
         &self.config.params
     }

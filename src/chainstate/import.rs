@@ -275,7 +275,3 @@ impl Found<'_> {
         }
     }
 }
-
-#[cfg(test)]
-#[path = "import/tests.rs"]
-mod tests;

@@ -26,3 +26,6 @@ pub use scan::Skipped;
 pub use stats::StatsJob;
 pub use types::{BlockAccepted, ChainFault, HeadersAccepted, SubmitError, UtxoStats};
 pub use verifier::ConsensusLib;
+
+#[cfg(test)]
+mod tests;

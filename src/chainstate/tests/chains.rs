@@ -1,0 +1,170 @@
+use adit_domain::consensus::UtxoView;
+
+use super::*;
+use crate::types::ChainFault;
+
+#[test]
+fn a_chain_connects_and_readers_see_it() {
+    let (mut node, branch) = (Node::new(), busy_chain());
+    for block in &branch.blocks {
+        let accepted = node.submit(block).unwrap();
+        assert_eq!((accepted.duplicate, accepted.tip.hash), (false, block.hash()));
+        assert_eq!(accepted.connected, [Arc::clone(block)]);
+        assert!(accepted.disconnected.is_empty());
+    }
+    let reader = node.chain().reader();
+    let last = branch.blocks.last().unwrap();
+    assert_eq!(node.tip(), (branch.tip, 120));
+    assert_eq!(reader.best_header(), (branch.tip, height(120)));
+    assert_eq!(reader.next_block(now()).prev, branch.tip);
+    assert_eq!(reader.next_block(now()).height, height(121));
+    assert!(reader.has_header(&branch.tip) && reader.has_block(&branch.tip));
+    assert!(!reader.has_block(&BlockHash::all_zeros()));
+    assert_eq!(reader.header(&branch.tip), Some((*last.header(), height(120))));
+    assert_eq!(reader.raw_block(&branch.tip).unwrap().unwrap(), last.raw());
+    assert_eq!(reader.block(&branch.tip).unwrap().unwrap(), *last);
+    assert_eq!(reader.block(&BlockHash::all_zeros()).unwrap(), None);
+    let genesis = reader.params().genesis_hash;
+    assert_eq!(reader.block(&genesis).unwrap().unwrap().hash(), genesis);
+    assert_eq!(reader.hash_at(height(120)), Some(branch.tip));
+    assert_eq!(reader.hash_at(height(121)), None);
+    assert_eq!(reader.height_in_best_chain(&branch.tip), Some(height(120)));
+    assert_eq!(reader.height_in_best_chain(&BlockHash::all_zeros()), None);
+    assert_eq!(reader.median_time_past_at(height(120)), Some(reader.tip().median_time_past));
+    assert_eq!(reader.headers_after(&[genesis], BlockHash::all_zeros(), 3).len(), 3);
+    assert_eq!(reader.locator().first(), Some(&branch.tip));
+    assert_eq!(reader.path_from(&branch.blocks[118].hash()), Some((vec![], vec![branch.tip])));
+    assert_eq!(reader.path_from(&BlockHash::all_zeros()), None);
+    let totals = node.chain().totals();
+    assert_eq!((totals.blocks, totals.txs), (120, 120 + 20 * 3 - 1));
+}
+
+#[test]
+fn coins_are_those_at_the_tip() {
+    let (mut node, mut branch) = (Node::new(), Branch::genesis(1));
+    branch.mine_empty(101);
+    let (coin, other) = (branch.reward(0), branch.reward(1));
+    let tx = spend(&[coin], 1, 7);
+    branch.mine(vec![tx.clone()]);
+    node.submit_all(&branch.blocks);
+    let reader = node.chain().reader();
+    let new = outputs_of(&tx)[0].0;
+    for flushed in [false, true] {
+        let (tip, coins) = reader.coins(&[coin.0, other.0, new]).unwrap();
+        assert_eq!(tip.hash, branch.tip);
+        let found: Vec<bool> = coins.iter().map(Option::is_some).collect();
+        assert_eq!(found, [false, true, true], "flushed: {flushed}");
+        assert_eq!(reader.coin(&new).unwrap().unwrap().height, height(102));
+        assert!(reader.coin(&other.0).unwrap().unwrap().is_coinbase);
+        assert_eq!(reader.coin(&coin.0).unwrap(), None);
+        node.chain().flush().unwrap();
+    }
+}
+
+#[test]
+fn blocks_and_headers_that_are_known_or_stand_on_nothing() {
+    let (mut node, mut branch) = (Node::new(), Branch::genesis(1));
+    branch.mine_empty(3);
+    assert_eq!(node.submit(&branch.blocks[1]), Err(SubmitError::Orphan { prev: branch.blocks[0].hash() }));
+    let headers: Vec<Header> = branch.blocks.iter().map(|b| *b.header()).collect();
+    let orphan = node.chain().accept_headers(&headers[1..], now());
+    assert_eq!(orphan, Err(SubmitError::Orphan { prev: branch.blocks[0].hash() }));
+    let taken = node.chain().accept_headers(&headers, now()).unwrap();
+    assert_eq!((taken.new, taken.last_height, taken.blocks_wanted), (3, height(3), true));
+    assert_eq!(node.chain().accept_headers(&headers, now()).unwrap().new, 0);
+    let wanted: Vec<BlockHash> = node.chain().reader().blocks_wanted(9).into_iter().map(|(h, _)| h).collect();
+    assert_eq!(wanted, branch.blocks.iter().map(|b| b.hash()).collect::<Vec<_>>());
+    // The bodies come in the wrong order; the first one connects them all.
+    assert!(node.submit(&branch.blocks[2]).unwrap().connected.is_empty());
+    assert!(node.submit(&branch.blocks[1]).unwrap().connected.is_empty());
+    assert_eq!(node.submit(&branch.blocks[0]).unwrap().connected, branch.blocks);
+    assert!(node.submit(&branch.blocks[0]).unwrap().duplicate);
+    assert_eq!(node.chain().advance().unwrap(), None);
+}
+
+/// What a block that breaks `change` is refused with, and whether it is refused for ever.
+fn check_refused(want: &str, for_ever: bool, make: impl Fn(&Branch) -> Arc<ParsedBlock>) {
+    let (mut node, mut branch) = (Node::new(), Branch::genesis(1));
+    branch.mine_empty(101);
+    node.submit_all(&branch.blocks);
+    let before = (node.tip(), node.stats());
+    let bad = make(&branch);
+    assert_eq!(reason(node.submit(&bad)), want);
+    assert_eq!((node.tip(), node.stats()), before, "{want}");
+    let again = if for_ever { "duplicate-invalid" } else { want };
+    assert_eq!(reason(node.submit(&bad)), again);
+    let good = branch.mine(Vec::new());
+    assert_eq!(node.submit(&good).unwrap().tip.hash, good.hash());
+}
+
+#[test]
+fn what_breaks_a_rule_is_refused_in_cores_words() {
+    let too_much = SUBSIDY + Amount::ONE_SAT;
+    check_refused("bad-cb-amount", true, |b| b.block(vec![], too_much));
+    check_refused("bad-txns-inputs-missingorspent", true, |b| {
+        let nothing = OutPoint { txid: b.blocks[0].txs()[0].txid(), vout: 9 };
+        b.block(vec![spend(&[(nothing, SUBSIDY)], 1, 0)], SUBSIDY)
+    });
+    check_refused("bad-txns-premature-spend-of-coinbase", true, |b| {
+        b.block(vec![spend(&[b.reward(50)], 1, 0)], SUBSIDY)
+    });
+    check_refused("bad-txnmrklroot", false, |b| {
+        let mut block = b.block(vec![], SUBSIDY).to_block();
+        block.txdata[0].output[0].value = Amount::ZERO;
+        Arc::new(ParsedBlock::new(block))
+    });
+    check_refused("bad-txns-nonfinal", true, |b| {
+        let mut tx = spend(&[b.reward(0)], 1, 0);
+        (tx.lock_time, tx.input[0].sequence) = (LockTime::from_height(900).unwrap(), Sequence::ZERO);
+        b.block(vec![tx], SUBSIDY)
+    });
+    check_refused("time-too-old", false, |b| {
+        let mut block = b.block(vec![], SUBSIDY).to_block();
+        block.header.time = GENESIS_TIME;
+        mined(block)
+    });
+}
+
+#[test]
+fn a_script_that_fails_is_named() {
+    let (mut node, mut branch) = (Node::new(), Branch::genesis(1));
+    branch.mine_empty(101);
+    node.submit_all(&branch.blocks);
+    let mut tx = spend(&[branch.reward(0)], 1, 0);
+    // A script that leaves false on the stack.
+    tx.output[0].script_pubkey = Builder::new().push_int(0).into_script();
+    let first = branch.mine(vec![tx.clone()]);
+    node.submit(&first).unwrap();
+    let bad = branch.block(vec![spend(&outputs_of(&tx), 1, 0)], SUBSIDY);
+    let refused = reason(node.submit(&bad));
+    assert!(refused.starts_with("block-script-verify-flag-failed ("), "{refused}");
+    assert_eq!(node.tip().0, first.hash());
+}
+
+#[test]
+fn a_cache_without_room_gives_the_same_coins() {
+    let branch = busy_chain();
+    let (mut large, mut none) = (Node::new(), Node::with_cache(0));
+    large.submit_all(&branch.blocks);
+    none.submit_all(&branch.blocks);
+    assert_eq!(large.stats(), none.stats());
+    while none.chain().maintain().unwrap() {}
+    assert_eq!(large.stats(), none.stats());
+}
+
+#[test]
+fn a_file_that_was_damaged_is_our_fault_and_no_blocks() {
+    let (mut node, branch) = (Node::new(), busy_chain());
+    node.submit_all(&branch.blocks);
+    let file = node.dir.path().join("regtest/blocks/blk00000.dat");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let at = bytes.len() - 10;
+    bytes[at] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    // Inside the last transaction: the hash of the header is as before, so only what needs the body can notice.
+    let reader = node.chain().reader();
+    assert!(reader.block(&branch.blocks[3].hash()).is_ok());
+    std::fs::write(&file, b"").unwrap();
+    let fault = reader.block(&branch.blocks[3].hash()).unwrap_err();
+    assert!(matches!(fault, ChainFault::Storage(_)), "{fault}");
+}

@@ -1,0 +1,191 @@
+use std::io::Write;
+use std::path::PathBuf;
+
+use super::*;
+use crate::import::{ImportError, ImportProgress, Imported, import};
+use crate::scan::Skipped;
+
+fn frame(magic: [u8; 4], raw: &[u8]) -> Vec<u8> {
+    [magic.as_slice(), &u32::try_from(raw.len()).unwrap().to_le_bytes(), raw].concat()
+}
+
+fn ours(block: &ParsedBlock) -> Vec<u8> {
+    frame(Params::regtest().magic, block.raw())
+}
+
+fn file(node: &Node, name: &str, parts: &[Vec<u8>]) -> PathBuf {
+    let path = node.dir.path().join(name);
+    std::fs::File::create(&path).unwrap().write_all(&parts.concat()).unwrap();
+    path
+}
+
+fn run(node: &mut Node, paths: &[PathBuf]) -> Imported {
+    let mut seen = Vec::new();
+    let done = import(node.chain(), paths, now(), &mut |p| {
+        seen.push(p);
+        true
+    });
+    let done = done.unwrap();
+    assert!(matches!(seen.first(), Some(ImportProgress::Scanning { .. })));
+    let stats = node.stats();
+    done.with_stats(&stats)
+}
+
+fn expected(branch: &Branch) -> UtxoStats {
+    let mut node = Node::new();
+    node.submit_all(&branch.blocks);
+    node.stats()
+}
+
+#[test]
+fn in_any_order_with_anything_between() {
+    let branch = busy_chain();
+    let mut node = Node::new();
+    let mut parts: Vec<Vec<u8>> = branch.blocks.iter().rev().map(|b| ours(b)).collect();
+    parts.insert(3, b"garbage between blocks".to_vec());
+    parts.insert(50, frame(Params::mainnet().magic, branch.blocks[0].raw()));
+    parts.insert(60, vec![0; 5000]);
+    parts.push(ours(&branch.blocks[7])[..100].to_vec());
+    let (front, back) = parts.split_at(40);
+    let paths = [file(&node, "a.dat", front), file(&node, "b.dat", back)];
+    let done = run(&mut node, &paths);
+    let want = expected(&branch);
+    assert_eq!((done.tip, done.height, done.blocks), (branch.tip, height(120), 120));
+    assert_eq!((done.utxos, &done.muhash), (want.coins, &want.muhash));
+    assert_eq!((done.rejected, done.stopped, done.orphans), (None, false, 0));
+    let Skipped { garbage_bytes, padding_bytes, foreign_blocks, truncated_blocks, malformed_blocks } =
+        done.skipped;
+    assert_eq!((foreign_blocks, truncated_blocks, malformed_blocks), (1, 1, 0));
+    assert!(garbage_bytes >= 22 && padding_bytes >= 5000);
+    // Again: everything is known.
+    let again = run(&mut node, &paths);
+    assert_eq!((again.blocks, again.txs, again.inputs, again.muhash), (0, 0, 0, done.muhash));
+}
+
+#[test]
+fn it_goes_on_where_it_was_stopped() {
+    let branch = busy_chain();
+    let mut node = Node::with_cache(0);
+    let parts: Vec<Vec<u8>> = branch.blocks.iter().map(|b| ours(b)).collect();
+    let path = file(&node, "a.dat", &parts);
+    let want = expected(&branch);
+    let mut rounds = 0;
+    loop {
+        let mut left = 30;
+        let done = import(node.chain(), std::slice::from_ref(&path), now(), &mut |p| {
+            if matches!(p, ImportProgress::Connecting { .. }) {
+                left -= 1;
+            }
+            left > 0
+        })
+        .unwrap();
+        rounds += 1;
+        node.crash();
+        if !done.stopped {
+            break;
+        }
+    }
+    assert!(rounds > 2);
+    let stats = node.stats();
+    assert_eq!(stats, want);
+}
+
+/// Imports the busy chain with `bad` on its 110th block and a valid block on that; says what was rejected.
+fn check_rejected(want: &str, make: impl Fn(&Branch) -> Arc<ParsedBlock>) {
+    let mut branch = busy_chain();
+    branch.blocks.truncate(110);
+    (branch.tip, branch.height) = (branch.blocks[109].hash(), 110);
+    let valid = branch.clone();
+    let bad = make(&branch);
+    branch.push(&bad);
+    branch.mine_empty(2);
+    let mut node = Node::new();
+    let parts: Vec<Vec<u8>> = branch.blocks.iter().map(|b| ours(b)).collect();
+    let path = file(&node, "a.dat", &parts);
+    for round in 0..2 {
+        let done = run(&mut node, std::slice::from_ref(&path));
+        let rejected = done.rejected.unwrap();
+        assert_eq!((rejected.hash, rejected.height), (bad.hash(), height(111)), "{want} {round}");
+        assert!(rejected.reason.starts_with(want), "{want}: {}", rejected.reason);
+        assert_eq!((done.tip, done.muhash), (valid.tip, expected(&valid).muhash));
+        node.crash();
+    }
+}
+
+#[test]
+fn it_stops_before_the_first_invalid_block_and_says_so_each_time() {
+    check_rejected("bad-cb-amount", |b| b.block(vec![], SUBSIDY + Amount::ONE_SAT));
+    check_rejected("bad-txnmrklroot", |b| {
+        let mut block = b.block(vec![], SUBSIDY).to_block();
+        block.txdata[0].output[0].value = Amount::ZERO;
+        Arc::new(ParsedBlock::new(block))
+    });
+    check_rejected("time-too-old", |b| {
+        let mut block = b.block(vec![], SUBSIDY).to_block();
+        block.header.time = GENESIS_TIME;
+        mined(block)
+    });
+    check_rejected("high-hash", |b| {
+        let mut block = b.block(vec![], SUBSIDY).to_block();
+        while block.header.validate_pow(block.header.target()).is_ok() {
+            block.header.nonce += 1;
+        }
+        Arc::new(ParsedBlock::new(block))
+    });
+    check_rejected("bad-txns-inputs-missingorspent", |b| {
+        let nothing = OutPoint { txid: b.blocks[0].txs()[0].txid(), vout: 9 };
+        b.block(vec![spend(&[(nothing, SUBSIDY)], 1, 0)], SUBSIDY)
+    });
+}
+
+#[test]
+fn a_body_that_is_no_block_ends_it_too() {
+    let branch = busy_chain();
+    let mut node = Node::new();
+    let mut parts: Vec<Vec<u8>> = branch.blocks[..5].iter().map(|b| ours(b)).collect();
+    let mut raw = branch.blocks[5].raw().to_vec();
+    raw.truncate(90);
+    parts.push(frame(Params::regtest().magic, &raw));
+    let path = file(&node, "a.dat", &parts);
+    let done = run(&mut node, &[path]);
+    assert_eq!(
+        done.rejected.map(|r| (r.hash, r.reason)),
+        Some((branch.blocks[5].hash(), "block-decode-failed".to_owned()))
+    );
+    assert_eq!(done.height, height(5));
+}
+
+#[test]
+fn blocks_that_stand_on_nothing_are_counted() {
+    let branch = busy_chain();
+    let mut node = Node::new();
+    let parts: Vec<Vec<u8>> = branch.blocks[5..].iter().map(|b| ours(b)).collect();
+    let path = file(&node, "a.dat", &parts);
+    let done = run(&mut node, &[path]);
+    assert_eq!((done.height, done.orphans, done.rejected), (height(0), 115, None));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_no_fault_of_the_chain() {
+    let mut node = Node::new();
+    let path = node.dir.path().join("nothing.dat");
+    let done = import(node.chain(), &[path], now(), &mut |_| true);
+    assert!(matches!(done, Err(ImportError::Read { .. })));
+}
+
+/// Real blocks, where they are at hand: `ADIT_DATA` names the folder.
+#[test]
+fn the_first_600_blocks_of_mainnet() {
+    let Some(data) = std::env::var_os("ADIT_DATA").map(PathBuf::from) else {
+        println!("0 blocks: ADIT_DATA is not set");
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let store = Arc::new(Store::open(DataDir::open(dir.path(), "mainnet").unwrap()).unwrap());
+    let config = ChainConfig::new(Arc::new(Params::mainnet()));
+    let mut chain = Chainstate::open(config, store, Arc::new(ConsensusLib)).unwrap();
+    let file = |n: u32| data.join(format!("blocks/mainnet-0-599.blk0000{n}.dat"));
+    let done = import(&mut chain, &[file(1), file(0)], now(), &mut |_| true).unwrap();
+    assert_eq!((done.height, done.blocks, done.rejected), (height(599), 599, None));
+    println!("{} blocks", done.blocks);
+}

@@ -1,0 +1,138 @@
+use super::*;
+
+/// The stats of a node that only ever saw these blocks.
+fn stats_of(parts: &[&[Arc<ParsedBlock>]]) -> UtxoStats {
+    let mut node = Node::new();
+    parts.iter().for_each(|blocks| node.submit_all(blocks));
+    node.stats()
+}
+
+/// Long enough for the rewards from the 31st on to be spent.
+fn long_trunk() -> Branch {
+    let mut trunk = busy_chain();
+    trunk.mine_empty(20);
+    trunk
+}
+
+#[test]
+fn ten_blocks_leave_and_eleven_join() {
+    for flush_between in [false, true] {
+        let trunk = long_trunk();
+        let (mut old, mut new) = (trunk.fork(2), trunk.fork(3));
+        let coins = [trunk.reward(30), trunk.reward(31)];
+        let (spent_in_old, spent_in_both) = (spend(&coins[..1], 2, 5), spend(&coins[1..], 3, 5));
+        old.mine(vec![spent_in_old, spent_in_both.clone()]);
+        old.mine_empty(9);
+        new.mine_empty(4);
+        new.mine(vec![spent_in_both]);
+        new.mine_empty(6);
+
+        let mut node = Node::new();
+        node.submit_all(&trunk.blocks);
+        node.submit_all(&old.blocks);
+        if flush_between {
+            node.chain().flush().unwrap();
+        }
+        let (last, side) = new.blocks.split_last().unwrap();
+        for block in side {
+            let accepted = node.submit(block).unwrap();
+            assert_eq!((accepted.tip.hash, accepted.connected.len()), (old.tip, 0));
+        }
+        let accepted = node.submit(last).unwrap();
+        let left: Vec<_> = old.blocks.iter().rev().cloned().collect();
+        assert_eq!(accepted.disconnected, left);
+        assert_eq!(accepted.connected, new.blocks);
+        assert_eq!(accepted.tip.hash, new.tip);
+        assert_eq!(node.stats(), stats_of(&[&trunk.blocks, &new.blocks]));
+        let (leave, join) = node.chain().reader().path_from(&old.tip).unwrap();
+        assert_eq!((leave.len(), join.len()), (10, 11));
+
+        // And back again, when the old one grows: its scripts were verified before.
+        old.mine_empty(2);
+        node.submit_all(&old.blocks[10..]);
+        assert_eq!(node.tip().0, old.tip);
+        assert_eq!(node.stats(), stats_of(&[&trunk.blocks, &old.blocks]));
+        node.crash();
+        assert_eq!(node.tip().0, old.tip);
+        assert_eq!(node.stats(), stats_of(&[&trunk.blocks, &old.blocks]));
+    }
+}
+
+#[test]
+fn a_better_chain_with_an_invalid_block_leaves_no_trace() {
+    let trunk = long_trunk();
+    let (mut old, mut bad) = (trunk.fork(2), trunk.fork(3));
+    old.mine(vec![spend(&[trunk.reward(30)], 2, 5)]);
+    old.mine_empty(2);
+    bad.mine(vec![spend(&[trunk.reward(31)], 2, 5)]);
+    let invalid = bad.block(vec![spend(&[trunk.reward(31)], 1, 0)], SUBSIDY);
+    bad.push(&invalid);
+    bad.mine_empty(3);
+
+    let mut node = Node::new();
+    node.submit_all(&trunk.blocks);
+    node.submit_all(&old.blocks);
+    let before = node.stats();
+    for block in &bad.blocks[..3] {
+        assert_eq!(node.submit(block).unwrap().tip.hash, old.tip);
+    }
+    // The fourth gives it more work than the old chain; the second is the invalid one.
+    let refused = node.submit(&bad.blocks[3]);
+    let want = SubmitError::Invalid {
+        hash: invalid.hash(),
+        height: Some(height(142)),
+        reject: "bad-txns-inputs-missingorspent".to_owned(),
+    };
+    assert_eq!(refused, Err(want));
+    assert_eq!((node.tip().0, node.stats()), (old.tip, before.clone()));
+    let reader = node.chain().reader();
+    assert_eq!(reader.best_header().0, old.tip);
+    assert_eq!(reason(node.submit(&bad.blocks[4])), "bad-prevblk");
+    // The valid part of the bad chain may still win.
+    let mut rest = bad.fork(4);
+    (rest.tip, rest.height) = (bad.blocks[0].hash(), 141);
+    rest.mine_empty(3);
+    node.submit_all(&rest.blocks);
+    assert_eq!(node.stats(), stats_of(&[&trunk.blocks, &bad.blocks[..1], &rest.blocks]));
+}
+
+#[test]
+fn a_chain_longer_than_one_step_is_published_step_by_step() {
+    let trunk = busy_chain();
+    let mut new = trunk.fork(3);
+    new.mine_empty(80);
+    let mut node = Node::new();
+    node.submit_all(&trunk.blocks);
+    for block in new.blocks[1..].iter() {
+        let header = node.chain().accept_headers(&[*new.blocks[0].header()], now());
+        header.unwrap();
+        assert!(node.submit(block).unwrap().connected.is_empty());
+    }
+    let first = node.submit(&new.blocks[0]).unwrap();
+    assert!(!first.connected.is_empty() && first.connected.len() < 80);
+    let mut joined = first.connected;
+    while let Some(step) = node.chain().advance().unwrap() {
+        assert!(!step.connected.is_empty());
+        joined.extend(step.connected);
+    }
+    let hashes = |blocks: &[Arc<ParsedBlock>]| blocks.iter().map(|b| b.hash()).collect::<Vec<_>>();
+    assert_eq!(joined.len(), new.blocks.len());
+    assert_eq!(hashes(&joined), hashes(&new.blocks));
+    assert_eq!(node.tip().0, new.tip);
+}
+
+#[test]
+fn of_equal_work_the_first_stays() {
+    let trunk = busy_chain();
+    let (mut one, mut two) = (trunk.fork(2), trunk.fork(3));
+    one.mine_empty(1);
+    two.mine_empty(1);
+    let mut node = Node::new();
+    node.submit_all(&trunk.blocks);
+    node.submit_all(&one.blocks);
+    node.submit_all(&two.blocks);
+    assert_eq!(node.tip().0, one.tip);
+    node.chain().flush().unwrap();
+    node.crash();
+    assert_eq!(node.tip().0, one.tip);
+}

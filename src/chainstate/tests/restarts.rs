@@ -1,0 +1,97 @@
+use super::*;
+
+#[test]
+fn what_was_not_flushed_is_connected_again() {
+    let branch = busy_chain();
+    let mut whole = Node::new();
+    whole.submit_all(&branch.blocks);
+    let want = whole.stats();
+    for flushed_at in [None, Some(1), Some(105), Some(120)] {
+        let mut node = Node::new();
+        for (index, block) in branch.blocks.iter().enumerate() {
+            node.submit(block).unwrap();
+            if Some(index + 1) == flushed_at {
+                node.chain().flush().unwrap();
+            }
+        }
+        node.crash();
+        assert_eq!(node.tip(), (branch.tip, 120), "flushed at {flushed_at:?}");
+        assert_eq!(node.stats(), want, "flushed at {flushed_at:?}");
+        node.crash();
+        assert_eq!(node.stats(), want);
+    }
+}
+
+#[test]
+fn a_torn_end_costs_the_blocks_in_it() {
+    let branch = busy_chain();
+    for cut in [1, 50, 5_000] {
+        let mut node = Node::new();
+        for (index, block) in branch.blocks.iter().enumerate() {
+            node.submit(block).unwrap();
+            if index == 60 {
+                node.chain().flush().unwrap();
+            }
+        }
+        node.chain = None;
+        let file = node.dir.path().join("regtest/blocks/blk00000.dat");
+        let bytes = std::fs::read(&file).unwrap();
+        std::fs::write(&file, &bytes[..bytes.len() - cut]).unwrap();
+        // Undo data is cut as it likes: what is not committed is made again.
+        std::fs::write(node.dir.path().join("regtest/blocks/rev00001.dat"), b"rubbish").unwrap();
+        node.crash();
+        let (_, height) = node.tip();
+        assert!((61..120).contains(&height), "{height}");
+        node.submit_all(&branch.blocks[usize::try_from(height).unwrap()..]);
+        assert_eq!(node.tip().0, branch.tip);
+        node.crash();
+        assert_eq!(node.tip().0, branch.tip);
+    }
+}
+
+#[test]
+fn blocks_whose_parents_never_came_do_no_harm() {
+    let branch = busy_chain();
+    let headers: Vec<Header> = branch.blocks.iter().map(|b| *b.header()).collect();
+    let mut node = Node::new();
+    node.chain().accept_headers(&headers, now()).unwrap();
+    node.submit_all(&branch.blocks[..10]);
+    node.submit_all(&branch.blocks[20..]);
+    node.crash();
+    assert_eq!(node.tip().1, 10);
+    node.chain().accept_headers(&headers, now()).unwrap();
+    node.submit_all(&branch.blocks[10..]);
+    assert_eq!(node.tip().0, branch.tip);
+}
+
+#[test]
+fn readers_outlive_the_engine() {
+    let branch = busy_chain();
+    let mut node = Node::new();
+    node.submit_all(&branch.blocks[..110]);
+    let reader = node.chain().reader();
+    let (old, tip) = (node.chain.take().unwrap(), reader.tip());
+    // As after a panic: the old engine is gone, its memory with it; the store and the readers stay.
+    let store = old.store_for_tests();
+    drop(old);
+    let config = ChainConfig::new(Arc::new(Params::regtest()));
+    let again = Chainstate::reopen(&reader, config, store, Arc::new(ConsensusLib)).unwrap();
+    node.chain = Some(again);
+    assert_eq!(reader.tip(), tip);
+    node.submit_all(&branch.blocks[110..]);
+    assert_eq!(reader.tip().hash, branch.tip);
+}
+
+#[test]
+fn a_verdict_of_invalidity_ends_with_the_process() {
+    let (mut node, mut branch) = (Node::new(), Branch::genesis(1));
+    branch.mine_empty(101);
+    node.submit_all(&branch.blocks);
+    let bad = branch.block(vec![], SUBSIDY + Amount::ONE_SAT);
+    assert_eq!(reason(node.submit(&bad)), "bad-cb-amount");
+    node.chain().flush().unwrap();
+    node.crash();
+    assert_eq!(node.tip().0, branch.tip);
+    // It was looked at again when the chain was opened.
+    assert_eq!(reason(node.submit(&bad)), "duplicate-invalid");
+}
