@@ -19,6 +19,7 @@ mod blocks;
 mod divergences;
 mod engines;
 mod script_tests;
+mod shadow;
 mod sighash;
 mod signing;
 mod taproot_assets;
