@@ -8,7 +8,7 @@ use adit_domain::units::{Clock, Entropy};
 use tokio::sync::broadcast::error::RecvError;
 
 use super::config::NodeConfig;
-use super::start::{StartError, Started, start};
+use super::start::{Durable, StartError, Started, start};
 use crate::clock::{SystemClock, SystemEntropy};
 use crate::events::{EventBus, EventKind};
 use crate::house::Shared;
@@ -19,6 +19,8 @@ use crate::supervision::{ExitReason, Supervisor};
 const DRAIN_WITHIN: Duration = Duration::from_secs(2);
 /// How long the threads may take to end once their actors have.
 const THREADS_WITHIN: Duration = Duration::from_secs(5);
+/// How often it is looked whether they have.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// Where a node is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +44,7 @@ pub struct Node {
     addresses: Addresses,
     drained: Drained,
     arbiters: Vec<Arbiter>,
+    durable: Durable,
 }
 
 impl Node {
@@ -59,10 +62,10 @@ impl Node {
     ) -> Result<Node, StartError> {
         let supervisor = Supervisor::new(Arc::clone(&clock));
         let (shared, events) = (Shared { clock, entropy, supervisor }, EventBus::default());
-        let Started { addresses, drained, arbiters } = start(&shared, &events, config)?;
+        let Started { addresses, drained, arbiters, durable } = start(&shared, &events, config)?;
         actix::spawn(shared.supervisor.clone().watch_heartbeats());
         actix::spawn(tell_restarts(shared.clone(), events.clone()));
-        Ok(Node { shared, events, addresses, drained, arbiters })
+        Ok(Node { shared, events, addresses, drained, arbiters, durable })
     }
 
     /// Where it is reached.
@@ -92,6 +95,7 @@ impl Node {
         let fault = self.shared.supervisor.stop_all().await;
         self.drained.wait(DRAIN_WITHIN).await;
         join(self.arbiters).await;
+        close(self.durable).await;
         fault.unwrap_or(reason)
     }
 }
@@ -109,6 +113,18 @@ async fn join(arbiters: Vec<Arbiter>) {
     });
     if tokio::time::timeout(THREADS_WITHIN, joined).await.is_err() {
         tracing::warn!("a thread did not end in time");
+    }
+}
+
+/// Closes the databases once the last thread has let go of them.
+async fn close(durable: Durable) {
+    let let_go = async {
+        while !durable.is_let_go() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    if tokio::time::timeout(THREADS_WITHIN, let_go).await.is_err() {
+        tracing::warn!("a database is still in use: it is closed by the end of the process");
     }
 }
 

@@ -1,4 +1,5 @@
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use actix::Arbiter;
@@ -7,7 +8,7 @@ use adit_domain::consensus::Params;
 use adit_domain::payout::PplnsWindow;
 use adit_domain::script::ScriptVerifier;
 use adit_domain::stratum::{SessionConfig, VERSION_MASK, VardiffConfig};
-use adit_store::{DataDir, FileLease, MachineDisk, StoreFault};
+use adit_store::{DataDir, FileLease, MachineDisk, Store, StoreFault};
 use thiserror::Error;
 
 use super::config::{NodeConfig, PoolSettings};
@@ -59,12 +60,29 @@ pub(super) struct Started {
     pub(super) addresses: Addresses,
     pub(super) drained: Drained,
     pub(super) arbiters: Vec<Arbiter>,
+    pub(super) durable: Durable,
+}
+
+/// What is durable, held to the end, so that it is closed before the process says that it has ended.
+pub(super) struct Durable {
+    store: Arc<Store>,
+    books: Option<OpenBooks>,
+}
+
+impl Durable {
+    /// Whether nobody else holds any of it any more.
+    pub(super) fn is_let_go(&self) -> bool {
+        let books = self.books.as_ref();
+        Arc::strong_count(&self.store) == 1
+            && books.is_none_or(|b| Arc::strong_count(&b.log) == 1 && Arc::strong_count(&b.ledger) == 1)
+    }
 }
 
 /// The pool's part of a node.
 struct Pool {
     links: PoolLinks,
-    listen: std::net::SocketAddr,
+    listen: SocketAddr,
+    books: OpenBooks,
 }
 
 /// Starts the roles one after the other; each is given those that it stands on.
@@ -93,7 +111,8 @@ pub(super) fn start(shared: &Shared, events: &EventBus, config: NodeConfig) -> R
     chain.listeners.add("mempool", mempool.addr.clone().recipient());
     chain.listeners.add("utxo", utxo.clone().recipient());
     mempool.listeners.add(peers.addr.clone().recipient());
-    let (stratum, links) = pool.map(|pool| (pool.listen, pool.links)).unzip();
+    let (stratum, links) = pool.as_ref().map(|pool| (pool.listen, pool.links.clone())).unzip();
+    let durable = Durable { store: Arc::clone(&store.store), books: pool.map(|pool| pool.books) };
     let links = RpcLinks {
         chain: Arc::new(chain.reader.clone()),
         submit_block: chain.addr.clone().recipient(),
@@ -110,7 +129,7 @@ pub(super) fn start(shared: &Shared, events: &EventBus, config: NodeConfig) -> R
     let drained = starting.rpc(&rpc_arbiter, sockets, links, &addresses, &chain);
     arbiters.extend([store.arbiter, chain.arbiter, utxo_arbiter, mempool.arbiter, rpc_arbiter]);
     arbiters.extend(peers.arbiters);
-    Ok(Started { addresses, drained, arbiters })
+    Ok(Started { addresses, drained, arbiters, durable })
 }
 
 /// What every role is started with.
@@ -193,7 +212,7 @@ impl Starting<'_> {
         chain.listeners.add("template", template.addr.clone().recipient());
         mempool.listeners.add(template.addr.clone().recipient());
         let books = payout::open(dir).map_err(StartError::Books)?;
-        let payout = self.payout(settings, chain, books)?;
+        let payout = self.payout(settings, chain, books.clone())?;
         chain.listeners.add("payout", payout.addr.clone().recipient());
         let sink = NodeSink::new(
             chain.addr.clone().recipient(),
@@ -222,7 +241,7 @@ impl Starting<'_> {
         };
         arbiters.extend([template.arbiter, payout.arbiter]);
         arbiters.extend(stratum.arbiters);
-        Ok(Pool { links, listen: stratum.local })
+        Ok(Pool { links, listen: stratum.local, books })
     }
 
     fn payout(

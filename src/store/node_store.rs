@@ -8,9 +8,10 @@ use crate::flat::{BlockFiles, FileEnd, UndoFiles};
 
 /// Everything durable of one network's chain, opened once and shared.
 pub struct Store {
-    dir: DataDir,
     db: ChainDb,
     disk: Arc<dyn Disk>,
+    /// Dropped last: it holds the lock, which must outlive the database.
+    dir: DataDir,
 }
 
 impl Store {
