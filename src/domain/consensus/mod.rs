@@ -43,4 +43,4 @@ pub use view::{HeaderView, MEDIAN_TIME_SPAN, Refused, UtxoView, ViewFault, media
 pub use witness::{commitment_hash, witness_commitment, witness_commitment_index};
 
 #[cfg(test)]
-pub(crate) mod testing;
+pub(crate) mod fixtures;

@@ -3,7 +3,7 @@ use bitcoin::hashes::Hash;
 use bitcoin::{Block, CompactTarget, OutPoint, ScriptBuf, Sequence, TxMerkleNode, Txid, Witness};
 
 use super::{BlockContext, BlockError, check_block, check_block_body, contextual_check_block};
-use crate::consensus::testing::{Chain, block, coinbase, committed, mined, outpoint, parsed, solved, spend};
+use crate::consensus::fixtures::{Chain, block, coinbase, committed, mined, outpoint, parsed, solved, spend};
 use crate::consensus::{HeaderError, HeaderView, Params, Refused, TxError};
 use crate::script::ScriptError;
 use crate::units::Height;
@@ -199,7 +199,7 @@ fn d09_the_weight_is_bounded_witnesses_and_header_included() {
 #[test]
 fn a_chain_that_cannot_be_read_is_our_fault() {
     let params = Params::regtest();
-    let nothing = crate::consensus::testing::Made(30, |_| None);
+    let nothing = crate::consensus::fixtures::Made(30, |_| None);
     let context = BlockContext { params: &params, parent: &nothing };
     let block = parsed(block(&Chain::of(&params, 30), vec![spend(&[OutPoint::null()], &[])]));
     assert!(matches!(contextual_check_block(&block, &context), Err(Refused::Fault(_))));

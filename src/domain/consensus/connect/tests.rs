@@ -1,7 +1,7 @@
 use bitcoin::{Amount, Block, BlockHash, OutPoint, ScriptBuf, Sequence, Transaction};
 
 use super::{ConnectError, Connected, connect_block, script_flags_for};
-use crate::consensus::testing::{Chain, Coins, Made, block, coin, header, outpoint, parsed, spend};
+use crate::consensus::fixtures::{Chain, Coins, Made, block, coin, header, outpoint, parsed, spend};
 use crate::consensus::{BlockContext, BlockError, Coin, HeaderView, Params, Refused, TxError};
 use crate::script::ScriptFlags;
 use crate::units::Height;

@@ -3,7 +3,7 @@ use bitcoin::hashes::Hash;
 use bitcoin::{BlockHash, CompactTarget};
 
 use super::{HeaderContext, HeaderError, check_header, check_proof_of_work, next_bits, next_time_min};
-use crate::consensus::testing::{Chain, Made, header};
+use crate::consensus::fixtures::{Chain, Made, header};
 use crate::consensus::{HeaderView, Params, Refused};
 use crate::units::{Height, UnixMillis};
 

@@ -2,7 +2,7 @@ use bitcoin::Block;
 use bitcoin::consensus::encode::deserialize_hex;
 
 use super::{check_signet_solution, cut_solution};
-use crate::consensus::testing::{parsed, solved};
+use crate::consensus::fixtures::{parsed, solved};
 use crate::consensus::{BlockError, Params};
 use crate::script::Interpreter;
 

@@ -6,7 +6,7 @@ use super::{
     TxError, check_transaction, check_tx_inputs, is_final_tx, legacy_sigops, output_value,
     sequence_locks_met, sigop_cost,
 };
-use crate::consensus::testing::{Chain, Made, coin, header, outpoint, output, spend};
+use crate::consensus::fixtures::{Chain, Made, coin, header, outpoint, output, spend};
 use crate::consensus::{Coin, Params};
 use crate::script::ScriptFlags;
 use crate::units::Height;

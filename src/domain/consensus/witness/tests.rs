@@ -1,7 +1,7 @@
 use bitcoin::{Amount, Block, ScriptBuf, TxOut, Witness};
 
 use super::{witness_commitment, witness_commitment_index};
-use crate::consensus::testing::{Chain, block, committed, outpoint, parsed, solved, spend};
+use crate::consensus::fixtures::{Chain, block, committed, outpoint, parsed, solved, spend};
 use crate::consensus::{BlockContext, BlockError, HeaderView, Params, Refused, contextual_check_block};
 use crate::units::Height;
 
