@@ -8,6 +8,7 @@ mod show;
 mod table;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -21,6 +22,8 @@ use tonic::{Code, Request, Status};
 
 use connect::Node;
 use show::View;
+pub(crate) use table::{btc, hashrate};
+pub(crate) use watch::{Glance, Watch};
 
 /// The node answered that it will not, or that something is wrong with what was asked.
 pub(crate) const EXIT_REFUSED: u8 = 1;

@@ -115,7 +115,7 @@ fn open(settings: &Settings) -> Result<Chainstate, Failed> {
 }
 
 fn style() -> ProgressStyle {
-    let template = "{msg} [{wide_bar}] {pos}/{len}  {per_sec}  {eta} left";
+    let template = "{msg} [{wide_bar}] {pos}/{len}  {eta} left";
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("=> ")

@@ -21,7 +21,6 @@ pub(crate) enum To {
     /// To stderr.
     Stderr,
     /// To a file, where stderr is a screen that shows something else.
-    #[allow(dead_code, reason = "the demo comes next")]
     File(File),
 }
 

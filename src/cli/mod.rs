@@ -3,14 +3,14 @@
 //! Owns: what is typed, what is printed, exit codes, configuration, logging. Must not know: a rule.
 
 mod ctl;
-#[allow(dead_code, reason = "the commands that end so come next")]
+mod demo;
 mod exit;
+mod host;
 mod import;
 mod logging;
 mod mine;
 mod miner;
 mod run;
-#[allow(dead_code, reason = "the node that is told comes next")]
 mod settings;
 mod signals;
 
@@ -32,6 +32,7 @@ pub(crate) struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  adit demo                             the whole thing on this machine, with a miner
   adit run --network signet --connect 127.0.0.1:38333
                                         a node that follows another one
   adit ctl info                         how is it?
@@ -41,6 +42,8 @@ The configuration's keys, their units and defaults stand in config/default.toml;
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run a regtest node, the pool and a CPU miner on this machine, and watch them.
+    Demo(demo::DemoArgs),
     /// Run the node, and the pool where pool.address is set.
     Run(run::RunArgs),
     /// Mine with this machine's processor.
@@ -55,6 +58,7 @@ impl Cli {
     /// Does what was asked.
     pub(crate) fn run(self) -> ExitCode {
         match self.command {
+            Command::Demo(args) => demo::run(&args).into(),
             Command::Run(args) => run::run(&args).into(),
             Command::Mine(args) => mine::run(&args).into(),
             Command::Import(args) => import::run(&args).into(),

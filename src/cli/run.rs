@@ -1,8 +1,11 @@
 use std::path::PathBuf;
 
+use adit_actors::root::Addresses;
 use clap::Args;
 
 use super::exit::Exit;
+use super::host::{Host, HostError};
+use super::logging;
 use super::settings::{Given, Settings, SettingsError};
 
 /// Arguments of `adit run`.
@@ -18,7 +21,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "HOST:PORT")]
     connect: Vec<String>,
     /// Only read the configuration and print what it comes to.
-    #[arg(long, required = true)]
+    #[arg(long)]
     check: bool,
 }
 
@@ -82,19 +85,44 @@ impl RunArgs {
 
 /// Runs the node until it is told to stop.
 pub(crate) fn run(args: &RunArgs) -> Exit {
-    match read(args) {
-        Ok((_, lines)) => {
-            for line in lines {
-                println!("{line}");
-            }
+    let given = match args.settings.given(args.flags()) {
+        Ok(given) => given,
+        Err(error) => return Exit::Config.because(error),
+    };
+    let shown = Settings::read(&given).and_then(|settings| Ok((settings, Settings::explain(&given)?)));
+    match shown {
+        Err(error) => Exit::Config.because(error),
+        Ok((_, lines)) if args.check => {
+            lines.iter().for_each(|line| println!("{line}"));
             Exit::Done
         }
-        Err(error) => Exit::Config.because(error),
+        Ok((settings, _)) => node(settings).unwrap_or_else(|error| error.exit().because(&error)),
     }
 }
 
-/// The settings, and what they come to for people.
-fn read(args: &RunArgs) -> Result<(Settings, Vec<String>), SettingsError> {
-    let given = args.settings.given(args.flags())?;
-    Ok((Settings::read(&given)?, Settings::explain(&given)?))
+fn node(settings: Settings) -> Result<Exit, HostError> {
+    let network = settings.network;
+    let set_level = logging::start(&settings.log_level, logging::To::Stderr).map_err(HostError::Logging)?;
+    let host = Host::start(settings, set_level)?;
+    for line in listening(host.addresses()) {
+        println!("{line}");
+    }
+    println!("ready on {network}; Ctrl-C ends it");
+    Ok(host.wait())
+}
+
+/// A line for each address.
+fn listening(addresses: &Addresses) -> Vec<String> {
+    let at = |whom: &str, address: Option<std::net::SocketAddr>| match address {
+        Some(address) => format!("listening for {whom} at {address}"),
+        None => format!("not listening for {whom}"),
+    };
+    let mut lines = vec![
+        format!("everything is kept in {}", addresses.folder.display()),
+        format!("control socket {}", addresses.socket.display()),
+        at("nodes", addresses.p2p),
+        at("miners", addresses.stratum),
+    ];
+    lines.extend(addresses.rpc.map(|rpc| format!("control over TCP at {rpc}")));
+    lines
 }

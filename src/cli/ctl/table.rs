@@ -62,14 +62,14 @@ pub(super) fn pairs(rows: &[(&str, String)]) -> String {
 }
 
 /// Satoshis as bitcoin with eight decimals.
-pub(super) fn btc(sat: i64) -> String {
+pub(crate) fn btc(sat: i64) -> String {
     let sign = if sat < 0 { "-" } else { "" };
     let sat = sat.unsigned_abs();
     format!("{sign}{}.{:08}", sat / 100_000_000, sat % 100_000_000)
 }
 
 /// Hashes a second with a prefix and two decimals, rounded down.
-pub(super) fn hashrate(per_second: u64) -> String {
+pub(crate) fn hashrate(per_second: u64) -> String {
     const UNITS: [(u64, &str); 6] = [
         (1_000_000_000_000_000_000, "EH/s"),
         (1_000_000_000_000_000, "PH/s"),

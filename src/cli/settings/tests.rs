@@ -36,6 +36,13 @@ fn every_network_has_sound_defaults() {
 }
 
 #[test]
+fn the_defaults_are_those_of_the_parts() {
+    let settings = Settings::read(&given("", &[], &[("datadir", "/d")])).unwrap();
+    assert_eq!(usize::try_from(settings.chain.cache_mib).unwrap(), adit_chainstate::CACHE_MIB_DEFAULT);
+    assert_eq!(settings.intensity, adit_actors::supervision::Intensity::default());
+}
+
+#[test]
 fn regtest_pays_to_anyone_by_default() {
     let anyone = ScriptBuf::builder().push_opcode(opcodes::OP_TRUE).into_script();
     let address = Address::p2wsh(&anyone, BitcoinNetwork::Regtest);

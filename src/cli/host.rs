@@ -1,0 +1,182 @@
+//! A node inside this process: its threads, its end, and the exit code that its end comes to.
+//!
+//! Owns: the thread that the node's root runs on. Must not know: what the node does.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::thread::JoinHandle;
+
+use adit_actors::root::{Addresses, Node, NodeConfig, SetLogLevel, StartError, install_panic_hook};
+use adit_actors::store::OpenError;
+use adit_actors::supervision::{ExitReason, Supervisor};
+use adit_store::DataDirError;
+use thiserror::Error;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+
+use super::exit::Exit;
+use super::settings::Settings;
+use super::signals;
+
+/// Why there is no node.
+#[derive(Debug, Error)]
+pub(crate) enum HostError {
+    /// It did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A port is taken.
+    #[error("{key} = {listen}: {source}; --set {key}=ADDRESS:PORT chooses another")]
+    Listen {
+        /// The key that names it.
+        key: &'static str,
+        /// What it names.
+        listen: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system gives no threads, or no signals.
+    #[error("threads: {0}")]
+    Threads(io::Error),
+    /// Nothing can be logged.
+    #[error("logging: {0}")]
+    Logging(String),
+    /// The log's file cannot be made.
+    #[error("{path}: {source}")]
+    Log {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The root's thread ended before it said anything.
+    #[error("the node ended before it started; the log says why")]
+    Vanished,
+}
+
+impl HostError {
+    /// The exit code.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            HostError::Start(StartError::Store(OpenError::DataDir(DataDirError::Io { .. })))
+            | HostError::Start(StartError::Store(OpenError::Store(_)))
+            | HostError::Start(StartError::Chain(_) | StartError::Books(_) | StartError::Lease(_))
+            | HostError::Log { .. } => Exit::Io,
+            HostError::Vanished => Exit::Node(70),
+            HostError::Start(_)
+            | HostError::Listen { .. }
+            | HostError::Threads(_)
+            | HostError::Logging(_) => Exit::Unavailable,
+        }
+    }
+}
+
+/// A running node.
+pub(crate) struct Host {
+    addresses: Addresses,
+    supervisor: Supervisor,
+    root: JoinHandle<Option<ExitReason>>,
+    runtime: Runtime,
+}
+
+type Told = Result<(Addresses, Supervisor), StartError>;
+
+impl Host {
+    /// Starts a node; Ctrl-C and SIGTERM end it in order from now on.
+    pub(crate) fn start(settings: Settings, set_log_level: SetLogLevel) -> Result<Host, HostError> {
+        install_panic_hook();
+        let config = settings.into_node(set_log_level);
+        let listens = (config.peer.listen, config.pool.as_ref().map(|pool| pool.listen));
+        let (tell, told) = oneshot::channel();
+        let root = std::thread::Builder::new()
+            .name("root".to_owned())
+            .spawn(move || run(config, tell))
+            .map_err(HostError::Threads)?;
+        let (addresses, supervisor) = match told.blocking_recv() {
+            Ok(started) => started.map_err(|error| named(error, listens))?,
+            Err(_) => return Err(HostError::Vanished),
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let host = Host { addresses, supervisor, root, runtime: runtime.map_err(HostError::Threads)? };
+        let supervisor = host.supervisor.clone();
+        signals::on_first(move || supervisor.end(ExitReason::Requested)).map_err(HostError::Threads)?;
+        Ok(host)
+    }
+
+    /// Where it is reached.
+    pub(crate) fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// Runs work beside the node until it is done.
+    pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    /// Comes back when the node has a reason to end.
+    pub(crate) async fn ended(&self) {
+        self.supervisor.exit_reason().await;
+    }
+
+    /// Asks for an orderly end.
+    pub(crate) fn ask_to_stop(&self) {
+        self.supervisor.end(ExitReason::Requested);
+    }
+
+    /// Waits until the node has ended, and says why if nobody asked it to.
+    pub(crate) fn wait(self) -> Exit {
+        match self.root.join() {
+            Ok(Some(ExitReason::Requested)) => Exit::Done,
+            Ok(Some(reason)) => Exit::Node(reason.exit_code()).because(ended_text(&reason)),
+            Ok(None) | Err(_) => Exit::Node(70).because("the root's thread panicked; the log says where"),
+        }
+    }
+}
+
+/// The root's thread: tells whether the node started, then lives as long as it.
+fn run(config: NodeConfig, tell: oneshot::Sender<Told>) -> Option<ExitReason> {
+    actix::System::new().block_on(async move {
+        match Node::start(config).await {
+            Ok(node) => {
+                // Nobody hears it only where the starter has died, and then the process ends.
+                let _ = tell.send(Ok((node.addresses().clone(), node.supervisor().clone())));
+                Some(node.wait().await)
+            }
+            Err(error) => {
+                let _ = tell.send(Err(error));
+                None
+            }
+        }
+    })
+}
+
+/// A port that is taken, with the key that chooses another.
+fn named(error: StartError, (p2p, stratum): (Option<SocketAddr>, Option<SocketAddr>)) -> HostError {
+    match (error, p2p, stratum) {
+        (StartError::Peers(source), Some(listen), _) => {
+            HostError::Listen { key: "p2p.listen", listen, source }
+        }
+        (StartError::Stratum(source), _, Some(listen)) => {
+            HostError::Listen { key: "stratum.listen", listen, source }
+        }
+        (error, ..) => HostError::Start(error),
+    }
+}
+
+fn ended_text(reason: &ExitReason) -> String {
+    match reason {
+        ExitReason::Requested => "it was asked to end".to_owned(),
+        ExitReason::Escalated { child, panic } => {
+            format!(
+                "actor {child} panicked more often than supervision.restarts_max allows, at last with: {panic}"
+            )
+        }
+        ExitReason::Silent { child } => format!("actor {child} no longer answers"),
+        ExitReason::Fault { child, fault } => format!("actor {child} met a fault: {fault}"),
+    }
+}
+
+#[cfg(test)]
+#[path = "host/tests.rs"]
+mod tests;
