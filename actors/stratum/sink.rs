@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Recipient;
+use adit_chainstate::SubmitError;
 use adit_domain::template::BlockSink;
 use adit_domain::units::{Clock, Height};
 use adit_domain::wire::ParsedBlock;
@@ -13,6 +14,8 @@ use crate::messages::peer::RelayBlock;
 
 /// Tries to hand a block over whose reply was lost to a panic: a second in all, in which the chain is built again.
 const TRIES_MAX: u32 = 20;
+/// Faults of the chain over one block: a block that makes the engine panic each time must not end the process by itself.
+const FAULTS_MAX: u32 = 3;
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -51,12 +54,21 @@ impl BlockSink for NodeSink {
 }
 
 async fn connect(chain: Recipient<SubmitBlock>, block: Arc<ParsedBlock>) {
-    let hash = block.hash();
+    let (hash, mut faults) = (block.hash(), 0u32);
     for _ in 0..TRIES_MAX {
         match chain.send(SubmitBlock { block: Arc::clone(&block) }).await {
             Ok(Ok(accepted)) => {
                 let in_best_chain = accepted.tip.hash == hash;
                 return tracing::info!(%hash, in_best_chain, duplicate = accepted.duplicate, "block found");
+            }
+            // The engine was built again over it, or is about to end the process: the block is as good as before.
+            Ok(Err(SubmitError::Fault(fault))) => {
+                tracing::warn!(%hash, %fault, "a found block waits for the chain");
+                faults = faults.saturating_add(1);
+                if faults == FAULTS_MAX {
+                    break;
+                }
+                tokio::time::sleep(PAUSE).await;
             }
             Ok(Err(error)) => return tracing::error!(%hash, %error, "a found block was refused"),
             Err(_) => tokio::time::sleep(PAUSE).await,
@@ -82,3 +94,7 @@ fn height_of(block: &ParsedBlock) -> Option<Height> {
     let height = head.bip34_block_height().ok()?;
     u32::try_from(height).ok().map(Height::new)
 }
+
+#[cfg(test)]
+#[path = "sink/tests.rs"]
+mod tests;
