@@ -1,1 +1,336 @@
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
 
+use actix::{Actor, Addr, Context, Handler};
+use adit_chainstate::{ChainConfig, ConsensusLib};
+use adit_domain::consensus::Params;
+use adit_domain::mempool::MempoolConfig as PoolConfig;
+use adit_domain::peer::{Locator, Message as P2p, Version};
+use adit_domain::wire::ParsedBlock;
+use bitcoin::hashes::Hash;
+use bitcoin::{BlockHash, Network};
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+use super::*;
+use crate::chain::{self, Chain, ChainDeps, ChainSetup};
+use crate::clock::{SystemClock, SystemEntropy};
+use crate::mempool::{self, Mempool, MempoolConfig, MempoolDeps};
+use crate::messages::chain::TipChanged;
+use crate::messages::peer::{GetPeers, RelayBlock};
+use crate::store::{self, OpenStore, StoreConfig};
+use crate::supervision::Supervisor;
+
+mod bitcoin_core;
+mod mining;
+
+use mining::{grown, mine};
+
+/// A node without a pool, on regtest.
+struct TestNode {
+    chain: Chain,
+    mempool: Mempool,
+    peers: Peers,
+    supervisor: Supervisor,
+    tips: watch::Receiver<BlockHash>,
+    _store: OpenStore,
+    _dir: TempDir,
+}
+
+/// Hears of each tip.
+struct Ear(watch::Sender<BlockHash>);
+impl Actor for Ear {
+    type Context = Context<Self>;
+}
+impl Handler<TipChanged> for Ear {
+    type Result = ();
+    fn handle(&mut self, msg: TipChanged, _: &mut Context<Self>) {
+        self.0.send_replace(msg.tip.hash);
+    }
+}
+
+impl TestNode {
+    fn start(connect: &[String]) -> TestNode {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SystemClock);
+        let supervisor = Supervisor::new(clock.clone());
+        let shared = Shared { clock, entropy: Arc::new(SystemEntropy), supervisor: supervisor.clone() };
+        let (params, intensity) = (Arc::new(Params::of(Network::Regtest)), Intensity::default());
+        let opened = StoreConfig { base: dir.path().into(), network: "regtest".to_owned(), intensity };
+        let store = store::start(&shared, opened).unwrap();
+        let deps = ChainDeps { store: Arc::clone(&store.store), verifier: Arc::new(ConsensusLib) };
+        let setup = ChainSetup { chain: ChainConfig::new(Arc::clone(&params)), intensity };
+        let chain = chain::start(&shared, deps, setup).unwrap();
+        let deps = MempoolDeps { chain: Arc::new(chain.reader.clone()), verifier: Arc::new(ConsensusLib) };
+        let pool = PoolConfig { bytes_max: 10_000_000, min_fee_sat_per_kvb: 100 };
+        let mempool = mempool::start(&shared, deps, MempoolConfig { pool, file: None, intensity });
+        let deps = PeerDeps {
+            chain: Arc::new(chain.reader.clone()),
+            headers: chain.addr.clone().recipient(),
+            blocks: chain.addr.clone().recipient(),
+            txs: mempool.addr.clone().recipient(),
+            mempool: mempool.reader.clone(),
+        };
+        let config = PeerConfig {
+            magic: params.magic,
+            listen: Some("127.0.0.1:0".parse().unwrap()),
+            connect: connect.to_vec(),
+            inbound_max: 4,
+            user_agent: "/Adit:test/".to_owned(),
+            intensity,
+        };
+        let peers = start(&shared, deps, config).unwrap();
+        let (sender, tips) = watch::channel(chain.reader.tip().hash);
+        let ear: Addr<Ear> = Ear(sender).start();
+        chain.listeners.add("peer", peers.addr.clone().recipient());
+        chain.listeners.add("mempool", mempool.addr.clone().recipient());
+        chain.listeners.add("test", ear.recipient());
+        mempool.listeners.add(peers.addr.clone().recipient());
+        TestNode { chain, mempool, peers, supervisor, tips, _store: store, _dir: dir }
+    }
+
+    fn listens(&self) -> String {
+        self.peers.local.unwrap().to_string()
+    }
+
+    fn height(&self) -> u32 {
+        self.chain.reader.tip().height.to_u32()
+    }
+
+    fn tip(&self) -> BlockHash {
+        self.chain.reader.tip().hash
+    }
+
+    /// Waits for as long as it takes; a test that waits in vain is ended from outside.
+    async fn reaches(&mut self, tip: BlockHash) {
+        let reader = self.chain.reader.clone();
+        self.tips.wait_for(|_| reader.tip().hash == tip).await.unwrap();
+    }
+
+    async fn takes(&self, block: &Arc<ParsedBlock>) {
+        self.chain.addr.send(SubmitBlock { block: Arc::clone(block) }).await.unwrap().unwrap();
+    }
+
+    async fn peers(&self, count: usize) -> Vec<adit_domain::peer::PeerInfo> {
+        loop {
+            let peers = self.peers.addr.send(GetPeers).await.unwrap();
+            if peers.iter().filter(|p| !p.user_agent.is_empty()).count() == count {
+                return peers;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+#[actix::test]
+async fn a_node_synchronises_follows_and_is_followed() {
+    let server = TestNode::start(&[]);
+    let trunk = grown(&server, 300).await;
+    let mut client = TestNode::start(&[server.listens()]);
+    client.reaches(server.tip()).await;
+    assert_eq!(client.height(), 300);
+    let shown = client.peers(1).await;
+    assert_eq!((shown[0].inbound, shown[0].height.to_u32()), (false, 300));
+    assert!(shown[0].bytes_received > 300 * 200 && shown[0].bytes_sent > 0);
+    // A new block at the server is announced and fetched.
+    let next = mine(&trunk[299], 1);
+    server.takes(&next).await;
+    client.reaches(next.hash()).await;
+    // One that the client finds goes to whom it has connected to before its own chain has it.
+    let found = mine(&next, 2);
+    let mut server = server;
+    client.peers.addr.send(RelayBlock { block: Arc::clone(&found) }).await.unwrap();
+    server.reaches(found.hash()).await;
+    // And one that the server finds is fetched from it before its own chain has it.
+    client.takes(&found).await;
+    let theirs = mine(&found, 3);
+    server.peers.addr.send(RelayBlock { block: Arc::clone(&theirs) }).await.unwrap();
+    client.reaches(theirs.hash()).await;
+}
+
+#[actix::test]
+async fn a_longer_branch_is_followed() {
+    let server = TestNode::start(&[]);
+    let trunk = grown(&server, 20).await;
+    let mut client = TestNode::start(&[server.listens()]);
+    client.reaches(server.tip()).await;
+    // Ten blocks are replaced by eleven others.
+    let mut branch = mine(&trunk[9], 77);
+    server.takes(&branch).await;
+    for _ in 0..10 {
+        branch = mine(&branch, 77);
+        server.takes(&branch).await;
+    }
+    assert_eq!(server.height(), 21);
+    client.reaches(branch.hash()).await;
+}
+
+#[actix::test]
+async fn a_panic_costs_a_connection_and_no_more() {
+    let server = TestNode::start(&[]);
+    let trunk = grown(&server, 5).await;
+    let mut client = TestNode::start(&[server.listens()]);
+    client.reaches(server.tip()).await;
+    let mut last = Arc::clone(&trunk[4]);
+    for n in 0..3 {
+        client.peers(1).await;
+        assert_eq!(client.supervisor.crash("peer").unwrap(), ["peer-1"]);
+        last = mine(&last, n);
+        server.takes(&last).await;
+        client.reaches(last.hash()).await;
+    }
+    // The manager's panic costs not even a connection.
+    let before = client.peers(1).await;
+    assert_eq!(client.supervisor.restart("peer").unwrap(), ["peer-1"]);
+    client.peers(1).await;
+    let actors = client.supervisor.actors();
+    let restarts = actors.iter().find(|a| a.name == "peer-1").map(|a| a.restarts);
+    assert_eq!((restarts, before[0].id), (Some(3), 1));
+}
+
+/// A peer that is played by hand.
+struct Played(TcpStream, adit_domain::peer::FrameDecoder);
+
+impl Played {
+    fn connect(node: &TestNode) -> Played {
+        let stream = TcpStream::connect(node.listens()).unwrap();
+        Played(stream, adit_domain::peer::FrameDecoder::new(bitcoin::p2p::Magic::REGTEST))
+    }
+
+    fn says(&mut self, message: &P2p) {
+        self.0.write_all(&message.encode(bitcoin::p2p::Magic::REGTEST).unwrap()).unwrap();
+    }
+
+    fn hears(&mut self) -> Option<P2p> {
+        loop {
+            // A byte at a time: nothing is lost between two frames.
+            let mut byte = [0];
+            if self.0.read(&mut byte).unwrap_or(0) == 0 {
+                return None;
+            }
+            if let Some(frame) = self.1.feed(&mut byte.as_slice()).unwrap() {
+                return Some(P2p::decode(&frame).unwrap());
+            }
+        }
+    }
+
+    fn shakes_hands(mut self) -> Played {
+        self.says(&P2p::Version(Version {
+            protocol: 70_016,
+            services: 0,
+            time: 0,
+            nonce: 1,
+            user_agent: "/played/".to_owned(),
+            height: 0,
+            relay: true,
+        }));
+        self.says(&P2p::Verack);
+        while !matches!(self.hears().unwrap(), P2p::Ping(_)) {}
+        self
+    }
+}
+
+/// Plays a peer beside the node, whose actors live on threads of their own.
+async fn played<R: Send + 'static>(play: impl FnOnce() -> R + Send + 'static) -> R {
+    tokio::task::spawn_blocking(play).await.unwrap()
+}
+
+#[actix::test]
+async fn who_breaks_the_protocol_is_dropped_and_nobody_else() {
+    let node = TestNode::start(&[]);
+    let trunk = grown(&node, 3).await;
+    let honest = Played::connect(&node);
+    let honest = played(move || honest.shakes_hands()).await;
+    let header = mine(&mine(&mining::genesis(), 1), 1);
+    let gap = P2p::Headers(vec![*header.header(), *header.header()]);
+    let oversized = [&[0xfa, 0xbf, 0xb5, 0xda][..], b"block\0\0\0\0\0\0\0", &[0xff; 4], &[0; 4]].concat();
+    let mut invalid = mine(&trunk[2], 5).to_block();
+    invalid.txdata[0].output[0].value = bitcoin::Amount::MAX_MONEY;
+    let invalid = mining::seal(invalid);
+    let offences: Vec<Vec<u8>> = vec![
+        gap.encode(bitcoin::p2p::Magic::REGTEST).unwrap(),
+        oversized,
+        b"GET / HTTP/1.1\r\n".to_vec(),
+        P2p::WtxidRelay.encode(bitcoin::p2p::Magic::REGTEST).unwrap(),
+        encode_frame(b"inv", &[0xff; 9]),
+        P2p::Block(Arc::clone(&invalid)).encode(bitcoin::p2p::Magic::REGTEST).unwrap(),
+    ];
+    for offence in offences {
+        let peer = Played::connect(&node);
+        played(move || {
+            let mut peer = peer.shakes_hands();
+            peer.0.write_all(&offence).unwrap();
+            while peer.hears().is_some() {}
+        })
+        .await;
+    }
+    let mut honest = honest;
+    played(move || {
+        honest.says(&P2p::Ping(7));
+        while honest.hears().unwrap() != P2p::Pong(7) {}
+    })
+    .await;
+}
+
+fn encode_frame(command: &[u8], payload: &[u8]) -> Vec<u8> {
+    let command = adit_domain::peer::Command::new(std::str::from_utf8(command).unwrap());
+    adit_domain::peer::encode_frame(bitcoin::p2p::Magic::REGTEST, command, payload)
+}
+
+#[actix::test]
+async fn blocks_and_headers_are_served_with_and_without_witnesses() {
+    let node = TestNode::start(&[]);
+    let trunk = grown(&node, 3).await;
+    let peer = Played::connect(&node);
+    let last = trunk[2].hash();
+    let (headers, whole, bare, missing) = played(move || {
+        let mut peer = peer.shakes_hands();
+        let mut ask = |message: P2p| {
+            peer.says(&message);
+            peer.hears().unwrap()
+        };
+        let headers = ask(P2p::GetHeaders(Locator::from_hashes(vec![])));
+        use bitcoin::p2p::message_blockdata::Inventory;
+        let whole = ask(P2p::GetData(vec![Inventory::WitnessBlock(last)]));
+        let bare = ask(P2p::GetData(vec![Inventory::Block(last)]));
+        let nothing = Inventory::WTx(bitcoin::Wtxid::all_zeros());
+        (
+            headers,
+            whole,
+            bare,
+            ask(P2p::GetData(vec![nothing, Inventory::WitnessBlock(BlockHash::all_zeros())])),
+        )
+    })
+    .await;
+    let P2p::Headers(headers) = headers else { panic!("no headers") };
+    assert_eq!(headers.last().map(|h| h.block_hash()), Some(last));
+    let P2p::Block(whole) = whole else { panic!("no block") };
+    let P2p::Block(bare) = bare else { panic!("no block") };
+    assert_eq!((whole.raw(), bare.hash()), (trunk[2].raw(), last));
+    assert!(matches!(missing, P2p::NotFound(items) if items.len() == 1));
+}
+
+#[actix::test]
+async fn one_connection_too_many_is_closed_and_a_silent_one_frees_its_place() {
+    let node = TestNode::start(&[]);
+    let mut open: Vec<Played> = Vec::new();
+    for _ in 0..4 {
+        let peer = Played::connect(&node);
+        open.push(played(move || peer.shakes_hands()).await);
+    }
+    let fifth = Played::connect(&node);
+    assert!(
+        played(move || {
+            let mut fifth = fifth;
+            fifth.hears()
+        })
+        .await
+        .is_none()
+    );
+    drop(open.pop());
+    node.peers(3).await;
+    let again = Played::connect(&node);
+    played(move || again.shakes_hands()).await;
+}
