@@ -87,6 +87,9 @@ impl PayoutActor {
                 self.waiting = Some((hash, since.unwrap_or_else(|| self.shared.clock.now())));
                 ctx.run_later(LOOK_EVERY, |actor, ctx| actor.walk(ctx));
             }
+            Walked::Ahead(cursor) => {
+                tracing::info!(height = %cursor.height, "the books are ahead of the chain, and wait for it");
+            }
             Walked::Unknown(cursor) => {
                 tracing::warn!(tip = %cursor.hash, height = %cursor.height, "the books stand at a block that the chain does not know yet");
             }

@@ -57,6 +57,8 @@ pub(super) enum Walked {
     Done,
     /// Before a block whose finding share is not credited yet.
     Waiting(BlockHash),
+    /// Where it was: the chain ends below, on the same branch. It will come back, or another branch will win.
+    Ahead(ChainPoint),
     /// Where it was: the chain does not know the block that the books stand at (yet: it may be in its first sync).
     Unknown(ChainPoint),
 }
@@ -115,6 +117,9 @@ impl Booker {
             let Some((leaves, joins)) = self.deps.chain.path_from(&cursor.hash) else {
                 return Ok(Walked::Unknown(cursor));
             };
+            if joins.is_empty() && !leaves.is_empty() {
+                return Ok(Walked::Ahead(cursor));
+            }
             let (step, waiting) = self.step(cursor, &leaves, &joins, patience)?;
             if !step.events.is_empty() {
                 match self.ledger().apply(&step) {
@@ -140,15 +145,14 @@ impl Booker {
         patience: Patience,
     ) -> Result<(LedgerStep, Option<BlockHash>), Fault> {
         let mut step = LedgerStep { from: Some(from), to: from, events: Vec::new() };
-        let fork = from.height.checked_sub(u32::try_from(leaves.len()).unwrap_or(u32::MAX));
-        let fork =
-            fork.ok_or_else(|| Fault::State("a way from the books' tip leads below genesis".to_owned()))?;
         let mut height = from.height;
         for (i, hash) in leaves.iter().enumerate() {
             step.events.push(ChainEvent::Disconnected { point: ChainPoint { hash: *hash, height } });
-            height = height.parent().unwrap_or(fork);
+            let lower = height.parent();
+            height =
+                lower.ok_or_else(|| Fault::State("a way of the chain leads below genesis".to_owned()))?;
             let below = leaves.get(i.saturating_add(1)).copied();
-            let below = below.map_or_else(|| self.parent_of(hash), Ok)?;
+            let below = below.map_or_else(|| self.fork(joins), Ok)?;
             step.to = ChainPoint { hash: below, height };
         }
         for hash in joins.iter().take(STEP_BLOCKS_MAX) {
@@ -198,8 +202,10 @@ impl Booker {
         Facts { bits: block.header().bits, reward }
     }
 
-    fn parent_of(&self, hash: &BlockHash) -> Result<BlockHash, Fault> {
-        Ok(self.body(hash)?.header().prev_blockhash)
+    /// The block under the first that joins.
+    fn fork(&self, joins: &[BlockHash]) -> Result<BlockHash, Fault> {
+        let first = joins.first().ok_or_else(|| Fault::State("a way that only leads down".to_owned()))?;
+        Ok(self.body(first)?.header().prev_blockhash)
     }
 
     fn body(&self, hash: &BlockHash) -> Result<Arc<ParsedBlock>, Fault> {

@@ -447,6 +447,27 @@ async fn workers_have_rates_and_refusals_that_a_panic_leaves() {
     assert_eq!(house.workers().await[0].hashrate, 0);
 }
 
+#[actix::test]
+async fn books_that_are_ahead_of_the_chain_wait_for_it() {
+    let house = House::new();
+    let event = house.chain.extend(1, &[&theirs(), &ours()], 1);
+    house.credit(finding(&event.connected[1])).await.unwrap();
+    house.tip(event.clone()).await;
+    let before = house.balances().await;
+    // A chain that was killed starts lower, and connects the same blocks again.
+    house.chain.0.lock().unwrap().best.truncate(2);
+    let house = house.again();
+    house.payout.addr.send(event.clone()).await.unwrap();
+    assert_eq!(house.balances().await, before);
+    house.chain.0.lock().unwrap().best.push(event.tip.hash);
+    house.tip(house.chain.extend(3, &[&theirs()], 1)).await;
+    assert_eq!((house.balances().await, house.ledger.verify().unwrap().entries), (before, 1));
+    // Or another branch wins.
+    house.chain.0.lock().unwrap().best.truncate(2);
+    house.tip(house.chain.extend(2, &[&theirs(), &theirs(), &theirs()], 2)).await;
+    assert_eq!(house.blocks().await[0].state, PoolBlockState::Orphaned);
+}
+
 /// A log whose disk is gone.
 struct BrokenLog(bool);
 impl ShareLog for BrokenLog {
