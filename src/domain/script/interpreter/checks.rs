@@ -213,18 +213,28 @@ fn push_of(signature: &[u8]) -> Vec<u8> {
 /// The script without `needle` wherever it begins where an instruction begins; none where it never does.
 fn find_and_delete(script: &[u8], needle: &[u8]) -> Option<Vec<u8>> {
     let mut reader = Reader::new(script);
-    let mut kept = Vec::new();
-    let mut found = false;
+    let mut kept: Option<Vec<u8>> = None;
     loop {
-        while reader.skip_prefix(needle) {
-            found = true;
+        let here = reader.rest();
+        if reader.skip_prefix(needle) {
+            kept.get_or_insert_with(|| before(script, here).to_vec());
+            continue;
         }
-        let before = reader.rest();
-        let whole = matches!(reader.read(), Some(Ok(_)));
-        let len = if whole { before.len().saturating_sub(reader.rest().len()) } else { before.len() };
-        kept.extend_from_slice(before.get(..len).unwrap_or_default());
-        if !whole {
-            return found.then_some(kept);
+        let is_instruction = matches!(reader.read(), Some(Ok(_)));
+        let read = if is_instruction { before(here, reader.rest()) } else { here };
+        if let Some(kept) = &mut kept {
+            kept.extend_from_slice(read);
+        }
+        if !is_instruction {
+            return kept;
         }
     }
 }
+
+/// What `whole` has before its end `rest`.
+fn before<'a>(whole: &'a [u8], rest: &[u8]) -> &'a [u8] {
+    whole.get(..whole.len().saturating_sub(rest.len())).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;
