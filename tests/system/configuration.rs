@@ -5,7 +5,7 @@ use crate::harness::{adit, folder, run, text};
 /// `adit run` with these arguments and variables ends with 78 and exactly this line.
 #[track_caller]
 fn check_refused(args: &[&str], env: &[(&str, &str)], line: &str) {
-    let out = adit().args(["run", "--check"]).args(args).envs(env.iter().copied()).output().unwrap();
+    let out = adit().arg("run").args(args).envs(env.iter().copied()).output().unwrap();
     assert_eq!(text(&out.stderr), format!("adit: {line}\n"));
     assert_eq!((out.status.code(), out.stdout.len()), (Some(78), 0));
 }

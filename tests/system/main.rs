@@ -12,10 +12,14 @@
 )]
 #![allow(missing_docs, unreachable_pub)]
 
+mod bitcoin_core;
+mod books;
 mod chain;
-#[allow(dead_code, reason = "the tests that need it come next")]
 mod client;
 mod configuration;
-#[allow(dead_code, reason = "the tests that need it come next")]
+mod control;
+mod demo;
 mod harness;
 mod import;
+mod kills;
+mod panics;
