@@ -7,6 +7,7 @@ use adit_proto::v1::admin_service_client::AdminServiceClient;
 use adit_proto::v1::event_service_client::EventServiceClient;
 use adit_proto::v1::node_service_client::NodeServiceClient;
 use adit_proto::v1::pool_service_client::PoolServiceClient;
+use adit_store::DataDir;
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -22,8 +23,6 @@ use super::{CtlArgs, CtlError, input};
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// What an answer may have at most: a mempool of 1,000 rows has 200 kB, a million workers' rows would have 100 MB.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
-/// The socket's name in the network's folder.
-const SOCKET: &str = "adit.sock";
 
 /// Shows who calls, where that is asked for.
 #[derive(Clone)]
@@ -90,11 +89,13 @@ async fn find_socket(args: &CtlArgs) -> Result<PathBuf, CtlError> {
     };
     if let Some(name) = &args.network {
         let params = Params::from_name(name).ok_or_else(|| CtlError::NoSuchNetwork(name.clone()))?;
-        return answers(socket_of(&datadir, params.name())).await?.ok_or_else(|| not_running(&datadir));
+        return answers(DataDir::socket_of(&datadir, params.name()))
+            .await?
+            .ok_or_else(|| not_running(&datadir));
     }
     let mut found = Vec::new();
     for name in Params::names() {
-        if let Some(socket) = answers(socket_of(&datadir, name)).await? {
+        if let Some(socket) = answers(DataDir::socket_of(&datadir, name)).await? {
             found.push((name, socket));
         }
     }
@@ -116,13 +117,6 @@ fn not_running(datadir: &Path) -> CtlError {
 
 fn default_datadir() -> Result<PathBuf, CtlError> {
     std::env::home_dir().map(|home| home.join(".adit")).ok_or(CtlError::NoHome)
-}
-
-fn socket_of(datadir: &Path, network: &str) -> PathBuf {
-    match network {
-        "mainnet" => datadir.join(SOCKET),
-        other => datadir.join(other).join(SOCKET),
-    }
 }
 
 /// The socket, if somebody listens on it.

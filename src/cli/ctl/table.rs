@@ -107,12 +107,12 @@ pub(super) fn bytes(n: u64) -> String {
     }
 }
 
-/// A difficulty from steps of 2^-32, to three decimals below 1000 and whole above, rounded down.
+/// A difficulty from steps of 2^-32: three decimals from 1 on, whole from 1000 on, ten below 1; rounded down.
 pub(super) fn difficulty(raw: u64) -> String {
-    let (whole, rest) = (raw >> 32, raw & 0xFFFF_FFFF);
+    let (whole, rest) = (raw >> 32, u128::from(raw & 0xFFFF_FFFF));
     match whole {
-        0 if raw < 1 << 22 => format!("{raw}/2^32"),
-        0..1000 => format!("{whole}.{:03}", (rest * 1000) >> 32),
+        0 => format!("0.{:010}", (rest * 10_000_000_000) >> 32),
+        1..1000 => format!("{whole}.{:03}", (rest * 1000) >> 32),
         _ => whole.to_string(),
     }
 }

@@ -73,8 +73,8 @@ fn numbers_read_well() {
         (bytes(2048), "2 KiB"),
         (bytes(5 << 20), "5 MiB"),
         (bytes(u64::MAX), "17179869183 GiB"),
-        (difficulty(1), "1/2^32"),
-        (difficulty(1 << 31), "0.500"),
+        (difficulty(1), "0.0000000002"),
+        (difficulty(3 << 31), "1.500"),
         (difficulty(1 << 63), "2147483648"),
     ];
     for (is, should) in cases {
