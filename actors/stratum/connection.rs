@@ -22,10 +22,6 @@ use crate::messages::stratum::{
     EndSession, HandleJob, HandleLine, HandleTick, Handled, OpenedSession, UncreditShare,
 };
 
-/// A miner must have authorised a worker within this time.
-const HANDSHAKE: Duration = Duration::from_secs(15);
-/// A miner that says nothing for this long is gone: its difficulty was halved twenty times by then.
-const IDLE: Duration = Duration::from_secs(600);
 /// The session hears of the time this often.
 const TICK: Duration = Duration::from_secs(10);
 /// Shares whose credit is waited for; beyond it nothing more is read. A thousand a second with 250 ms each.
@@ -60,14 +56,14 @@ pub(super) async fn run(stream: std::net::TcpStream, opened: OpenedSession, link
         serve(stream, opened, links).await;
     }
     if session.send(EndSession).await.is_err() {
-        ending.store.retire(id, ending.shared.clock.now());
+        ending.deps.store.retire(id, ending.shared.clock.now());
     }
 }
 
 async fn serve(stream: TcpStream, opened: OpenedSession, links: Links) {
     let (read, write) = stream.into_split();
     let (out, lines) = mpsc::channel(WRITE_QUEUE_MAX);
-    let mut writer = pin!(writer::write_lines(write, lines));
+    let mut writer = pin!(writer::write_lines(write, lines, links.config.limits.write));
     let mut jobs = links.jobs.subscribe();
     jobs.mark_changed();
     let mut connection = Connection {
@@ -91,12 +87,12 @@ async fn serve(stream: TcpStream, opened: OpenedSession, links: Links) {
 
 impl Connection {
     async fn attend(&mut self, mut lines: LineReader<OwnedReadHalf>) -> Result<(), Ended> {
-        let opened = Instant::now();
+        let (limits, opened) = (self.links.config.limits, Instant::now());
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let reads = self.in_flight.len() < IN_FLIGHT_MAX && self.out.capacity() > IN_FLIGHT_MAX;
-            let deadline = if self.authorized { self.heard + IDLE } else { opened + HANDSHAKE };
+            let deadline = if self.authorized { self.heard + limits.idle } else { opened + limits.handshake };
             tokio::select! {
                 // The limits first: a flood of lines must not keep them from being looked at.
                 biased;

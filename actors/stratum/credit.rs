@@ -49,3 +49,7 @@ pub(super) async fn credit(books: Recipient<CreditShare>, id: RequestId, share: 
     }
     Settled { line: codec::reply_internal_error(&id), credited: false }
 }
+
+#[cfg(test)]
+#[path = "credit/tests.rs"]
+mod tests;

@@ -39,7 +39,7 @@ impl StratumActor {
 
     fn open(&mut self, msg: OpenSession) -> Result<OpenedSession, LeaseFault> {
         let links = &self.links;
-        let in_use = |e| links.store.has_extranonce1(e);
+        let in_use = |e| links.deps.store.has_extranonce1(e);
         let extranonce1 = self.extranonces.allocate(links.deps.lease.as_ref(), in_use)?;
         let id = self.next_session;
         self.next_session = id.saturating_add(1);
@@ -54,7 +54,7 @@ impl StratumActor {
         let own = links.clone();
         let make = move |_: &mut Context<SessionActor>| {
             let now = own.shared.clock.now();
-            let session = Session::open(own.session, own.maker, own.store, new, now);
+            let session = Session::open(own.session, own.maker, own.deps.store, new, now);
             SessionActor::new(session, own.shared)
         };
         let index = msg.thread.checked_rem(links.threads.len()).unwrap_or(0);
@@ -125,6 +125,6 @@ impl Handler<GetSessions> for StratumActor {
     type Result = MessageResult<GetSessions>;
 
     fn handle(&mut self, _msg: GetSessions, _ctx: &mut Self::Context) -> Self::Result {
-        MessageResult(self.links.store.infos())
+        MessageResult(self.links.deps.store.infos())
     }
 }

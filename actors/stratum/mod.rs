@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Addr, Arbiter, ArbiterHandle, Recipient};
-use adit_domain::stratum::{Job, JobMaker, MemorySessionStore, NumberLease, SessionConfig, SessionStore};
+use adit_domain::stratum::{Job, JobMaker, NumberLease, SessionConfig, SessionStore};
 use adit_domain::template::BlockSink;
 use tokio::sync::watch;
 
@@ -54,8 +54,32 @@ pub struct StratumConfig {
     pub server: u8,
     /// What all sessions have in common.
     pub session: SessionConfig,
+    /// How long a connection may take over what.
+    pub limits: ConnectionLimits,
     /// How many panics of the manager are borne.
     pub intensity: Intensity,
+}
+
+/// How long a connection may take over what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    /// A worker must be authorised within this time.
+    pub handshake: Duration,
+    /// A miner that says nothing for this long is gone.
+    pub idle: Duration,
+    /// A miner that takes nothing of what is written for this long is gone, or means harm.
+    pub write: Duration,
+}
+
+impl Default for ConnectionLimits {
+    /// 15 seconds to authorise; ten minutes of silence, in which the difficulty was halved twenty times; a minute to read.
+    fn default() -> Self {
+        ConnectionLimits {
+            handshake: Duration::from_secs(15),
+            idle: Duration::from_secs(600),
+            write: Duration::from_secs(60),
+        }
+    }
 }
 
 /// Whom the pool's front talks to.
@@ -71,6 +95,8 @@ pub struct StratumDeps {
     pub sink: Arc<dyn BlockSink>,
     /// Where extranonces are leased.
     pub lease: Arc<dyn NumberLease>,
+    /// Where sessions are kept while their actors come and go.
+    pub store: Arc<dyn SessionStore>,
 }
 
 /// The pool's front, started.
@@ -90,7 +116,6 @@ pub(crate) struct Links {
     pub(crate) deps: StratumDeps,
     pub(crate) config: Arc<StratumConfig>,
     pub(crate) session: Arc<SessionConfig>,
-    pub(crate) store: Arc<dyn SessionStore>,
     pub(crate) maker: Arc<JobMaker>,
     pub(crate) jobs: watch::Sender<Option<Arc<Job>>>,
     pub(crate) threads: Vec<ArbiterHandle>,
@@ -120,7 +145,6 @@ fn links(shared: &Shared, deps: StratumDeps, config: StratumConfig, rest: &[Arbi
         deps,
         session: Arc::new(config.session.clone()),
         config: Arc::new(config),
-        store: Arc::new(MemorySessionStore::default()),
         maker: Arc::new(JobMaker::new(u32::from_be_bytes([a, b, c, d]))),
         jobs: watch::channel(None).0,
         threads: rest.iter().map(Arbiter::handle).collect(),
