@@ -7,7 +7,7 @@ use adit_chainstate::{ChainConfig, ChainFault, ConsensusLib};
 use adit_domain::consensus::Params;
 use adit_domain::payout::PplnsWindow;
 use adit_domain::script::ScriptVerifier;
-use adit_domain::stratum::{SessionConfig, VERSION_MASK, VardiffConfig};
+use adit_domain::stratum::{MemorySessionStore, SessionConfig, VERSION_MASK, VardiffConfig};
 use adit_store::{DataDir, FileLease, MachineDisk, Store, StoreFault};
 use thiserror::Error;
 
@@ -21,7 +21,7 @@ use crate::payout::{self, OpenBooks, PayoutConfig, PayoutDeps};
 use crate::peer::{self, PeerConfig, PeerDeps, Peers};
 use crate::rpc::{self, Drained, MempoolLinks, PoolLinks, RpcFacts, RpcLinks, RpcSockets, RpcStartError};
 use crate::store::{self, OpenError, OpenStore, StoreConfig};
-use crate::stratum::{self, NodeSink, StratumConfig, StratumDeps};
+use crate::stratum::{self, ConnectionLimits, NodeSink, StratumConfig, StratumDeps};
 use crate::supervision::{Fault, Role};
 use crate::template::{self, TemplateConfig, TemplateDeps};
 use crate::utxo::{self, FLUSH_EVERY_DEFAULT, UtxoConfig};
@@ -228,6 +228,7 @@ impl Starting<'_> {
             template: template.addr.clone().recipient(),
             sink: Arc::new(sink),
             lease: Arc::new(lease),
+            store: Arc::new(MemorySessionStore::default()),
         };
         let stratum =
             stratum::start(self.shared, deps, self.stratum(settings)).map_err(StartError::Stratum)?;
@@ -278,6 +279,7 @@ impl Starting<'_> {
                 vardiff,
                 server: format!("Adit/{}", env!("CARGO_PKG_VERSION")),
             },
+            limits: ConnectionLimits::default(),
             intensity: self.config.intensity,
         }
     }

@@ -88,7 +88,7 @@ async fn serve(stream: TcpStream, opened: OpenedSession, links: Links) {
 impl Connection {
     async fn attend(&mut self, mut lines: LineReader<OwnedReadHalf>) -> Result<(), Ended> {
         let (limits, opened) = (self.links.config.limits, Instant::now());
-        let mut tick = tokio::time::interval(TICK);
+        let mut tick = tokio::time::interval_at(opened + TICK, TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let reads = self.in_flight.len() < IN_FLIGHT_MAX && self.out.capacity() > IN_FLIGHT_MAX;
