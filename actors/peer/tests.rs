@@ -218,11 +218,11 @@ impl Played {
     }
 
     fn shakes_hands(self) -> Played {
-        self.is_let_in().unwrap()
+        self.enters().unwrap()
     }
 
     /// None where the node has no place for it.
-    fn is_let_in(mut self) -> Option<Played> {
+    fn enters(mut self) -> Option<Played> {
         self.says(&P2p::Version(Version {
             protocol: 70_016,
             services: 0,
@@ -339,7 +339,7 @@ async fn one_connection_too_many_is_closed_and_a_silent_one_frees_its_place() {
     // Its place is free a moment after its end was seen.
     loop {
         let again = Played::connect(&node);
-        if played(move || again.is_let_in()).await.is_some() {
+        if played(move || again.enters()).await.is_some() {
             break;
         }
     }
