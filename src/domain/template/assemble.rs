@@ -1,12 +1,12 @@
 use bitcoin::block::{Header, Version};
 use bitcoin::consensus::encode::{self, deserialize};
 use bitcoin::hashes::{Hash, HashEngine, sha256d};
-use bitcoin::{Block, Transaction, TxMerkleNode, Txid, Witness};
+use bitcoin::{Transaction, TxMerkleNode, Txid, Witness};
 use thiserror::Error;
 
 use super::BlockTemplate;
 use super::coinbase::WITNESS_RESERVED_VALUE;
-use crate::wire::ParsedBlock;
+use crate::wire::{ParsedBlock, ParsedTx};
 
 /// What a miner chose in a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +53,9 @@ impl BlockTemplate {
         for input in &mut coinbase.input {
             input.witness = Witness::from_slice(&[WITNESS_RESERVED_VALUE]);
         }
-        let rest = self.txs.iter().map(|t| t.tx().clone());
-        Ok(ParsedBlock::new(Block { header, txdata: std::iter::once(coinbase).chain(rest).collect() }))
+        let rest = self.txs.iter().map(|tx| ParsedTx::clone(tx));
+        let txs = std::iter::once(ParsedTx::new(coinbase)).chain(rest).collect();
+        Ok(ParsedBlock::of_parsed(header, txs))
     }
 }
 

@@ -9,6 +9,7 @@ use thiserror::Error;
 use super::coinbase::{PAYOUT_SCRIPT_BYTES_MAX, WITNESS_RESERVED_VALUE};
 use super::{BlockTemplate, assemble};
 use crate::chain::NextBlock;
+use crate::consensus::is_final_tx;
 use crate::mempool::{MempoolEntry, MempoolSnapshot};
 use crate::units::UnixMillis;
 use crate::wire::ParsedTx;
@@ -26,8 +27,6 @@ pub const WEIGHT_RESERVED: u64 = 2_000;
 pub const SIGOP_COST_RESERVED: u64 = 400;
 /// Before an output script that commits to witnesses: OP_RETURN, a push of 36 bytes, BIP141's mark.
 const COMMITMENT_HEAD: [u8; 6] = [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed];
-/// Lock times below are heights, from here on times (BIP113).
-const LOCK_TIME_THRESHOLD: u32 = 500_000_000;
 
 /// What a template is built from, beside the transactions.
 #[derive(Clone, Copy, Debug)]
@@ -127,7 +126,7 @@ fn select(next: &NextBlock, entries: &[MempoolEntry]) -> Result<(Vec<Arc<ParsedT
     let (mut txs, mut fees) = (Vec::new(), Amount::ZERO);
     for entry in entries {
         let orphaned = entry.tx.tx().input.iter().any(|i| left_out.contains(&i.previous_output.txid));
-        if orphaned || !is_final(next, &entry.tx) || !room.take(entry) {
+        if orphaned || !is_final_tx(entry.tx.tx(), next.height, next.median_time_past) || !room.take(entry) {
             left_out.insert(entry.tx.txid());
             continue;
         }
@@ -135,13 +134,6 @@ fn select(next: &NextBlock, entries: &[MempoolEntry]) -> Result<(Vec<Arc<ParsedT
         txs.push(Arc::clone(&entry.tx));
     }
     Ok((txs, fees))
-}
-
-/// A block must not take a transaction before its lock time: against the height, or the parent's median time past (BIP113).
-fn is_final(next: &NextBlock, tx: &ParsedTx) -> bool {
-    let lock_time = tx.tx().lock_time.to_consensus_u32();
-    let reached = if lock_time < LOCK_TIME_THRESHOLD { next.height.to_u32() } else { next.median_time_past };
-    lock_time < reached || tx.tx().input.iter().all(|i| i.sequence == bitcoin::Sequence::MAX)
 }
 
 /// The commitment's output script: the merkle root of all wtxids (the coinbase's counts as zeros), hashed with the

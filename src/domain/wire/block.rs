@@ -3,7 +3,7 @@ use std::sync::Arc;
 use bitcoin::block::{Header, Version};
 use bitcoin::consensus::encode;
 use bitcoin::hashes::Hash;
-use bitcoin::{Block, BlockHash, CompactTarget, TxMerkleNode, Weight};
+use bitcoin::{Block, BlockHash, CompactTarget, TxMerkleNode, VarInt, Weight};
 use thiserror::Error;
 
 use super::ParsedTx;
@@ -46,6 +46,25 @@ impl ParsedBlock {
         };
         let txs = block.txdata.into_iter().map(place).collect();
         ParsedBlock { header: block.header, hash, txs, raw }
+    }
+
+    /// A block of transactions that are parsed already; only its header is hashed. For a block of our own, whose way out is
+    /// a race.
+    pub fn of_parsed(header: Header, txs: Vec<ParsedTx>) -> ParsedBlock {
+        let mut bytes = encode::serialize(&header);
+        bytes.extend_from_slice(&encode::serialize(&VarInt::from(txs.len())));
+        for tx in &txs {
+            bytes.extend_from_slice(tx.raw());
+        }
+        let raw: Arc<[u8]> = bytes.into();
+        let mut at = HEADER_BYTES.saturating_add(size_length(txs.len()));
+        let place = |tx: ParsedTx| {
+            let start = at;
+            at = at.saturating_add(tx.total_size());
+            tx.placed(Arc::clone(&raw), start..at)
+        };
+        let txs = txs.into_iter().map(place).collect();
+        ParsedBlock { header, hash: header.block_hash(), txs, raw }
     }
 
     /// Parses one whole block (header, count, transactions in BIP144 encoding), nothing after it. Copies the bytes once.

@@ -53,6 +53,11 @@ impl ParsedTx {
         ParsedTx { tx, txid, wtxid, base_size, buffer, range }
     }
 
+    /// The same transaction, whose bytes stand in `range` of `buffer` too.
+    pub(super) fn placed(self, buffer: Arc<[u8]>, range: Range<usize>) -> ParsedTx {
+        ParsedTx { buffer, range, ..self }
+    }
+
     /// Parses one whole transaction (BIP144 encoding), nothing after it.
     pub fn decode(raw: &[u8]) -> Result<ParsedTx, TxDecodeError> {
         let mut reader = Reader::new(raw);

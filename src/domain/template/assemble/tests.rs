@@ -15,6 +15,12 @@ fn a_found_header_becomes_a_block_that_the_field_s_library_agrees_with() {
         let block = template.assemble(&raw, &FOUND).unwrap();
         let whole = block.to_block();
         assert!(whole.check_merkle_root(), "{n} transactions");
+        assert_eq!(block.raw(), bitcoin::consensus::serialize(&whole));
+        let read_back = ParsedBlock::decode(block.raw()).unwrap();
+        assert_eq!(read_back, block);
+        for (ours, theirs) in block.txs().iter().zip(read_back.txs()) {
+            assert_eq!((ours.raw(), ours.txid()), (theirs.raw(), theirs.txid()));
+        }
         assert!(whole.check_witness_commitment(), "{n} transactions");
         assert_eq!(whole.bip34_block_height(), Ok(101));
         assert_eq!(block.txs().len(), usize::try_from(n).unwrap() + 1);
