@@ -13,8 +13,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::{
-    Builder, Database, Durability, ReadableDatabase, ReadableTable, TableDefinition, TableHandle,
-    WriteTransaction,
+    Database, Durability, ReadableDatabase, ReadableTable, TableDefinition, TableHandle, WriteTransaction,
 };
 
 pub use merge::MergeStep;
@@ -22,6 +21,7 @@ pub use records::{FlushState, NodeRecord};
 pub use tiers::{CoinScan, CoinSnapshot};
 
 use crate::codec::{CompactCoin, OUTPOINT_BYTES, outpoint_key};
+use crate::database;
 use crate::fault::StoreFault;
 use crate::filter::{CHUNK_BYTES, Filter};
 use bitcoin::OutPoint;
@@ -85,7 +85,7 @@ struct Known {
 impl ChainDb {
     /// Opens or makes the database.
     pub fn open(path: &Path) -> Result<ChainDb, StoreFault> {
-        let db = Builder::new().set_cache_size(PAGE_CACHE_BYTES).create(path)?;
+        let db = database::open(path, PAGE_CACHE_BYTES)?;
         let this = ChainDb { db, known: Mutex::default() };
         let txn = this.begin()?;
         txn.open_table(META)?;

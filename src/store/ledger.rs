@@ -14,7 +14,9 @@ use adit_domain::payout::{
     PoolBlock, apply_step, audit,
 };
 use bitcoin::BlockHash;
-use redb::{Builder, Database, Durability, ReadTransaction, ReadableDatabase, WriteTransaction};
+use redb::{Database, Durability, ReadTransaction, ReadableDatabase, WriteTransaction};
+
+use crate::database;
 
 use self::rows::Link;
 use self::tables::{Reading, Writing, storage};
@@ -38,7 +40,7 @@ pub struct RedbLedger {
 impl RedbLedger {
     /// Opens or begins the books, and audits them where the journal is not too long for that.
     pub fn open(path: &Path) -> Result<RedbLedger, AuditError> {
-        let db = Builder::new().set_cache_size(PAGE_CACHE_BYTES).create(path).map_err(storage)?;
+        let db = database::open(path, PAGE_CACHE_BYTES).map_err(|e| LedgerFault::Storage(e.to_string()))?;
         let ledger = RedbLedger { db, stopped: AtomicBool::new(false), unsynced: AtomicU64::new(0) };
         let txn = ledger.begin(true)?;
         let entries = tables::prepare(&txn)?;

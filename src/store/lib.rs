@@ -7,6 +7,7 @@
 
 mod chain_db;
 mod codec;
+mod database;
 mod datadir;
 mod disk;
 mod fault;
