@@ -44,3 +44,6 @@ pub use witness::{commitment_hash, witness_commitment, witness_commitment_index}
 
 #[cfg(test)]
 pub(crate) mod fixtures;
+
+#[cfg(test)]
+mod tests;
