@@ -86,8 +86,9 @@ impl HeaderTree {
     /// The first block.
     pub const GENESIS: NodeId = NodeId(0);
 
-    /// Headers that are kept at most: testnet3, the longest chain, has 5 million; of 250 bytes each this is 4 GB, and to fill
-    /// it an attacker must find as many blocks at the network's difficulty.
+    /// Headers that are kept at most: testnet3, the longest chain, has 5 million; of 300 bytes each, index included, this is
+    /// 5 GB. It bounds memory and no more: a chain that leaves the first blocks costs its maker little work a header, so that
+    /// whoever feeds headers in from strangers must ask for [`Params::minimum_chain_work`] first.
     pub const NODES_MAX: usize = 16_000_000;
 
     /// The tree of a network with its first block, which is the tip.
