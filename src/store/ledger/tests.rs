@@ -229,3 +229,78 @@ fn a_file_that_is_no_database_is_a_fault() {
     let error = RedbLedger::open(&path).map(|_| ()).unwrap_err();
     assert!(matches!(error, AuditError::Fault(LedgerFault::Storage(_))));
 }
+
+/// Numbers that look like chance and are the same in every run.
+struct Dice(u64);
+impl Dice {
+    fn roll(&mut self, sides: u32) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        u32::try_from(self.0 % u64::from(sides)).unwrap()
+    }
+}
+
+/// The way from where the ledger stands to the end of `chain`, as a walk makes it.
+fn way(ledger: &RedbLedger, history: &BTreeMap<BlockHash, ChainPoint>, chain: &[ChainPoint]) -> LedgerStep {
+    let from = ledger.cursor().unwrap().unwrap();
+    let (mut events, mut at) = (Vec::new(), from);
+    while !chain.contains(&at) {
+        events.push(ChainEvent::Disconnected { point: at });
+        at = history[&at.hash];
+    }
+    let place = chain.iter().position(|p| *p == at).unwrap();
+    for p in &chain[place + 1..] {
+        events.push(connected(*p, p.height.to_u32().is_multiple_of(3)));
+    }
+    LedgerStep { from: Some(from), to: *chain.last().unwrap(), events }
+}
+
+#[test]
+fn kills_at_any_step_of_a_chain_that_reorganises_book_nothing_twice_and_lose_nothing() {
+    for seed in 1..=4u64 {
+        let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut dir = TempDir::new().unwrap();
+        let mut ledger = open(&dir);
+        ledger.apply(&begin()).unwrap();
+        let mut chain = vec![point(0, 0)];
+        // The parent of every block that ever was.
+        let mut history = BTreeMap::new();
+        for branch in 1..=40u8 {
+            let depth = usize::try_from(dice.roll(6).pow(3)).unwrap();
+            chain.truncate(chain.len().saturating_sub(depth).max(1));
+            for _ in 0..=dice.roll(60) {
+                let below = *chain.last().unwrap();
+                let next = point(below.height.to_u32() + 1, branch);
+                history.insert(next.hash, below);
+                chain.push(next);
+            }
+            let step = way(&ledger, &history, &chain);
+            if !step.events.is_empty() {
+                ledger.apply(&step).unwrap();
+            }
+            if dice.roll(3) == 0 {
+                let copy = as_if_killed(&dir);
+                drop(ledger);
+                (ledger, dir) = (open(&copy), copy);
+            }
+        }
+        let step = way(&ledger, &history, &chain);
+        if !step.events.is_empty() {
+            ledger.apply(&step).unwrap();
+        }
+        let model = MemoryLedger::default();
+        model.apply(&begin()).unwrap();
+        let events = chain[1..].iter().map(|p| connected(*p, p.height.to_u32().is_multiple_of(3))).collect();
+        let to = *chain.last().unwrap();
+        model.apply(&LedgerStep { from: Some(point(0, 0)), to, events }).unwrap();
+        let owed = |rows: Vec<Balance>| -> Vec<Balance> {
+            rows.into_iter().filter(|b| (b.immature_sat, b.mature_sat) != (0, 0)).collect()
+        };
+        assert_eq!(owed(ledger.balances().unwrap()), owed(model.balances().unwrap()), "seed {seed}");
+        let mut blocks = ledger.blocks(10_000).unwrap();
+        blocks.retain(|b| b.state != PoolBlockState::Orphaned);
+        assert_eq!(blocks, model.blocks(10_000).unwrap(), "seed {seed}");
+        ledger.verify().unwrap();
+    }
+}
