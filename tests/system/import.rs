@@ -217,7 +217,7 @@ fn an_import_that_is_killed_goes_on_and_ends_with_the_same_coins() {
         // A small cache, so that there are flushes to be killed in.
         command.args(["--set", "chain.cache_mib=4"]);
         let mut process = Process::start(command, dir.path(), "import");
-        std::thread::sleep(std::time::Duration::from_millis(30 + millis * try_number / tries));
+        std::thread::sleep(std::time::Duration::from_millis(2 + millis * try_number / tries));
         process.kill_hard();
         let line = import(&datadir, &[&file]).done();
         for key in ["height", "tip", "utxos", "muhash"] {

@@ -2,6 +2,9 @@
 
 use crate::cli::ctl::{Glance, btc, hashrate};
 
+/// Blocks that a node lists at most.
+const LISTED_MAX: usize = 1000;
+
 /// What does not change while the demo runs.
 pub(super) struct Scene {
     /// Where miners connect.
@@ -46,23 +49,29 @@ pub(super) fn block(scene: &Scene, figures: &Figures) -> Vec<String> {
         ("tip", g.tip.clone()),
         ("hashrate", format!("{}{}", hashrate(*rate), if *connected { "" } else { "   (not connected)" })),
         ("shares", format!("{} accepted, {} rejected", g.shares_accepted, g.shares_rejected)),
-        ("blocks found", format!("{}", g.blocks_found)),
+        ("blocks found", found(g.blocks_found)),
         ("immature", format!("{} BTC", btc(g.immature_sat))),
         ("mature", format!("{} BTC", btc(g.mature_sat))),
         ("miners, peers", format!("{}, {}", g.miners, g.peers)),
         ("actor restarts", format!("{}", g.restarts)),
     ];
-    let ctl = format!("adit ctl --datadir {} --network regtest", scene.datadir);
     let mut lines =
         vec!["adit demo: a regtest node, a pool, and a CPU miner over Stratum".to_owned(), String::new()];
     lines.extend(rows.iter().map(|(name, value)| format!("  {name:<15} {value}")));
     lines.extend([
         String::new(),
-        format!("  point hardware   stratum+tcp://{}  user {}.NAME", scene.stratum, scene.address),
-        format!("  look inside      {ctl} info | actors | workers | balances"),
+        format!("  point hardware at   stratum+tcp://{}   with the user", scene.stratum),
+        format!("    {}.NAME", scene.address),
+        "  look inside with    info, actors, workers, balances, events after".to_owned(),
+        format!("    adit ctl --datadir {} --network regtest", scene.datadir),
         "  Ctrl-C ends it; the next start goes on from here".to_owned(),
     ]);
     lines
+}
+
+/// Blocks that the pool found; beyond what a node lists it is at least so many.
+fn found(blocks: usize) -> String {
+    if blocks < LISTED_MAX { blocks.to_string() } else { format!("{blocks} or more") }
 }
 
 /// The part of a hash that differs.
@@ -106,7 +115,7 @@ mod tests {
             address: "bcrt1q".to_owned(),
         };
         let text = block(&scene, &figures()).join("\n");
-        for part in ["stratum+tcp://127.0.0.1:3333  user bcrt1q.NAME", "--datadir D", "(not connected)"] {
+        for part in ["stratum+tcp://127.0.0.1:3333 ", "bcrt1q.NAME", "--datadir D", "(not connected)"] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
     }
