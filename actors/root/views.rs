@@ -27,6 +27,10 @@ impl ChainSight for ChainReader {
     fn height_in_best_chain(&self, hash: &BlockHash) -> Option<Height> {
         ChainReader::height_in_best_chain(self, hash)
     }
+
+    fn path_from(&self, tip: &BlockHash) -> Option<(Vec<BlockHash>, Vec<BlockHash>)> {
+        ChainReader::path_from(self, tip)
+    }
 }
 
 impl MempoolChain for ChainReader {

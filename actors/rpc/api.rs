@@ -30,6 +30,8 @@ pub trait ChainSight: Send + Sync {
     fn next_block(&self, now: UnixMillis) -> NextBlock;
     /// The height of a block of the best chain.
     fn height_in_best_chain(&self, hash: &BlockHash) -> Option<Height>;
+    /// The way from an old tip to the present one: what leaves, and what joins.
+    fn path_from(&self, tip: &BlockHash) -> Option<(Vec<BlockHash>, Vec<BlockHash>)>;
 }
 
 /// Whom the interface asks. A role that this node does not play is none, and its methods say so.

@@ -22,6 +22,7 @@ use std::time::Duration;
 use std::{fs, io};
 
 use actix::{Actor, ActorFutureExt, Addr, ArbiterHandle, AsyncContext, Context, Handler, WrapFuture};
+use bitcoin::BlockHash;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
@@ -159,9 +160,15 @@ pub fn start(
     let (_, ended) = watch::channel(());
     let (supervisor, clock) = (shared.supervisor.clone(), shared.clock.clone());
     let api = Api { links, facts, supervisor: supervisor.clone(), clock, events, ending: ended };
-    let doors = sockets.doors;
-    let addr =
-        supervisor.start(spec, arbiter, move |_| RpcActor { doors, api, ending: None, running, said: None });
+    let (doors, told) = (sockets.doors, api.links.chain.tip().hash);
+    let addr = supervisor.start(spec, arbiter, move |_| RpcActor {
+        doors,
+        api,
+        ending: None,
+        running,
+        said: None,
+        told,
+    });
     (addr, Drained(drained))
 }
 
@@ -174,6 +181,8 @@ pub struct RpcActor {
     /// Held by every server that runs.
     running: mpsc::Sender<()>,
     said: Option<EventKind>,
+    /// The tip that listeners were told of last.
+    told: BlockHash,
 }
 
 impl RpcActor {
@@ -195,6 +204,21 @@ impl RpcActor {
             });
         }
         Ok(())
+    }
+
+    /// Tells listeners of the way from the tip that they know to the present one: blocks that came faster than they could be
+    /// told are one event.
+    fn tell_tip(&mut self) {
+        let tip = self.api.links.chain.tip();
+        if tip.hash == self.told {
+            return;
+        }
+        let count = |blocks: Vec<BlockHash>| u32::try_from(blocks.len()).unwrap_or(u32::MAX);
+        let (left, joined) = self.api.links.chain.path_from(&self.told).unwrap_or_default();
+        let (disconnected, connected) = (count(left), count(joined));
+        let kind = EventKind::TipChanged { height: tip.height, tip: tip.hash, disconnected, connected };
+        self.api.events.publish(self.api.clock.now(), kind);
+        self.told = tip.hash;
     }
 
     /// Tells listeners what all workers have done, where there are any and it changed.
@@ -234,7 +258,11 @@ impl Actor for RpcActor {
         {
             self.api.supervisor.fault(Role::Rpc.as_str(), fault);
         }
-        ctx.run_interval(TOTALS_EVERY, |this, ctx| this.tell_totals(ctx));
+        ctx.run_interval(TOTALS_EVERY, |this, ctx| {
+            // A tip that this actor was too busy to hear of is told here.
+            this.tell_tip();
+            this.tell_totals(ctx);
+        });
     }
 }
 
@@ -256,14 +284,7 @@ crate::supervised!(RpcActor);
 impl Handler<TipChanged> for RpcActor {
     type Result = ();
 
-    fn handle(&mut self, msg: TipChanged, _ctx: &mut Self::Context) {
-        let count = |blocks: usize| u32::try_from(blocks).unwrap_or(u32::MAX);
-        let kind = EventKind::TipChanged {
-            height: msg.tip.height,
-            tip: msg.tip.hash,
-            disconnected: count(msg.disconnected.len()),
-            connected: count(msg.connected.len()),
-        };
-        self.api.events.publish(self.api.clock.now(), kind);
+    fn handle(&mut self, _msg: TipChanged, _ctx: &mut Self::Context) {
+        self.tell_tip();
     }
 }

@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -79,13 +80,19 @@ plays!(GetWorkers, |stage| {
     }]
 });
 
-struct Genesis;
-impl ChainSight for Genesis {
+/// Genesis blocks, one upon the other.
+#[derive(Default)]
+struct Chain {
+    height: AtomicU32,
+}
+impl ChainSight for Chain {
     fn tip(&self) -> Arc<Tip> {
-        let header = Params::of(Network::Regtest).genesis.header;
+        let mut header = Params::of(Network::Regtest).genesis.header;
+        let height = Height::new(self.height.load(Ordering::SeqCst));
+        header.nonce += height.to_u32();
         let chain_work = Work::from_be_bytes([0; 32]);
         let hash = header.block_hash();
-        Arc::new(Tip { hash, height: Height::new(0), header, median_time_past: header.time, chain_work })
+        Arc::new(Tip { hash, height, header, median_time_past: header.time, chain_work })
     }
     fn best_header(&self) -> (BlockHash, Height) {
         (self.tip().hash, Height::new(9))
@@ -103,11 +110,15 @@ impl ChainSight for Genesis {
     fn height_in_best_chain(&self, _hash: &BlockHash) -> Option<Height> {
         None
     }
+    fn path_from(&self, _tip: &BlockHash) -> Option<(Vec<BlockHash>, Vec<BlockHash>)> {
+        Some((Vec::new(), vec![self.tip().hash]))
+    }
 }
 
 struct House {
     shared: Shared,
     events: EventBus,
+    chain: Arc<Chain>,
     socket: PathBuf,
     tcp: Option<SocketAddr>,
     addr: Addr<RpcActor>,
@@ -117,7 +128,7 @@ struct House {
     _arbiter: Arbiter,
 }
 
-fn links(stage: &Addr<Stage>, pool: bool) -> RpcLinks {
+fn links(stage: &Addr<Stage>, chain: Arc<Chain>, pool: bool) -> RpcLinks {
     fn to<M>(stage: &Addr<Stage>) -> Recipient<M>
     where
         M: Message + Send + 'static,
@@ -127,7 +138,7 @@ fn links(stage: &Addr<Stage>, pool: bool) -> RpcLinks {
         stage.clone().recipient()
     }
     RpcLinks {
-        chain: Arc::new(Genesis),
+        chain,
         submit_block: to(stage),
         utxo_stats: to(stage),
         mempool: Some(MempoolLinks { get: to(stage), submit: to(stage) }),
@@ -174,17 +185,18 @@ fn house_in(dir: tempfile::TempDir, chaos: bool, pool: bool, auth: Option<RpcAut
     };
     let (events, arbiter) = (EventBus::default(), Arbiter::new());
     let stage = Stage { shares: 0 }.start();
+    let chain = Arc::new(Chain::default());
     let (addr, drained) = start(
         &shared,
         &arbiter.handle(),
         Intensity::default(),
         sockets,
-        links(&stage, pool),
+        links(&stage, chain.clone(), pool),
         facts,
         events.clone(),
     );
     let drained = Some(drained);
-    House { shared, events, socket, tcp, addr, drained, filters, _dir: dir, _arbiter: arbiter }
+    House { shared, events, chain, socket, tcp, addr, drained, filters, _dir: dir, _arbiter: arbiter }
 }
 
 impl House {
@@ -355,8 +367,11 @@ async fn a_listener_hears_of_tips_shares_and_restarts() {
         .await
         .unwrap()
         .into_inner();
-    let tip = TipChanged { tip: Genesis.tip(), disconnected: Vec::new(), connected: Vec::new() };
+    house.chain.height.store(1, Ordering::SeqCst);
+    let tip = TipChanged { tip: house.chain.tip(), disconnected: Vec::new(), connected: Vec::new() };
     house.addr.send(tip).await.unwrap();
+    // The actor was too busy to be told of this one, and finds it by itself.
+    house.chain.height.store(2, Ordering::SeqCst);
     let found = EventKind::BlockFound { height: None, hash: BlockHash::all_zeros() };
     house.events.publish(UnixMillis::new(5), found);
     let restarted =
@@ -364,10 +379,10 @@ async fn a_listener_hears_of_tips_shares_and_restarts() {
     house.events.publish(UnixMillis::new(6), restarted);
     let mut kinds = Vec::new();
     // The totals come by themselves, once a second, since somebody listens.
-    while kinds.len() < 4 {
+    while kinds.len() < 5 {
         let event = events.message().await.unwrap().unwrap();
         kinds.push(match event.kind.unwrap() {
-            v1::event::Kind::TipChanged(e) => format!("tip {}", e.height),
+            v1::event::Kind::TipChanged(e) => format!("tip {} +{}", e.height, e.connected),
             v1::event::Kind::BlockFound(e) => format!("found {:?}", e.height),
             v1::event::Kind::ActorRestarted(e) => format!("restarted {}", e.name),
             v1::event::Kind::ShareTotals(e) => format!("shares {}", e.shares_rejected),
@@ -375,7 +390,7 @@ async fn a_listener_hears_of_tips_shares_and_restarts() {
         });
     }
     kinds.sort();
-    assert_eq!(kinds, ["found None", "restarted chain", "shares 1", "tip 0"]);
+    assert_eq!(kinds, ["found None", "restarted chain", "shares 1", "tip 1 +1", "tip 2 +1"]);
 }
 
 /// Every method, as a path; health and reflection among them.
