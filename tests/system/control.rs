@@ -82,3 +82,54 @@ fn a_transaction_is_taken_mined_and_gone() {
     assert_eq!(node.ask(&["mempool"])["transactions"], json!(0));
     node.stop();
 }
+
+#[test]
+fn a_port_that_is_taken_is_named_with_its_key() {
+    let dir = folder();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap();
+    for (key, other) in [("stratum.listen", "p2p.listen"), ("p2p.listen", "stratum.listen")] {
+        let mut command = adit();
+        command.args(["run", "--network", "regtest", "--datadir"]).arg(dir.path());
+        command.args(["--set", &format!("{key}={port}"), "--set", &format!("{other}=127.0.0.1:0")]);
+        let out = command.output().unwrap();
+        assert_eq!(out.status.code(), Some(69), "{}", text(&out.stderr));
+        let err = text(&out.stderr);
+        let last = err.lines().last().unwrap_or_default();
+        assert!(last.starts_with(&format!("adit: {key} = {port}: ")), "{last}");
+    }
+}
+
+#[test]
+fn an_import_into_a_running_nodes_folder_is_refused() {
+    let dir = folder();
+    let node = Node::start(dir.path(), &[]);
+    let file = dir.path().join("none.dat");
+    std::fs::write(&file, b"").unwrap();
+    let out = crate::import::import(dir.path(), &[&file]).output;
+    assert_eq!(out.status.code(), Some(69), "{}", text(&out.stderr));
+    node.stop();
+}
+
+#[test]
+fn control_over_tcp_needs_the_token() {
+    let dir = folder();
+    let port = crate::harness::free_port();
+    let node = Node::start(dir.path(), &["--set", &format!("rpc.listen=127.0.0.1:{port}")]);
+    let token = dir.path().join("regtest").join("rpc.token");
+    let url = format!("http://127.0.0.1:{port}");
+    let ask = |extra: &[&str]| adit().args(["ctl", "--json", "--url", &url]).args(extra).output().unwrap();
+    let refused = ask(&["info"]);
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused.stderr));
+    let wrong = dir.path().join("wrong");
+    std::fs::write(&wrong, "0123456789abcdef").unwrap();
+    assert_eq!(ask(&["--token-file", &wrong.display().to_string(), "stop"]).status.code(), Some(1));
+    let let_in = ask(&["--token-file", &token.display().to_string(), "info"]);
+    assert_eq!(let_in.status.code(), Some(0), "{}", text(&let_in.stderr));
+    use std::os::unix::fs::PermissionsExt;
+    for secret in [token, dir.path().join("regtest").join("adit.sock")] {
+        let mode = std::fs::metadata(&secret).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", secret.display());
+    }
+    node.stop();
+}

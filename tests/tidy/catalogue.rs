@@ -4,7 +4,7 @@ use crate::check_none;
 use crate::source::{Source, product};
 
 /// Where a seam's trait stands.
-const SEAMS: [(&str, &str); 10] = [
+const SEAMS: [(&str, &str); 13] = [
     ("ScriptVerifier", "src/domain/script/"),
     ("HeaderView", "src/domain/consensus/"),
     ("UtxoView", "src/domain/consensus/"),
@@ -13,6 +13,9 @@ const SEAMS: [(&str, &str); 10] = [
     ("Ledger", "src/domain/payout/"),
     ("ShareLog", "src/domain/payout/"),
     ("SessionStore", "src/domain/stratum/"),
+    ("NumberLease", "src/domain/stratum/"),
+    ("StatsSink", "src/domain/payout/"),
+    ("Disk", "src/store/"),
     ("Clock", "src/domain/units/"),
     ("Entropy", "src/domain/units/"),
 ];

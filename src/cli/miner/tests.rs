@@ -52,7 +52,8 @@ async fn pool(hello: &'static [&'static str]) -> String {
                 // Every other share is refused.
                 let id = value["id"].as_u64().unwrap();
                 if value["method"] == "mining.submit" {
-                    let reply = format!("{{\"id\":{id},\"result\":{},\"error\":null}}\n", id.is_multiple_of(2));
+                    let reply =
+                        format!("{{\"id\":{id},\"result\":{},\"error\":null}}\n", id.is_multiple_of(2));
                     let _ = stream.get_mut().write_all(reply.as_bytes()).await;
                 }
                 line.clear();
