@@ -167,22 +167,25 @@ impl PeerActor {
 
     fn ready(&self) {
         let Some(live) = &self.live else { return };
-        let user_agent = live.session.remote().map(|r| r.user_agent.as_str()).unwrap_or_default();
-        tracing::info!(
-            peer = self.id,
-            remote = live.remote,
-            user_agent,
-            inbound = self.inbound,
-            "peer connected"
-        );
+        if self.may_log() {
+            let user_agent = live.session.remote().map(|r| r.user_agent.as_str()).unwrap_or_default();
+            let (peer, remote, inbound) = (self.id, &live.remote, self.inbound);
+            tracing::info!(peer, remote, inbound, user_agent, "peer connected");
+        }
         self.show();
     }
 
     fn disconnect(&mut self, reason: &DisconnectReason) {
-        if let Some(live) = &self.live {
+        if let Some(live) = &self.live
+            && self.may_log()
+        {
             tracing::info!(peer = self.id, remote = live.remote, %reason, "peer disconnected");
         }
         self.close();
+    }
+
+    fn may_log(&self) -> bool {
+        self.links.board.may_log(self.links.shared.clock.now())
     }
 
     /// Lets the connection go, which closes it, and has asked of others what was asked of this one.
@@ -266,6 +269,7 @@ impl Rebuild for PeerActor {
     /// A connection's state is the other side's too and cannot be made up: the connection is let go and, where we opened it,
     /// opened again.
     fn rebuild(&mut self) -> Result<(), Fault> {
+        self.status.set_crashed();
         self.close();
         Ok(())
     }

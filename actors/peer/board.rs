@@ -1,10 +1,10 @@
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix::Addr;
 use adit_domain::peer::{Downloads, NodeView, PeerId, PeerInfo, Recent, TxBoard, TxRef};
-use adit_domain::units::Height;
+use adit_domain::units::{Height, UnixMillis};
 use adit_domain::wire::ParsedBlock;
 use bitcoin::BlockHash;
 use bitcoin::block::Header;
@@ -17,6 +17,10 @@ const FOUND_MAX: usize = 8;
 /// Nonces of our own connections that are remembered: more than may be open at once.
 const NONCES_MAX: usize = 1_024;
 
+/// Lines about connections that the log takes within an hour: 4,000 x 250 bytes = 1 MB.
+const LOG_LINES_MAX: u32 = 4_000;
+const LOG_HOUR_MS: u64 = 60 * 60 * 1_000;
+
 /// What all connections share, and what outlives each of them and their manager.
 pub(super) struct Board {
     boards: Mutex<Boards>,
@@ -24,6 +28,14 @@ pub(super) struct Board {
     nonces: Mutex<Recent<u64>>,
     found: Mutex<VecDeque<Arc<ParsedBlock>>>,
     next_id: AtomicU64,
+    log: Mutex<LogHour>,
+}
+
+/// How much has been written to the log of connections within an hour.
+#[derive(Default)]
+struct LogHour {
+    began: UnixMillis,
+    lines: u32,
 }
 
 /// Who fetches what.
@@ -44,6 +56,7 @@ struct Slot {
 pub(super) struct Status {
     pub(super) received: AtomicU64,
     pub(super) sent: AtomicU64,
+    crashed: AtomicBool,
     info: Mutex<Option<PeerInfo>>,
 }
 
@@ -51,6 +64,16 @@ impl Status {
     /// What there is to show while the connection is open; none when it closes.
     pub(super) fn set(&self, info: Option<PeerInfo>) {
         *lock(&self.info) = info;
+    }
+
+    /// The connection was lost by a panic of its actor: it was not the other end's doing.
+    pub(super) fn set_crashed(&self) {
+        self.crashed.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether it was, since the last time that this was asked.
+    pub(super) fn take_crashed(&self) -> bool {
+        self.crashed.swap(false, Ordering::SeqCst)
     }
 
     fn info(&self) -> Option<PeerInfo> {
@@ -69,6 +92,7 @@ impl Default for Board {
             nonces: Mutex::new(Recent::new(NONCES_MAX)),
             found: Mutex::default(),
             next_id: AtomicU64::new(1),
+            log: Mutex::default(),
         }
     }
 }
@@ -99,6 +123,16 @@ impl Board {
 
     pub(super) fn infos(&self) -> Vec<PeerInfo> {
         lock(&self.slots).values().filter_map(|slot| slot.status.info()).collect()
+    }
+
+    /// Whether a connection's beginning or end may be written to the log still, so that nobody fills the disk by connecting.
+    pub(super) fn may_log(&self, now: UnixMillis) -> bool {
+        let mut hour = lock(&self.log);
+        if now.ms_since(hour.began) > LOG_HOUR_MS {
+            *hour = LogHour { began: now, lines: 0 };
+        }
+        hour.lines = hour.lines.saturating_add(1);
+        hour.lines <= LOG_LINES_MAX
     }
 
     pub(super) fn remember_nonce(&self, nonce: u64) {

@@ -26,7 +26,9 @@ const JUDGED_AT_ONCE_MAX: usize = 32;
 /// A connection is there within this time, or is tried again.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// The first pause after a connection, doubled with each that failed.
-const RETRY_MIN: Duration = Duration::from_millis(500);
+const RETRY_MIN: Duration = Duration::from_millis(250);
+/// A connection that lasted for so long did not fail.
+const HELD_MS: u64 = 20_000;
 /// The longest pause.
 const RETRY_MAX: Duration = Duration::from_secs(60);
 
@@ -58,16 +60,16 @@ pub struct Intake {
 pub(super) async fn stay_connected(target: String, addr: Addr<PeerActor>, status: Arc<Status>, links: Links) {
     let mut pause = RETRY_MIN;
     while addr.connected() {
+        let began = links.shared.clock.now();
         match tokio::time::timeout(CONNECT_MAX, TcpStream::connect(&target)).await {
-            Ok(Ok(stream)) => {
-                let lasted_from = links.shared.clock.now();
-                run(stream, &target, &addr, &status, &links).await;
-                if links.shared.clock.now().ms_since(lasted_from) > 10_000 {
-                    pause = RETRY_MIN;
-                }
-            }
+            Ok(Ok(stream)) => run(stream, &target, &addr, &status, &links).await,
             Ok(Err(error)) => tracing::debug!(peer = target, %error, "no connection"),
             Err(_) => tracing::debug!(peer = target, "no connection in time"),
+        }
+        // What ended by our own panic, or held for a while, is no reason to hesitate.
+        let held = links.shared.clock.now().ms_since(began) > HELD_MS;
+        if status.take_crashed() || held {
+            pause = RETRY_MIN;
         }
         tokio::time::sleep(pause).await;
         pause = pause.saturating_mul(2).min(RETRY_MAX);

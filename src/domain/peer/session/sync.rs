@@ -57,7 +57,11 @@ impl Session {
         match verdict {
             HeadersVerdict::Invalid(reject) => self.disconnect(DisconnectReason::InvalidHeader(reject)),
             HeadersVerdict::Unconnected => self.ask_headers(None, turn),
-            HeadersVerdict::Failed => turn.downloads.end_headers_turn(self.config.id),
+            // Begun anew with a later tick: what was lost on our side is asked for again.
+            HeadersVerdict::Failed => {
+                self.headers_begun = false;
+                turn.downloads.end_headers_turn(self.config.id);
+            }
             HeadersVerdict::Accepted { last_height } => {
                 self.reach = self.reach.max(Some(last_height));
                 self.blocks_known.insert(last);

@@ -173,6 +173,16 @@ fn headers_that_end_the_connection() {
 }
 
 #[test]
+fn headers_that_we_lost_are_asked_for_again() {
+    let theirs = chain(5, 5, 0);
+    let mut rig = Rig::ready(FakeNode::new(1, 1), false);
+    rig.hears(Message::Headers(theirs[1..].to_vec()));
+    let last = theirs[4].block_hash();
+    assert!(rig.with(|s, turn| s.headers_judged(last, 4, HeadersVerdict::Failed, turn)).is_empty());
+    assert_eq!(sent(&rig.after_ms(1)), ["getheaders"]);
+}
+
+#[test]
 fn headers_that_do_not_connect_are_asked_about_once() {
     let mut rig = Rig::ready(FakeNode::new(2, 2), true);
     rig.hears(Message::Headers(vec![]));
