@@ -72,6 +72,3 @@ pub fn start(shared: &Shared, config: StoreConfig) -> Result<OpenStore, OpenErro
     let addr = shared.supervisor.start(spec, &arbiter.handle(), make);
     Ok(OpenStore { addr, store, arbiter })
 }
-
-#[cfg(test)]
-mod tests;

@@ -57,6 +57,3 @@ pub fn start(
     let make = move |_: &mut _| UtxoActor::new(link, reader, config.flush_every);
     (shared.supervisor.start(spec, &arbiter.handle(), make), arbiter)
 }
-
-#[cfg(test)]
-mod tests;

@@ -8,7 +8,6 @@ use adit_domain::script::{ScriptError, ScriptFlags, ScriptVerifier, Spend};
 use adit_domain::wire::{ParsedBlock, ParsedTx};
 use bitcoin::TxOut;
 
-use crate::types::ChainFault;
 use crate::workers::Workers;
 
 /// Inputs in one job: some 3 ms of work, so that a cancelled block is left soon and the queue costs nothing beside it.
@@ -21,6 +20,10 @@ pub(crate) struct ScriptFailure {
     pub(crate) input: usize,
     pub(crate) error: ScriptError,
 }
+
+/// A check panicked: our bug, and no verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Panicked;
 
 /// The verdict on a block's scripts, as it comes to be.
 pub(crate) struct ScriptRun {
@@ -83,13 +86,13 @@ impl ScriptRun {
     }
 
     /// Waits for the verdict.
-    pub(crate) fn wait(&self) -> Result<Option<ScriptFailure>, ChainFault> {
+    pub(crate) fn wait(&self) -> Result<Option<ScriptFailure>, Panicked> {
         let mut state = self.state();
         while state.jobs > 0 {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         match state.panicked {
-            true => Err(ChainFault::State("a script check panicked".to_owned())),
+            true => Err(Panicked),
             false => Ok(state.failure),
         }
     }

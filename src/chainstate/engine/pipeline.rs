@@ -6,6 +6,7 @@
 //! a reorganisation, and one that fails leaves no trace.
 
 use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ use crossbeam_channel::Receiver;
 use super::{Chainstate, check_alone};
 use crate::live::parse_stored;
 use crate::scan::{Extent, read_block};
-use crate::scripts::{ScriptFailure, ScriptRun};
+use crate::scripts::{Panicked, ScriptFailure, ScriptRun};
 use crate::stage::{StageView, Staged, Step, connect_changes, disconnect_changes};
 use crate::types::{ChainFault, SubmitError};
 
@@ -30,6 +31,8 @@ use crate::types::{ChainFault, SubmitError};
 const AHEAD_MAX: usize = 12;
 /// Reasons of refusals that are kept: it takes work to make one, so an attacker makes few.
 const FAILURES_MAX: usize = 1_000;
+/// What is said of a block over which we panicked.
+const PANICKED: &str = "internal-error";
 /// Blocks that one step connects before its caller is heard again.
 const STEP_BLOCKS_MAX: u32 = 32;
 
@@ -130,6 +133,7 @@ enum BodyError {
 enum NotStaged {
     Refused(BlockError),
     NoBlock,
+    Panicked,
     Fault(ChainFault),
 }
 
@@ -211,7 +215,7 @@ impl Chainstate {
                 let Some(next) = upcoming.next() else { break };
                 ahead.push_back(self.fetch(*next, run));
             }
-            let staged = ahead.pop_front().map_or(Ok(()), |coming| self.stage_coming(*id, coming));
+            let staged = ahead.pop_front().map_or(Ok(()), |coming| self.stage_caught(*id, coming));
             if let Err(not_staged) = staged {
                 // One below it, whose scripts still run, may be the first that is invalid.
                 return match self.settle(Wait::All, run)? {
@@ -260,6 +264,12 @@ impl Chainstate {
         }))
     }
 
+    /// A panic costs this block alone: what it leaves half-done is in the stage, which is dropped with it.
+    fn stage_caught(&mut self, id: NodeId, coming: Coming) -> Result<(), NotStaged> {
+        let staged = catch_unwind(AssertUnwindSafe(|| self.stage_coming(id, coming)));
+        staged.unwrap_or(Err(NotStaged::Panicked))
+    }
+
     fn stage_coming(&mut self, id: NodeId, coming: Coming) -> Result<(), NotStaged> {
         let body = match coming {
             Coming::Here(block) => Body { block, stored: true },
@@ -268,7 +278,7 @@ impl Chainstate {
                 Ok(Err(BodyError::Refused(error))) => return Err(NotStaged::Refused(error)),
                 Ok(Err(BodyError::NoBlock)) => return Err(NotStaged::NoBlock),
                 Ok(Err(BodyError::Fault(fault))) => return Err(NotStaged::Fault(fault)),
-                Err(_) => return Err(ChainFault::State("reading a block panicked".to_owned()).into()),
+                Err(_) => return Err(NotStaged::Panicked),
             },
         };
         self.stage_connect(id, body)
@@ -344,16 +354,43 @@ impl Chainstate {
                     break;
                 }
                 waited = true;
-                if let Some(failure) = scripts.wait()? {
-                    let (hash, error) = (staged.block.hash(), script_error(&staged.block, failure));
+                let verdict = scripts.wait();
+                if verdict != Ok(None) {
+                    let block = Arc::clone(&staged.block);
                     self.commit(run)?;
-                    return self.mark_invalid(&hash, &error).map(Some);
+                    return self.script_verdict(&block, verdict).map(Some);
                 }
             }
             self.verified = self.verified.saturating_add(1);
         }
         self.commit(run)?;
         Ok(None)
+    }
+
+    fn script_verdict(
+        &mut self,
+        block: &ParsedBlock,
+        verdict: Result<Option<ScriptFailure>, Panicked>,
+    ) -> Result<Rejected, ChainFault> {
+        match verdict {
+            Ok(Some(failure)) => self.mark_invalid(&block.hash(), &script_error(block, failure)),
+            Ok(None) | Err(Panicked) => self.set_aside(&block.hash()),
+        }
+    }
+
+    /// Puts aside a block over which we panicked: our bug, so it is not marked, and is no candidate until it comes again.
+    /// Without this a node would end, and meet the same block at its next start.
+    fn set_aside(&mut self, hash: &BlockHash) -> Result<Rejected, ChainFault> {
+        tracing::error!(%hash, "a panic over this block: it is put aside");
+        let live = Arc::clone(&self.live);
+        let mut tree = live.tree_mut();
+        let id = tree.find(hash).ok_or_else(|| ChainFault::State(format!("no header of block {hash}")))?;
+        if tree.node(id).status().body_stored {
+            tree.body_missing(id);
+            live.change_place(*hash, |places| places.block = None);
+        }
+        self.recent.retain(|block| block.hash() != *hash);
+        Ok(Rejected { hash: *hash, height: tree.node(id).height(), reason: PANICKED.to_owned() })
     }
 
     /// Moves the tip over verified blocks, to the last one with more work than the tip has.
@@ -441,6 +478,7 @@ impl Chainstate {
         match not_staged {
             NotStaged::Fault(fault) => Err(fault),
             NotStaged::Refused(error) => self.mark_invalid(&hash, &error),
+            NotStaged::Panicked => self.set_aside(&hash),
             NotStaged::NoBlock => {
                 let height = self.live.tree().node(id).height();
                 Ok(Rejected { hash, height, reason: "block-decode-failed".to_owned() })

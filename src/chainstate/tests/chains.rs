@@ -1,4 +1,5 @@
 use adit_domain::consensus::UtxoView;
+use adit_domain::script::{ScriptError, ScriptFlags, ScriptVerifier, Spend};
 
 use super::*;
 use crate::types::ChainFault;
@@ -167,4 +168,38 @@ fn a_file_that_was_damaged_is_our_fault_and_no_blocks() {
     std::fs::write(&file, b"").unwrap();
     let fault = reader.block(&branch.blocks[3].hash()).unwrap_err();
     assert!(matches!(fault, ChainFault::Storage(_)), "{fault}");
+}
+
+/// Panics over every script that is `OP_TRUE OP_NOP`.
+struct Panicky;
+
+impl ScriptVerifier for Panicky {
+    fn verify_input(&self, spend: &Spend<'_>, input: usize, _: ScriptFlags) -> Result<(), ScriptError> {
+        assert_ne!(spend.prevouts[input].script_pubkey.as_bytes(), [0x51, 0x61]);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_block_over_which_we_panic_is_put_aside_and_the_chain_goes_on() {
+    let (mut node, mut branch) = (Node::new(), Branch::genesis(1));
+    let store = Arc::clone(&node.chain().store_for_tests());
+    node.chain = None;
+    let config = ChainConfig::new(Arc::new(Params::regtest()));
+    node.chain = Some(Chainstate::open(config, store, Arc::new(Panicky)).unwrap());
+    branch.mine_empty(101);
+    let mut tx = spend(&[branch.reward(0)], 1, 0);
+    tx.output[0].script_pubkey = ScriptBuf::from_bytes(vec![0x51, 0x61]);
+    branch.mine(vec![tx.clone()]);
+    node.submit_all(&branch.blocks);
+    let poison = branch.block(vec![spend(&outputs_of(&tx), 1, 0)], SUBSIDY);
+    for _ in 0..2 {
+        assert_eq!(reason(node.submit(&poison)), "internal-error");
+        assert_eq!(node.tip().0, branch.tip);
+    }
+    let good = branch.mine(Vec::new());
+    assert_eq!(node.submit(&good).unwrap().tip.hash, good.hash());
+    // The block itself is sound: a verifier without the bug takes it, and it was there before the other one.
+    node.crash();
+    assert_eq!(node.tip().0, poison.hash());
 }
