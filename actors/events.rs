@@ -51,13 +51,13 @@ pub enum EventKind {
         /// Workers ever seen.
         workers: u32,
     },
-    /// An actor panicked and was built again.
+    /// An actor was built again.
     ActorRestarted {
         /// Its name.
         name: String,
         /// Restarts since it was started.
         restarts: u64,
-        /// The panic's message.
+        /// The panic's message; empty where an operator asked for it.
         panic: String,
     },
 }

@@ -217,6 +217,24 @@ async fn what_keeps_a_node_from_starting_is_said() {
 }
 
 #[actix::test]
+async fn what_is_wrong_on_disk_is_said() {
+    let refused = async |file: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let node = Node::start(config(dir.path())).await.unwrap();
+        let path = node.addresses().folder.join(file);
+        node.supervisor().end(ExitReason::Requested);
+        node.wait().await;
+        // A folder where a file must be: nothing can be opened there.
+        let _ = std::fs::remove_file(&path);
+        std::fs::create_dir(&path).unwrap();
+        Node::start(config(dir.path())).await.err().unwrap()
+    };
+    assert!(matches!(refused("ledger.redb").await, StartError::Books(Fault::Storage(_) | Fault::State(_))));
+    assert!(matches!(refused("extranonce").await, StartError::Lease(_)));
+    assert!(matches!(refused("blocks/rev00000.dat").await, StartError::Chain(_)));
+}
+
+#[actix::test]
 async fn a_node_without_a_pool_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let node = Node::start(NodeConfig { pool: None, ..config(dir.path()) }).await.unwrap();

@@ -114,7 +114,7 @@ pub struct ActorStatus {
     pub name: String,
     /// Its kind.
     pub role: Role,
-    /// Restarts after a panic, since the process began.
+    /// Restarts since it was started, after panics and by an operator.
     pub restarts: u64,
     /// When it started or last restarted.
     pub since: UnixMillis,

@@ -177,9 +177,20 @@ impl Supervisor {
         self.tell(name_or_role, |links| links.crash.try_send(Crash).is_ok())
     }
 
-    /// Builds the child of this name, or every child of this role, again. Returns the names.
+    /// Builds the child of this name, or every child of this role, again. Returns the names. It shows as a restart, and does not
+    /// count against the intensity.
     pub fn restart(&self, name_or_role: &str) -> Result<Vec<String>, NoSuchActor> {
-        self.tell(name_or_role, |links| links.rebuild.try_send(RebuildNow).is_ok())
+        let told = self.tell(name_or_role, |links| links.rebuild.try_send(RebuildNow).is_ok())?;
+        let now = self.inner.clock.now();
+        for name in &told {
+            if let Some(record) = self.children().get_mut(name) {
+                record.status.restarts = record.status.restarts.saturating_add(1);
+                record.status.since = now;
+                // No panic caused it; nobody listening is no loss.
+                let _ = self.inner.restarts.send(ActorStatus { last_panic: None, ..record.status.clone() });
+            }
+        }
+        Ok(told)
     }
 
     fn tell(&self, wanted: &str, send: impl Fn(&Links) -> bool) -> Result<Vec<String>, NoSuchActor> {

@@ -149,6 +149,36 @@ async fn the_later_ones_are_rebuilt_with_it() {
 }
 
 #[actix::test]
+async fn an_operators_restart_shows_and_does_not_count_against_the_intensity() {
+    let (sup, arbiter) = (Supervisor::new(Arc::new(Stopped)), Arbiter::new());
+    let addr = start(&sup, &arbiter, one("chain"), 100, false);
+    let mut restarts = sup.restarts();
+    for n in 1..10 {
+        addr.send(Add(5)).await.unwrap();
+        assert_eq!(sup.restart("chain").unwrap(), ["chain"]);
+        assert_eq!(addr.send(Add(0)).await.unwrap(), 100);
+        let told = restarts.recv().await.unwrap();
+        assert_eq!((told.restarts, told.last_panic), (n, None));
+    }
+    assert!(sup.inner_exit_is_none());
+}
+
+#[actix::test]
+async fn a_full_mailbox_is_said_so() {
+    let (sup, arbiter) = (Supervisor::new(Arc::new(Stopped)), Arbiter::new());
+    let addr = start(&sup, &arbiter, one("chain"), 0, false);
+    let (wake, sleep) = std::sync::mpsc::channel();
+    assert!(addr.try_send(Sleep(sleep)).is_ok());
+    let busy = loop {
+        if let Err(error) = sup.restart("chain") {
+            break error;
+        }
+    };
+    assert_eq!(busy, NoSuchActor::Busy("chain".to_owned()));
+    drop(wake);
+}
+
+#[actix::test]
 async fn crash_by_role_means_the_many_before_their_manager() {
     let (sup, arbiter) = (Supervisor::new(Arc::new(Stopped)), Arbiter::new());
     let child = |name| spec(name, Role::Stratum, Strategy::OneForOne, OnExceeded::StopChild);

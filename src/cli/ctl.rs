@@ -56,8 +56,8 @@ pub(crate) struct CtlArgs {
     /// Which network's node, where the datadir holds several.
     #[arg(long, value_name = "NETWORK", env = "ADIT_NETWORK", global = true)]
     pub(crate) network: Option<String>,
-    /// Over TCP instead: http://HOST:PORT or https://HOST:PORT.
-    #[arg(long, value_name = "URL", env = "ADIT_URL", global = true, conflicts_with = "datadir")]
+    /// Over TCP, whatever --datadir says: http://HOST:PORT or https://HOST:PORT.
+    #[arg(long, value_name = "URL", env = "ADIT_URL", global = true)]
     pub(crate) url: Option<String>,
     /// The file that holds the token (TCP).
     #[arg(long, value_name = "FILE", env = "ADIT_TOKEN_FILE", global = true)]

@@ -82,6 +82,10 @@ pub(super) fn actors(list: &v1::ListActorsResponse, now_ms: u64) -> View {
     View { text: table.render("no actors"), json: rows.collect() }
 }
 
+fn reason(panic: &str) -> String {
+    if panic.is_empty() { "asked for".to_owned() } else { first_line(panic) }
+}
+
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
@@ -363,7 +367,7 @@ pub(super) fn event(event: &v1::Event) -> View {
                 "shares_rejected": e.shares_rejected, "hashrate": e.hashrate, "workers": e.workers }),
         ),
         Some(Kind::ActorRestarted(e)) => (
-            format!("actor {} restarted ({} so far): {}", e.name, e.restarts, first_line(&e.panic)),
+            format!("actor {} restarted ({} so far): {}", e.name, e.restarts, reason(&e.panic)),
             json!({ "event": "actor_restarted", "name": e.name, "restarts": e.restarts, "panic": e.panic }),
         ),
         Some(Kind::Missed(e)) => {

@@ -169,6 +169,15 @@ async fn a_datadir_without_a_node_is_said_so() {
 }
 
 #[tokio::test]
+async fn a_socket_that_cannot_be_opened_is_said_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let long = dir.path().join("x".repeat(120));
+    let error = failure(&["--datadir", &long.display().to_string(), "info"]).await;
+    assert!(matches!(error, CtlError::Connect { .. }), "{error}");
+    assert_eq!(error.exit_code(), EXIT_UNREACHABLE);
+}
+
+#[tokio::test]
 async fn two_nodes_in_one_datadir_must_be_told_apart() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("regtest")).unwrap();
