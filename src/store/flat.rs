@@ -16,9 +16,11 @@ use crate::fault::StoreFault;
 const FILE_BYTES_MAX: u32 = 0x0800_0000;
 /// Files kept open to read from; a chain of a terabyte has 8,000 of them, and a process 1,024 handles.
 const OPEN_FILES_MAX: usize = 64;
-/// Magic and length before a block; length before undo data.
+/// Magic and length before a block; the block's hash and length before undo data.
 const BLOCK_FRAME_BYTES: u32 = 8;
-const UNDO_FRAME_BYTES: u32 = 4;
+const UNDO_FRAME_BYTES: u32 = 36;
+/// Undo data of a block has at most so many bytes: a coin takes no more than what spends it and made it, and both fit blocks.
+const UNDO_BYTES_MAX: u32 = 64 << 20;
 const CHECKSUM_BYTES: u32 = 4;
 
 /// Where a block or its undo data lies: file number, offset of its first byte, its length in bytes.
@@ -228,17 +230,52 @@ impl BlockFiles {
     }
 }
 
-/// `revNNNNN.dat`: length (little-endian), undo data, checksum over the block's hash and the data.
+/// `revNNNNN.dat`: the block's hash, length (little-endian), undo data, checksum over hash and data.
 pub struct UndoFiles {
     files: FlatFiles,
 }
 
 impl UndoFiles {
-    /// The files in `dir`; what lies behind `end` was never committed and is forgotten.
-    pub fn open(dir: &Path, disk: Arc<dyn Disk>, end: FileEnd) -> Result<Self, StoreFault> {
-        let files = FlatFiles::new(dir, "rev", disk, end);
-        files.cut(end)?;
-        Ok(UndoFiles { files })
+    /// The files in `dir`, and the undo data behind `end`: whole, but not committed yet. What follows the last whole record
+    /// is forgotten.
+    pub fn open(
+        dir: &Path,
+        disk: Arc<dyn Disk>,
+        end: FileEnd,
+    ) -> Result<(Self, Vec<(BlockHash, FilePos)>), StoreFault> {
+        let this = UndoFiles { files: FlatFiles::new(dir, "rev", disk, end) };
+        let (mut end, mut tail) = (end, Vec::new());
+        while let Some((hash, pos)) = this.record_at(end)? {
+            if this.read(&hash, pos).is_err() {
+                break;
+            }
+            let behind = pos.offset.saturating_add(pos.len).saturating_add(CHECKSUM_BYTES);
+            end = FileEnd { file: pos.file, offset: behind };
+            tail.push((hash, pos));
+        }
+        this.files.cut(end)?;
+        Ok((this, tail))
+    }
+
+    /// The record at `at`, or the first of the next file where this one is at its end; none where it is cut short.
+    fn record_at(&self, at: FileEnd) -> Result<Option<(BlockHash, FilePos)>, StoreFault> {
+        let next = FileEnd { file: at.file.saturating_add(1), offset: 0 };
+        for start in [at, next] {
+            let Some(file_len) = self.files.len_of(start.file)? else { continue };
+            let room = file_len.saturating_sub(u64::from(start.offset));
+            if room < u64::from(UNDO_FRAME_BYTES) {
+                continue;
+            }
+            let frame = self.files.read(start.file, start.offset, 36)?;
+            let (hash, len) = frame.split_at(32);
+            let len = u32::from_le_bytes(len.try_into().unwrap_or_default());
+            let needed = u64::from(UNDO_FRAME_BYTES) + u64::from(len) + u64::from(CHECKSUM_BYTES);
+            let hash = BlockHash::from_byte_array(hash.try_into().unwrap_or_default());
+            let offset = start.offset.saturating_add(UNDO_FRAME_BYTES);
+            let whole = len <= UNDO_BYTES_MAX && needed <= room;
+            return Ok(whole.then_some((hash, FilePos { file: start.file, offset, len })));
+        }
+        Ok(None)
     }
 
     /// Appends what it takes to disconnect `block`. Durable after the next [`UndoFiles::sync`].
@@ -246,7 +283,7 @@ impl UndoFiles {
         let bytes = undo.encode();
         let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let sum = checksum(&[block.as_byte_array(), &bytes]);
-        let start = self.files.append(&[&len.to_le_bytes(), &bytes, &sum])?;
+        let start = self.files.append(&[block.as_byte_array(), &len.to_le_bytes(), &bytes, &sum])?;
         Ok(FilePos { file: start.file, offset: start.offset.saturating_add(UNDO_FRAME_BYTES), len })
     }
 

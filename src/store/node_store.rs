@@ -1,10 +1,12 @@
 use std::sync::Arc;
 
+use bitcoin::BlockHash;
+
 use crate::chain_db::ChainDb;
 use crate::datadir::DataDir;
 use crate::disk::{Disk, MachineDisk};
 use crate::fault::StoreFault;
-use crate::flat::{BlockFiles, FileEnd, UndoFiles};
+use crate::flat::{BlockFiles, FileEnd, FilePos, UndoFiles};
 
 /// Everything durable of one network's chain, opened once and shared.
 pub struct Store {
@@ -49,7 +51,7 @@ impl Store {
     }
 
     /// The undo files; see [`UndoFiles::open`].
-    pub fn undo_files(&self, end: FileEnd) -> Result<UndoFiles, StoreFault> {
+    pub fn undo_files(&self, end: FileEnd) -> Result<(UndoFiles, Vec<(BlockHash, FilePos)>), StoreFault> {
         UndoFiles::open(&self.dir.blocks(), Arc::clone(&self.disk), end)
     }
 }

@@ -34,7 +34,8 @@ pub(super) fn load(
     let blocks = store.block_files(params.magic, bytes_max, blocks_end);
     let tail = read_tail(&blocks, blocks_end, |block| check_alone(block, params, verifier.as_ref()).is_ok())?;
     join_tail(&mut tree, &mut places, tail);
-    let undo = store.undo_files(undo_end)?;
+    let (undo, verified) = store.undo_files(undo_end)?;
+    join_verified(&mut tree, &mut places, verified);
     Ok(Live::new((Arc::clone(params), Arc::clone(verifier)), tree, coins, (blocks, undo), places))
 }
 
@@ -95,6 +96,21 @@ fn join_tail(tree: &mut HeaderTree, places: &mut HashMap<BlockHash, Places>, tai
                 }
                 Err(error) => tracing::warn!(hash = %header.block_hash(), %error, "stored block not taken"),
             }
+        }
+    }
+}
+
+/// Undo data is written when a block is verified, scripts and all: what is whole of it says that this need not be done again.
+fn join_verified(
+    tree: &mut HeaderTree,
+    places: &mut HashMap<BlockHash, Places>,
+    verified: Vec<(BlockHash, FilePos)>,
+) {
+    for (hash, pos) in verified {
+        let stored = tree.find(&hash).filter(|id| tree.node(*id).status().body_stored);
+        if let Some(id) = stored {
+            places.entry(hash).or_default().undo = Some(pos);
+            tree.script_valid(id);
         }
     }
 }

@@ -78,16 +78,26 @@ fn a_full_file_is_followed_by_the_next() {
 fn undo_data_belongs_to_its_block() {
     let dir = tempfile::tempdir().unwrap();
     let open = |end| UndoFiles::open(dir.path(), Arc::new(MachineDisk), end).unwrap();
-    let files = open(FileEnd::default());
+    let (files, tail) = open(FileEnd::default());
+    assert_eq!(tail, []);
     let (mine, other) = (BlockHash::from_byte_array([1; 32]), BlockHash::from_byte_array([2; 32]));
     let pos = files.append(&mine, &UndoRecord::default()).unwrap();
     files.sync().unwrap();
     assert_eq!(files.read(&mine, pos).unwrap(), UndoRecord::default());
     let error = files.read(&other, pos).unwrap_err().to_string();
     assert_eq!(error, "undo data is damaged: checksum mismatch");
-    // Opened at an older end, what follows is forgotten.
+    // Opened at an older end, what is whole is found, and what is torn is forgotten.
     let end = files.end();
-    assert_eq!(open(end).read(&mine, pos).unwrap(), UndoRecord::default());
-    let cut = open(FileEnd::default());
-    assert!(matches!(cut.read(&mine, pos), Err(StoreFault::Io { .. })));
+    assert_eq!(open(end).1, []);
+    let path = dir.path().join("rev00000.dat");
+    OpenOptions::new().append(true).open(&path).unwrap().write_all(&[2; 60]).unwrap();
+    let (again, tail) = open(FileEnd::default());
+    assert_eq!((tail, again.end()), (vec![(mine, pos)], end));
+    let next = again.append(&other, &UndoRecord::default()).unwrap();
+    assert_eq!(open(FileEnd::default()).1, [(mine, pos), (other, next)]);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[36] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    assert_eq!(open(FileEnd::default()).1, []);
+    assert!(matches!(again.read(&mine, pos), Err(StoreFault::Io { .. })));
 }
