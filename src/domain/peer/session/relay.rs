@@ -32,14 +32,16 @@ impl Session {
         self.knows_blocks(news.iter().map(|(hash, _)| *hash));
     }
 
-    /// We have found a block. Those that we chose to connect to get it whole, at once: that spares a round trip.
+    /// We have found a block, and no chain has it yet. Those that we chose to connect to get it whole, at once: that spares a round
+    /// trip. Others get its header, where that joins what they have: by `inv` they would ask for headers that the chain
+    /// does not know for another moment. Whoever has not been told, or could not use it, hears of it as the new tip.
     pub fn found_block(&mut self, block: &Arc<ParsedBlock>) -> Vec<Effect> {
-        if self.phase == Phase::Ready {
-            if self.config.inbound {
-                self.announce_blocks(&[*block.header()]);
-            } else if self.blocks_known.insert(block.hash()) {
-                self.send(Message::Block(Arc::clone(block)));
-            }
+        let header = block.header();
+        let joins = self.blocks_known.contains(&header.prev_blockhash);
+        match self.phase {
+            Phase::Ready if !self.config.inbound => self.send(Message::Block(Arc::clone(block))),
+            Phase::Ready if joins && self.send_headers => self.announce_blocks(&[*header]),
+            _ => {}
         }
         self.take_effects()
     }

@@ -287,13 +287,23 @@ fn a_new_tip_is_announced_by_headers_where_they_join_and_by_inv_elsewhere() {
 }
 
 #[test]
-fn a_found_block_goes_out_whole_to_whom_we_chose() {
-    for (inbound, command) in [(false, "block"), (true, "inv")] {
+fn a_found_block_goes_out_at_once_and_is_the_new_tip_for_everybody_else() {
+    // Whether they connected to us, whether they want headers; what goes out at once, and what with the new tip.
+    for (inbound, wants_headers, at_once, later) in [
+        (false, false, vec!["block"], vec!["inv"]),
+        (false, true, vec!["block"], vec!["headers"]),
+        (true, true, vec!["headers"], vec![]),
+        (true, false, vec![], vec!["inv"]),
+    ] {
         let mut rig = Rig::ready(FakeNode::new(10, 10), inbound);
-        let block = block_on(rig.node.headers[9].block_hash());
-        assert_eq!(sent(&rig.session.found_block(&block)), [command]);
-        assert!(rig.session.found_block(&block).is_empty());
-        assert!(rig.session.tip_changed(&[*block.header()], &rig.node).is_empty());
+        if wants_headers {
+            rig.hears(Message::SendHeaders);
+        }
+        let parent = rig.node.headers[9].block_hash();
+        rig.session.knows_blocks([parent].into_iter());
+        let block = block_on(parent);
+        assert_eq!(sent(&rig.session.found_block(&block)), at_once);
+        assert_eq!(sent(&rig.session.tip_changed(&[*block.header()], &rig.node)), later);
     }
     let (mut early, _) = Rig::open(FakeNode::new(10, 10), false);
     let block = block_on(early.node.headers[9].block_hash());
