@@ -1,6 +1,6 @@
 //! Shares a second that the real binary checks, credits durably and answers: on one connection, and on 1,000.
 //!
-//! `cargo bench --bench stratum_load`. One line of JSON a figure. The node stands on mainnet's genesis block without peers, so that no share is
+//! `cargo bench --bench stratum_load`. One line of JSON a figure. The node stands on the genesis block of testnet4 without peers, so that no share is
 //! a block, and asks for the lowest difficulty there is, so that nearly every nonce is a share.
 #![allow(
     clippy::unwrap_used,
@@ -25,28 +25,28 @@ use tokio::net::tcp::OwnedReadHalf;
 
 use harness::{Node, adit, folder};
 
-/// An address of mainnet (the first of BIP173's test vectors).
-const ADDRESS: &str = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4";
-/// The lowest difficulty: 2^-32.
-const DIFFICULTY: &str = "0.00000000023283064365386963";
-/// Shares that a connection has in flight.
-const WINDOW: usize = 64;
-/// Connections and shares on each.
-const LOADS: [(usize, usize); 2] = [(1, 100_000), (1_000, 100)];
+/// An address of the test networks (of BIP173's test vectors).
+const ADDRESS: &str = "tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx";
+/// The lowest difficulty is 2^-32, which this becomes.
+const DIFFICULTY: &str = "0.0000000003";
+/// Connections, shares on each, and how many of them each has in flight.
+const LOADS: [(usize, usize, usize); 2] = [(1, 100_000, 64), (1_000, 100, 4)];
+/// A node that has no work for a miner for this long has none at all.
+const WORK_WITHIN: Duration = Duration::from_secs(60);
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    for (connections, shares) in LOADS {
+    for (connections, shares, window) in LOADS {
         let dir = folder();
         let node = Node::of(node(dir.path()), dir.path());
-        println!("{}", runtime.block_on(load(node.stratum, connections, shares)));
+        println!("{}", runtime.block_on(load(node.stratum, connections, shares, window)));
         node.stop();
     }
 }
 
 fn node(datadir: &std::path::Path) -> std::process::Command {
     let mut command = adit();
-    command.args(["run", "--network", "mainnet", "--datadir"]).arg(datadir);
+    command.args(["run", "--network", "testnet4", "--datadir"]).arg(datadir);
     let pinned = ["start", "min", "max"].map(|which| format!("stratum.difficulty_{which}={DIFFICULTY}"));
     let sets = [
         format!("pool.address={ADDRESS}"),
@@ -59,13 +59,13 @@ fn node(datadir: &std::path::Path) -> std::process::Command {
     command
 }
 
-async fn load(server: SocketAddr, connections: usize, shares: usize) -> Value {
+async fn load(server: SocketAddr, connections: usize, shares: usize, window: usize) -> Value {
     let mut miners = Vec::new();
     for _ in 0..connections {
-        miners.push(Miner::connect(server).await);
+        miners.push(tokio::time::timeout(WORK_WITHIN, Miner::connect(server)).await.expect("work"));
     }
     let from = Instant::now();
-    let tasks: Vec<_> = miners.into_iter().map(|m| tokio::spawn(m.mine(shares))).collect();
+    let tasks: Vec<_> = miners.into_iter().map(|m| tokio::spawn(m.mine(shares, window))).collect();
     let (mut accepted, mut waits) = (0, Vec::new());
     for task in tasks {
         let (one, each) = task.await.unwrap();
@@ -113,12 +113,12 @@ impl Miner {
     }
 
     /// Sends that many shares, a window at a time; how many were accepted, and how long each answer took.
-    async fn mine(mut self, shares: usize) -> (usize, Vec<Duration>) {
+    async fn mine(mut self, shares: usize, window: usize) -> (usize, Vec<Duration>) {
         let (mut sent, mut accepted) = (0, 0);
         let (mut waits, mut due) = (Vec::with_capacity(shares), HashMap::new());
         while waits.len() < shares {
             let mut batch = String::new();
-            while sent < shares && due.len() < WINDOW {
+            while sent < shares && due.len() < window {
                 due.insert(sent as u64 + 10, Instant::now());
                 batch.push_str(&format!(
                     "{{\"id\":{},\"method\":\"mining.submit\",\"params\":[\"{ADDRESS}\",\"{}\",\"0000000000000000\",\"{}\",\"{sent:08x}\"]}}\n",
