@@ -31,3 +31,7 @@ fn message<'a>(info: &'a PanicHookInfo<'_>) -> &'a str {
     let owned = || payload.downcast_ref::<String>().map(String::as_str);
     payload.downcast_ref::<&str>().copied().or_else(owned).unwrap_or("without a message")
 }
+
+#[cfg(test)]
+#[path = "hook/tests.rs"]
+mod tests;
