@@ -186,9 +186,18 @@ fn line(imported: &Imported, seconds: f64) -> Value {
             "orphans": imported.orphans,
         },
     });
-    if let (Some(r), Some(object)) = (&imported.rejected, line.as_object_mut()) {
+    if let Some(r) = &imported.rejected {
         let rejected = json!({"hash": r.hash.to_string(), "height": r.height.to_u32(), "reason": r.reason});
-        object.insert("rejected".to_owned(), rejected);
+        add(&mut line, "rejected", rejected);
+    }
+    if imported.stopped {
+        add(&mut line, "interrupted", json!(true));
     }
     line
+}
+
+fn add(line: &mut Value, key: &str, value: Value) {
+    if let Some(object) = line.as_object_mut() {
+        object.insert(key.to_owned(), value);
+    }
 }

@@ -7,7 +7,7 @@ use bitcoin::consensus::serialize;
 use serde_json::{Value, json};
 
 use crate::chain::{Chain, Coin, Lock, MAGIC, framed, mined, subsidy_sat};
-use crate::harness::{Process, adit, folder, text, tries};
+use crate::harness::{Process, adit, folder, text, tries, until};
 
 /// How an import ended.
 pub struct Imported {
@@ -224,6 +224,28 @@ fn an_import_that_is_killed_goes_on_and_ends_with_the_same_coins() {
             assert_eq!(line[key], whole[key], "{key} after kill {try_number}");
         }
     }
+}
+
+#[test]
+fn an_import_that_is_interrupted_says_so_and_goes_on() {
+    let chain = Chain::signed(60, 60);
+    let dir = folder();
+    let (file, datadir) = (dir.path().join("blk00000.dat"), dir.path().join("d"));
+    std::fs::write(&file, chain.framed()).unwrap();
+    let mut command = adit();
+    command.args(["import", "--network", "regtest", "--datadir"]).arg(&datadir).arg(&file);
+    let mut process = Process::start(command, dir.path(), "import");
+    until("the import has begun", || datadir.join("regtest").join("chainstate.redb").exists().then_some(()));
+    process.signal("INT");
+    let (code, line) = (process.wait().code(), process.out());
+    // On a fast machine it may have been done before it was asked.
+    if code == Some(130) {
+        assert!(line.contains("\"interrupted\":true"), "{line}");
+    } else {
+        assert_eq!(code, Some(0), "{}", process.err());
+    }
+    let line = import(&datadir, &[&file]).done();
+    assert_eq!(line["tip"], json!(chain.tip().to_string()));
 }
 
 #[test]
