@@ -53,6 +53,8 @@ pub struct Chainstate {
     recent: VecDeque<Arc<ParsedBlock>>,
     flushes: u64,
     flushed_height: Height,
+    /// [`Totals::inputs`] at the last flush.
+    flushed_inputs: u64,
     totals: Totals,
     /// Why blocks were refused, while this engine lives.
     failures: HashMap<BlockHash, String>,
@@ -111,6 +113,7 @@ impl Chainstate {
             recent: VecDeque::new(),
             flushes: state.map_or(0, |s| s.flushes),
             flushed_height: live.tip.load().height,
+            flushed_inputs: 0,
             totals: Totals::default(),
             failures: HashMap::new(),
             live,
@@ -222,6 +225,7 @@ impl Chainstate {
         let keep_from = self.keep_from(height);
         self.live.coins.flushed(self.store.db().snapshot()?, keep_from);
         self.flushed_height = height;
+        self.flushed_inputs = self.totals.inputs;
         Ok(())
     }
 

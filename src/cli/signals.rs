@@ -1,12 +1,16 @@
-//! Ctrl-C and SIGTERM: the first asks for an orderly end, the second ends the process at once.
+//! Ctrl-C and SIGTERM: the first asks for an orderly end, a later one ends the process at once.
 //!
 //! Owns: the two signals. Must not know: what an orderly end is.
 
 use std::io;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::Exit;
+
+/// Signals so close to the first are the same wish: a supervisor that signals a process and then its group sends two.
+const SAME_WISH: Duration = Duration::from_secs(1);
 
 /// Calls `first` at the first signal, on a thread of its own.
 pub(crate) fn on_first(first: impl FnOnce() + Send + 'static) -> io::Result<()> {
@@ -17,13 +21,18 @@ pub(crate) fn on_first(first: impl FnOnce() + Send + 'static) -> io::Result<()> 
     };
     let watch = async move {
         let mut first = Some(first);
+        let mut asked = None;
         loop {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
             match first.take() {
-                Some(first) => first(),
+                Some(first) => {
+                    asked = Some(Instant::now());
+                    first();
+                }
+                None if asked.is_some_and(|at| at.elapsed() < SAME_WISH) => {}
                 None => std::process::exit(i32::from(
                     Exit::Interrupted.because("ended by the second signal").code(),
                 )),

@@ -33,6 +33,9 @@ const AHEAD_MAX: usize = 12;
 const FAILURES_MAX: usize = 1_000;
 /// What is said of a block over which we panicked.
 const PANICKED: &str = "internal-error";
+/// Inputs that may be connected before the coins are flushed, however much room the cache has: a killed process finds the
+/// scripts done and the rest of them again in about two seconds.
+const UNFLUSHED_INPUTS_MAX: u64 = 500_000;
 /// Blocks that one step connects before its caller is heard again.
 const STEP_BLOCKS_MAX: u32 = 32;
 
@@ -427,7 +430,8 @@ impl Chainstate {
         if run.steps.is_some() {
             run.blocks.extend(moved.into_iter().map(|staged| (staged.block.hash(), staged.block)));
         }
-        if self.live.coins.bytes() > self.config.cache_bytes() {
+        let unflushed_inputs = self.totals.inputs.saturating_sub(self.flushed_inputs);
+        if self.live.coins.bytes() > self.config.cache_bytes() || unflushed_inputs >= UNFLUSHED_INPUTS_MAX {
             self.flush()?;
         }
         let goes_on = run.progress.as_mut().is_none_or(|progress| progress(tip.height));

@@ -58,7 +58,7 @@ fn the_stronger_place_wins() {
         Settings::read(&given(file, &env, &[("chain.cache_mib", "13"), ("datadir", "/d")])).unwrap();
     let (chain, mempool) = (settings.chain, settings.mempool);
     assert_eq!((chain.cache_mib, chain.script_threads, mempool.max_mib), (13, 2, 21));
-    assert_eq!(mempool.min_fee_sat_per_kvb, 1000);
+    assert_eq!(mempool.min_fee_sat_per_kvb, 100);
 }
 
 #[test]
