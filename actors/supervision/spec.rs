@@ -88,9 +88,10 @@ pub struct Intensity {
 }
 
 impl Default for Intensity {
-    /// 10 in 5 seconds: a panic that comes back with every restart is through it in a moment; a poisonous message every second is not.
+    /// 30 in 5 seconds: a panic that comes back with every restart is through it in milliseconds; a poisonous message now and
+    /// then, or an operator who tries what happens, is not.
     fn default() -> Self {
-        Intensity { restarts_max: 10, period: Duration::from_secs(5) }
+        Intensity { restarts_max: 30, period: Duration::from_secs(5) }
     }
 }
 
