@@ -1,10 +1,11 @@
-//! What every actor may reach: the sources of time and chance, the supervisor, and the other actors' addresses.
+//! What every actor may reach: the sources of time and chance, the sockets, the supervisor, and the other actors' addresses.
 
 use std::sync::{Arc, OnceLock};
 
 use actix::{Actor, Addr};
 use adit_domain::units::{Clock, Entropy};
 
+use crate::net::Net;
 use crate::supervision::Supervisor;
 
 /// A place for an address that is known once its actor has started. The address outlives restarts, so it is set once.
@@ -28,13 +29,15 @@ impl<A: Actor> Seat<A> {
     }
 }
 
-/// The sources and the supervisor, shared by all.
+/// The sources, the sockets and the supervisor, shared by all.
 #[derive(Clone)]
 pub struct Shared {
     /// The one clock that everything that waits uses.
     pub clock: Arc<dyn Clock>,
     /// The one source of chance.
     pub entropy: Arc<dyn Entropy>,
+    /// Where miners and other nodes come from.
+    pub net: Arc<dyn Net>,
     /// Who watches.
     pub supervisor: Supervisor,
 }

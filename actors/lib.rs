@@ -13,6 +13,7 @@ pub mod events;
 pub mod house;
 pub mod mempool;
 pub mod messages;
+pub mod net;
 pub mod payout;
 pub mod peer;
 pub mod root;

@@ -22,6 +22,7 @@ use super::*;
 use crate::messages::chain::{SubmitBlock, SubmitHeaders, TipChanged};
 use crate::messages::store::GetStoreStatus;
 use crate::messages::utxo::{FlushCoins, GetCoins, GetUtxoStats};
+use crate::net::MachineNet;
 use crate::supervision::{ExitReason, Supervisor};
 use crate::utxo::{UtxoActor, UtxoConfig};
 
@@ -76,7 +77,7 @@ struct Node {
 async fn node(base: &Path) -> Node {
     let clock: Arc<dyn Clock> = Arc::new(Fixed);
     let supervisor = Supervisor::new(Arc::clone(&clock));
-    let shared = Shared { clock, entropy: Arc::new(Fixed), supervisor };
+    let shared = Shared { clock, entropy: Arc::new(Fixed), net: Arc::new(MachineNet), supervisor };
     let intensity = Intensity::default();
     let config =
         crate::store::StoreConfig { base: base.to_owned(), network: "regtest".to_owned(), intensity };
@@ -263,7 +264,7 @@ async fn a_datadir_in_use_is_not_opened() {
     let _lock = DataDir::open(dir.path(), "regtest").unwrap();
     let clock: Arc<dyn Clock> = Arc::new(Fixed);
     let supervisor = Supervisor::new(Arc::clone(&clock));
-    let shared = Shared { clock, entropy: Arc::new(Fixed), supervisor };
+    let shared = Shared { clock, entropy: Arc::new(Fixed), net: Arc::new(MachineNet), supervisor };
     let config = crate::store::StoreConfig {
         base: dir.path().to_owned(),
         network: "regtest".to_owned(),

@@ -24,6 +24,7 @@ use super::*;
 use crate::clock::{SystemClock, SystemEntropy};
 use crate::messages::chain::TipChanged;
 use crate::messages::mempool::{GetMempool, GetTransaction, SubmitTransaction, TransactionAccepted};
+use crate::net::MachineNet;
 use crate::supervision::Supervisor;
 
 /// A chain of the test's making: coins, and blocks in a row.
@@ -192,7 +193,12 @@ impl Rig {
     fn start(file: Option<PathBuf>) -> Rig {
         let clock = Arc::new(SystemClock);
         let supervisor = Supervisor::new(clock.clone());
-        let shared = Shared { clock, entropy: Arc::new(SystemEntropy), supervisor: supervisor.clone() };
+        let shared = Shared {
+            clock,
+            entropy: Arc::new(SystemEntropy),
+            net: Arc::new(MachineNet),
+            supervisor: supervisor.clone(),
+        };
         let chain = FakeChain::with_coins();
         let deps = MempoolDeps { chain: chain.clone(), verifier: Arc::new(Fine) };
         let pool = PoolConfig { bytes_max: 1_000_000, min_fee_sat_per_kvb: 100 };

@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::messages::chain::TipChanged;
 use crate::messages::payout::{CreditShare, GetBalances, GetPoolBlocks, GetWorkers, ShareRejected};
+use crate::net::MachineNet;
 use crate::supervision::{ExitReason, Supervisor};
 
 const START_MS: u64 = 1_700_000_000_000;
@@ -164,7 +165,8 @@ impl House {
         let own: Arc<dyn Clock> = Arc::<Hands>::clone(&clock);
         let supervisor = Supervisor::new(Arc::clone(&own));
         let entropy: Arc<dyn Entropy> = Arc::<Hands>::clone(&clock);
-        let shared = Shared { clock: own, entropy, supervisor: supervisor.clone() };
+        let shared =
+            Shared { clock: own, entropy, net: Arc::new(MachineNet), supervisor: supervisor.clone() };
         let own_ledger: Arc<dyn Ledger> = Arc::<MemoryLedger>::clone(&ledger);
         let books = OpenBooks { log: Arc::new(log), ledger: own_ledger };
         let own_chain: Arc<dyn BooksChain> = Arc::<FakeChain>::clone(&chain);
@@ -504,8 +506,12 @@ async fn a_disk_that_fails_ends_the_process_and_nobody_hears_true() {
     for panics in [false, true] {
         let clock = Arc::new(Hands::default());
         let supervisor = Supervisor::new(Arc::<Hands>::clone(&clock));
-        let shared =
-            Shared { clock: Arc::<Hands>::clone(&clock), entropy: clock, supervisor: supervisor.clone() };
+        let shared = Shared {
+            clock: Arc::<Hands>::clone(&clock),
+            entropy: clock,
+            net: Arc::new(MachineNet),
+            supervisor: supervisor.clone(),
+        };
         let books = OpenBooks { log: Arc::new(BrokenLog(panics)), ledger: Arc::new(MemoryLedger::default()) };
         let deps = PayoutDeps { chain: FakeChain::new(), books };
         let payout = start(&shared, deps, config()).unwrap();

@@ -7,15 +7,14 @@ use actix::Addr;
 use adit_domain::peer::{Frame, FrameDecoder, FrameError, Message, MessageError};
 use bitcoin::p2p::Magic;
 use thiserror::Error;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::board::Status;
 use super::link::{Outbox, link};
 use super::{Links, PeerActor};
 use crate::messages::peer::{LinkClosed, LinkOpened, MessageReceived};
+use crate::net::Stream;
 
 /// Bytes read at once.
 const READ_BYTES: usize = 64 * 1024;
@@ -61,7 +60,7 @@ pub(super) async fn stay_connected(target: String, addr: Addr<PeerActor>, status
     let mut pause = RETRY_MIN;
     while addr.connected() {
         let began = links.shared.clock.now();
-        match tokio::time::timeout(CONNECT_MAX, TcpStream::connect(&target)).await {
+        match tokio::time::timeout(CONNECT_MAX, links.shared.net.connect(&target)).await {
             Ok(Ok(stream)) => run(stream, &target, &addr, &status, &links).await,
             Ok(Err(error)) => tracing::debug!(peer = target, %error, "no connection"),
             Err(_) => tracing::debug!(peer = target, "no connection in time"),
@@ -78,29 +77,26 @@ pub(super) async fn stay_connected(target: String, addr: Addr<PeerActor>, status
 
 /// Carries one connection until either end, or the actor, lets it go.
 pub(super) async fn run(
-    stream: TcpStream,
+    stream: Stream,
     remote: &str,
     addr: &Addr<PeerActor>,
     status: &Arc<Status>,
     links: &Links,
 ) {
     let (link, outbox) = link();
-    // Small messages go out at once; where that can't be set they go out a little later.
-    let _ = stream.set_nodelay(true);
-    let (reader, writer) = stream.into_split();
     if addr.send(LinkOpened { link, remote: remote.to_owned() }).await.is_err() {
         return;
     }
-    let mut incoming = Incoming::new(reader, addr, status, links);
+    let mut incoming = Incoming::new(stream.read, addr, status, links);
     let ended = tokio::select! {
         ended = incoming.read() => ended,
-        ended = write(writer, outbox, status) => ended,
+        ended = write(stream.write, outbox, status) => ended,
     };
     tracing::debug!(peer = remote, reason = %ended, "connection ended");
     let _ = addr.send(LinkClosed).await;
 }
 
-async fn write(mut writer: OwnedWriteHalf, mut outbox: Outbox, status: &Status) -> Ended {
+async fn write(mut writer: impl AsyncWrite + Unpin, mut outbox: Outbox, status: &Status) -> Ended {
     while let Some(frame) = outbox.next().await {
         if let Err(error) = writer.write_all(&frame).await {
             return error.into();
@@ -112,7 +108,7 @@ async fn write(mut writer: OwnedWriteHalf, mut outbox: Outbox, status: &Status) 
 }
 
 struct Incoming<'a> {
-    reader: OwnedReadHalf,
+    reader: Box<dyn AsyncRead + Send + Unpin>,
     decoder: FrameDecoder,
     addr: &'a Addr<PeerActor>,
     status: &'a Status,
@@ -122,7 +118,7 @@ struct Incoming<'a> {
 
 impl<'a> Incoming<'a> {
     fn new(
-        reader: OwnedReadHalf,
+        reader: Box<dyn AsyncRead + Send + Unpin>,
         addr: &'a Addr<PeerActor>,
         status: &'a Status,
         links: &'a Links,

@@ -13,7 +13,7 @@ mod manager;
 mod serve;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,8 +99,8 @@ struct Links {
 
 /// Binds the socket, starts the manager, and connects.
 pub fn start(shared: &Shared, deps: PeerDeps, config: PeerConfig) -> io::Result<Peers> {
-    let socket = config.listen.map(bind).transpose()?;
-    let local = socket.as_ref().map(TcpListener::local_addr).transpose()?;
+    let socket = config.listen.map(|at| shared.net.listen(at)).transpose()?;
+    let local = socket.as_ref().map(|socket| socket.local);
     let (actors, sockets) = (Arbiter::new(), Arbiter::new());
     let links = Links {
         shared: shared.clone(),
@@ -115,7 +115,7 @@ pub fn start(shared: &Shared, deps: PeerDeps, config: PeerConfig) -> io::Result<
     let addr = shared.supervisor.start(spec, &actors.handle(), move |_| PeerManager::new(own));
     sockets.spawn_fn(move || {
         if let Some(socket) = socket {
-            actix::spawn(listener::listen(socket, links.clone()));
+            actix::spawn(listener::listen(socket.open, links.clone()));
         }
         for target in links.config.connect.clone() {
             let (_, addr, status) = open_peer(&links, false);
@@ -123,12 +123,6 @@ pub fn start(shared: &Shared, deps: PeerDeps, config: PeerConfig) -> io::Result<
         }
     });
     Ok(Peers { addr, local, arbiters: vec![actors, sockets] })
-}
-
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = TcpListener::bind(address)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket)
 }
 
 /// Starts the actor of one connection (of one target, where we connect) and enters it on the board.

@@ -20,6 +20,8 @@ use crate::clock::{SystemClock, SystemEntropy};
 use crate::mempool::{self, Mempool, MempoolConfig, MempoolDeps};
 use crate::messages::chain::TipChanged;
 use crate::messages::peer::{GetPeers, RelayBlock};
+use crate::net::fixtures::MemoryNet;
+use crate::net::{MachineNet, Net};
 use crate::store::{self, OpenStore, StoreConfig};
 use crate::supervision::Supervisor;
 
@@ -53,10 +55,14 @@ impl Handler<TipChanged> for Ear {
 
 impl TestNode {
     fn start(connect: &[String]) -> TestNode {
+        TestNode::start_on(Arc::new(MachineNet), "127.0.0.1:0", connect)
+    }
+
+    fn start_on(net: Arc<dyn Net>, listen: &str, connect: &[String]) -> TestNode {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(SystemClock);
         let supervisor = Supervisor::new(clock.clone());
-        let shared = Shared { clock, entropy: Arc::new(SystemEntropy), supervisor: supervisor.clone() };
+        let shared = Shared { clock, entropy: Arc::new(SystemEntropy), net, supervisor: supervisor.clone() };
         let (params, intensity) = (Arc::new(Params::of(Network::Regtest)), Intensity::default());
         let opened = StoreConfig { base: dir.path().into(), network: "regtest".to_owned(), intensity };
         let store = store::start(&shared, opened).unwrap();
@@ -75,7 +81,7 @@ impl TestNode {
         };
         let config = PeerConfig {
             magic: params.magic,
-            listen: Some("127.0.0.1:0".parse().unwrap()),
+            listen: Some(listen.parse().unwrap()),
             connect: connect.to_vec(),
             inbound_max: 4,
             user_agent: "/Adit:test/".to_owned(),
@@ -148,6 +154,23 @@ async fn a_node_synchronises_follows_and_is_followed() {
     let theirs = mine(&found, 3);
     server.peers.addr.send(RelayBlock { block: Arc::clone(&theirs) }).await.unwrap();
     client.reaches(theirs.hash()).await;
+}
+
+#[actix::test]
+async fn nodes_meet_on_a_net_that_is_not_the_machines() {
+    let net = Arc::new(MemoryNet::default());
+    // The client is there first, and tries again until somebody listens.
+    let server = "203.0.113.7:18444";
+    let client_net: Arc<dyn Net> = Arc::<MemoryNet>::clone(&net);
+    let mut client = TestNode::start_on(client_net, "203.0.113.8:18444", &[server.to_owned()]);
+    let server = TestNode::start_on(net, server, &[]);
+    let trunk = grown(&server, 20).await;
+    client.reaches(server.tip()).await;
+    let next = mine(&trunk[19], 1);
+    server.takes(&next).await;
+    client.reaches(next.hash()).await;
+    let heard = &server.peers(1).await[0];
+    assert_eq!((heard.inbound, heard.remote.as_str()), (true, "203.0.113.1:40000"));
 }
 
 #[actix::test]

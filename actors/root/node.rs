@@ -12,6 +12,7 @@ use super::start::{Durable, StartError, Started, start};
 use crate::clock::{SystemClock, SystemEntropy};
 use crate::events::{EventBus, EventKind};
 use crate::house::Shared;
+use crate::net::{MachineNet, Net};
 use crate::rpc::Drained;
 use crate::supervision::{ExitReason, Supervisor};
 
@@ -51,17 +52,18 @@ impl Node {
     /// Starts every actor in order; runs inside an actix system. What is wrong with the configuration, the datadir or the
     /// sockets is said here, and nothing runs then.
     pub async fn start(config: NodeConfig) -> Result<Node, StartError> {
-        Node::start_with(config, Arc::new(SystemClock), Arc::new(SystemEntropy)).await
+        Node::start_with(config, Arc::new(SystemClock), Arc::new(SystemEntropy), Arc::new(MachineNet)).await
     }
 
-    /// As [`Node::start`], with another clock and another chance than the machine's.
+    /// As [`Node::start`], with another clock, another chance and other sockets than the machine's.
     pub async fn start_with(
         config: NodeConfig,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
+        net: Arc<dyn Net>,
     ) -> Result<Node, StartError> {
         let supervisor = Supervisor::new(Arc::clone(&clock));
-        let (shared, events) = (Shared { clock, entropy, supervisor }, EventBus::default());
+        let (shared, events) = (Shared { clock, entropy, net, supervisor }, EventBus::default());
         let Started { addresses, drained, arbiters, durable } = start(&shared, &events, config)?;
         actix::spawn(shared.supervisor.clone().watch_heartbeats());
         actix::spawn(tell_restarts(shared.clone(), events.clone()));

@@ -32,6 +32,7 @@ use crate::messages::peer::GetPeers;
 use crate::messages::stratum::GetSessions;
 use crate::messages::template::GetTemplate;
 use crate::messages::utxo::GetUtxoStats;
+use crate::net::MachineNet;
 use crate::root::RpcTcp;
 use crate::supervision::{ExitReason, Supervisor};
 
@@ -162,7 +163,7 @@ fn house(chaos: bool, pool: bool, tcp: bool) -> House {
 fn house_in(dir: tempfile::TempDir, chaos: bool, pool: bool, auth: Option<RpcAuth>) -> House {
     let clock = Arc::new(SystemClock);
     let supervisor = Supervisor::new(clock.clone());
-    let shared = Shared { clock, entropy: Arc::new(SystemEntropy), supervisor };
+    let shared = Shared { clock, entropy: Arc::new(SystemEntropy), net: Arc::new(MachineNet), supervisor };
     let tcp = auth.map(|auth| RpcTcp { listen: "127.0.0.1:0".parse().unwrap(), auth });
     let settings = RpcSettings { socket: None, tcp };
     let sockets = RpcSockets::open(&shared, &settings, dir.path().join("adit.sock")).unwrap();
@@ -456,7 +457,7 @@ fn what_is_wrong_with_the_sockets_is_said_before_anything_starts() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(SystemClock);
     let supervisor = Supervisor::new(clock.clone());
-    let shared = Shared { clock, entropy: Arc::new(SystemEntropy), supervisor };
+    let shared = Shared { clock, entropy: Arc::new(SystemEntropy), net: Arc::new(MachineNet), supervisor };
     let open = |auth: Option<RpcAuth>, socket: &str| {
         let tcp = auth.map(|auth| RpcTcp { listen: "127.0.0.1:0".parse().unwrap(), auth });
         RpcSockets::open(&shared, &RpcSettings { socket: None, tcp }, dir.path().join(socket)).err()

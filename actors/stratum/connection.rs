@@ -9,8 +9,7 @@ use adit_domain::stratum::{Effect, Job};
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use futures::stream::{FuturesOrdered, StreamExt};
-use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedReadHalf;
+use tokio::io::AsyncRead;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -21,6 +20,7 @@ use crate::messages::payout::ShareRejected;
 use crate::messages::stratum::{
     EndSession, HandleJob, HandleLine, HandleTick, Handled, OpenedSession, UncreditShare,
 };
+use crate::net::{OpenHere, Stream};
 
 /// The session hears of the time this often.
 const TICK: Duration = Duration::from_secs(10);
@@ -48,11 +48,9 @@ struct Connection {
 }
 
 /// Serves one miner until either side ends it.
-pub(super) async fn run(stream: std::net::TcpStream, opened: OpenedSession, links: Links) {
+pub(super) async fn run(open: OpenHere<Stream>, opened: OpenedSession, links: Links) {
     let (id, session, ending) = (opened.id, opened.addr.clone(), links.clone());
-    if let Ok(stream) = TcpStream::from_std(stream) {
-        // Where it cannot be set, packets leave a little later.
-        let _ = stream.set_nodelay(true);
+    if let Ok(stream) = open() {
         serve(stream, opened, links).await;
     }
     if session.send(EndSession).await.is_err() {
@@ -60,8 +58,8 @@ pub(super) async fn run(stream: std::net::TcpStream, opened: OpenedSession, link
     }
 }
 
-async fn serve(stream: TcpStream, opened: OpenedSession, links: Links) {
-    let (read, write) = stream.into_split();
+async fn serve(stream: Stream, opened: OpenedSession, links: Links) {
+    let Stream { read, write } = stream;
     let (out, lines) = mpsc::channel(WRITE_QUEUE_MAX);
     let mut writer = pin!(writer::write_lines(write, lines, links.config.limits.write));
     let mut jobs = links.jobs.subscribe();
@@ -86,7 +84,7 @@ async fn serve(stream: TcpStream, opened: OpenedSession, links: Links) {
 }
 
 impl Connection {
-    async fn attend(&mut self, mut lines: LineReader<OwnedReadHalf>) -> Result<(), Ended> {
+    async fn attend(&mut self, mut lines: LineReader<impl AsyncRead + Unpin>) -> Result<(), Ended> {
         let (limits, opened) = (self.links.config.limits, Instant::now());
         let mut tick = tokio::time::interval_at(opened + TICK, TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);

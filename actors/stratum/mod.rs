@@ -17,7 +17,7 @@ mod sink;
 mod writer;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +30,7 @@ use tokio::sync::watch;
 use crate::house::Shared;
 use crate::messages::payout::{CreditShare, ShareRejected};
 use crate::messages::template::GetTemplate;
+use crate::net::Bound;
 use crate::supervision::{ChildSpec, Intensity, OnExceeded, Role, Strategy};
 
 pub use manager::StratumActor;
@@ -123,9 +124,7 @@ pub(crate) struct Links {
 
 /// Binds the socket and starts the manager and the listener.
 pub fn start(shared: &Shared, deps: StratumDeps, config: StratumConfig) -> io::Result<Stratum> {
-    let socket = TcpListener::bind(config.listen)?;
-    socket.set_nonblocking(true)?;
-    let local = socket.local_addr()?;
+    let Bound { local, open } = shared.net.listen(config.listen)?;
     let arbiters: Vec<Arbiter> = (0..=threads()).map(|_| Arbiter::new()).collect();
     let Some((front, rest)) = arbiters.split_first() else { return Err(io::Error::other("no thread")) };
     let links = links(shared, deps, config, rest);
@@ -133,7 +132,7 @@ pub fn start(shared: &Shared, deps: StratumDeps, config: StratumConfig) -> io::R
     let addr = shared.supervisor.start(spec, &front.handle(), move |_| StratumActor::new(own));
     let manager = addr.clone();
     front.spawn_fn(move || {
-        actix::spawn(listener::listen(socket, manager, links));
+        actix::spawn(listener::listen(open, manager, links));
     });
     Ok(Stratum { addr, local, arbiters })
 }

@@ -15,13 +15,14 @@ use adit_domain::units::{Clock, Difficulty, Entropy, Height, UnixMillis};
 use adit_domain::wire::ParsedBlock;
 use bitcoin::hashes::Hash;
 use bitcoin::{Amount, BlockHash, CompactTarget, Network, ScriptBuf};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, Join};
 use tokio::sync::Semaphore;
 
 use super::*;
 use crate::messages::stratum::GetSessions;
 use crate::messages::template::TemplateChanged;
+use crate::net::fixtures::MemoryNet;
+use crate::net::{MachineNet, Net, Stream};
 use crate::supervision::{Fault, Rebuild, Supervisor};
 
 const ADDRESS: &str = "bcrt1qs758ursh4q9z627kt3pp5yysm78ddny6txaqgw";
@@ -158,6 +159,7 @@ struct House {
     gate: Arc<Semaphore>,
     books_panic: Arc<AtomicBool>,
     store: Arc<Mined>,
+    net: Arc<dyn Net>,
 }
 
 fn config(change: impl FnOnce(&mut StratumConfig)) -> StratumConfig {
@@ -181,6 +183,10 @@ fn config(change: impl FnOnce(&mut StratumConfig)) -> StratumConfig {
 }
 
 fn house(bits: u32, change: impl FnOnce(&mut StratumConfig)) -> House {
+    house_on(Arc::new(MachineNet), bits, change)
+}
+
+fn house_on(net: Arc<dyn Net>, bits: u32, change: impl FnOnce(&mut StratumConfig)) -> House {
     let supervisor = Supervisor::new(Arc::new(Stopped));
     let (journal, gate, books_panic): (Arc<Journal>, _, Arc<AtomicBool>) =
         (Arc::default(), Arc::new(Semaphore::new(0)), Arc::default());
@@ -201,10 +207,11 @@ fn house(bits: u32, change: impl FnOnce(&mut StratumConfig)) -> House {
     let shared = Shared {
         clock: Arc::new(Stopped),
         entropy: Arc::new(Counting(AtomicU64::new(1))),
+        net: Arc::clone(&net),
         supervisor: supervisor.clone(),
     };
     let stratum = start(&shared, deps, config(change)).unwrap();
-    House { supervisor, stratum, journal, gate, books_panic, store }
+    House { supervisor, stratum, journal, gate, books_panic, store, net }
 }
 
 const HARD: u32 = 0x1d00_ffff;
@@ -212,7 +219,7 @@ const EASY: u32 = 0x207f_ffff;
 
 /// A miner's end of the connection.
 struct Client {
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Join<Box<dyn AsyncRead + Send + Unpin>, Box<dyn AsyncWrite + Send + Unpin>>>,
     held: VecDeque<String>,
     nonce: u32,
     job: String,
@@ -220,8 +227,9 @@ struct Client {
 
 impl Client {
     async fn connect(house: &House) -> Client {
-        let stream = TcpStream::connect(house.stratum.local).await.unwrap();
-        Client { stream: BufReader::new(stream), held: VecDeque::new(), nonce: 0, job: String::new() }
+        let Stream { read, write } = house.net.connect(&house.stratum.local.to_string()).await.unwrap();
+        let stream = BufReader::new(tokio::io::join(read, write));
+        Client { stream, held: VecDeque::new(), nonce: 0, job: String::new() }
     }
 
     /// Subscribed and authorised, with its first job.
@@ -480,6 +488,25 @@ async fn what_was_asked_before_the_end_is_answered() {
 }
 
 #[actix::test]
+async fn a_miner_works_over_a_net_that_is_not_the_machines() {
+    // No machine has this address: were it the machine's net, it could not be bound.
+    let elsewhere: SocketAddr = "203.0.113.7:3333".parse().unwrap();
+    let house = house_on(Arc::new(MemoryNet::default()), EASY, |c| c.listen = elsewhere);
+    assert_eq!(house.stratum.local, elsewhere);
+    house.gate.add_permits(1);
+    let mut client = Client::working(&house).await;
+    let info = &house.stratum.addr.send(GetSessions).await.unwrap()[0];
+    assert_eq!(info.remote, "203.0.113.1:40000");
+    client.submit(10).await;
+    client.expect("\"id\":10,\"result\":true").await;
+    assert_eq!(house.supervisor.crash("stratum").unwrap(), ["stratum-1"]);
+    client.submit_again(11).await;
+    client.expect("\"id\":11,\"result\":null,\"error\":[22,").await;
+    client.stream.get_mut().shutdown().await.unwrap();
+    assert!(client.ended().await);
+}
+
+#[actix::test]
 async fn a_port_that_is_taken_is_said() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let house = house(HARD, |_| {});
@@ -502,6 +529,7 @@ async fn a_port_that_is_taken_is_said() {
     let shared = Shared {
         clock: Arc::new(Stopped),
         entropy: Arc::new(Counting(AtomicU64::new(1))),
+        net: Arc::clone(&house.net),
         supervisor: house.supervisor.clone(),
     };
     let listen = taken.local_addr().unwrap();

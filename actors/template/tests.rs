@@ -12,6 +12,7 @@ use super::*;
 use crate::messages::chain::TipChanged;
 use crate::messages::mempool::TransactionAccepted;
 use crate::messages::template::GetTemplate;
+use crate::net::MachineNet;
 use crate::supervision::{ExitReason, Fault, Supervisor};
 
 const BITS: u32 = 0x207f_ffff;
@@ -122,6 +123,7 @@ impl House {
         let shared = Shared {
             clock: Arc::new(outside.clone()),
             entropy: Arc::new(outside.clone()),
+            net: Arc::new(MachineNet),
             supervisor: supervisor.clone(),
         };
         let deps = TemplateDeps { chain: Arc::new(outside.clone()), mempool: Arc::new(outside.clone()) };

@@ -4,7 +4,7 @@ use crate::check_none;
 use crate::source::{Source, product};
 
 /// Where a seam's trait stands.
-const SEAMS: [(&str, &str); 13] = [
+const SEAMS: [(&str, &str); 14] = [
     ("ScriptVerifier", "src/domain/script/"),
     ("HeaderView", "src/domain/consensus/"),
     ("UtxoView", "src/domain/consensus/"),
@@ -18,6 +18,7 @@ const SEAMS: [(&str, &str); 13] = [
     ("Disk", "src/store/"),
     ("Clock", "src/domain/units/"),
     ("Entropy", "src/domain/units/"),
+    ("Net", "actors/net.rs"),
 ];
 
 /// What the doc of every message says.

@@ -21,6 +21,8 @@ const fn ban(
 }
 
 const CLOCK: &[&str] = &["actors/clock.rs"];
+/// The control interface has sockets of its own.
+const NET: &[&str] = &["actors/net.rs", "actors/rpc/incoming.rs", "actors/rpc/listen.rs"];
 
 /// Out of the product's code.
 const BANS: &[Ban] = &[
@@ -35,6 +37,9 @@ const BANS: &[Ban] = &[
     ban("thread_rng", "", &[], "chance comes from the one generator"),
     ban("rand::random", "", &[], "chance comes from the one generator"),
     ban("getrandom::", "", CLOCK, "chance comes from the one generator"),
+    ban("TcpListener", "actors/", NET, "sockets come from the one net"),
+    ban("TcpStream", "actors/", NET, "sockets come from the one net"),
+    ban("TcpSocket", "actors/", NET, "sockets come from the one net"),
     ban("std::fs", "src/domain/", &[], "domain is pure"),
     ban("std::net", "src/domain/", &[], "domain is pure"),
     ban("std::thread", "src/domain/", &[], "domain is pure"),

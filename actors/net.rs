@@ -1,0 +1,97 @@
+//! The sockets that miners and other nodes come through: the machine's, or another's behind the same trait.
+//!
+//! Owns: how a socket is bound, accepted, connected and set up. Must not know: who talks over it, what is said, how many may.
+//!
+//! The control interface opens its own: it is also a file with an owner and rights, and speaks TLS.
+
+use std::io;
+use std::net::SocketAddr;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Opens on the thread that calls it: a socket belongs to the thread on which it is waited for, and may be handed to that one
+/// only before.
+pub type OpenHere<T> = Box<dyn FnOnce() -> io::Result<T> + Send>;
+
+/// Where connections come from and go to.
+pub trait Net: Send + Sync {
+    /// Binds at once, so that an address that can't be had is said at once.
+    fn listen(&self, at: SocketAddr) -> io::Result<Bound>;
+
+    /// Connects to `HOST:PORT`; the caller bounds the time.
+    fn connect<'a>(&'a self, target: &'a str) -> BoxFuture<'a, io::Result<Stream>>;
+}
+
+/// A socket that is bound.
+pub struct Bound {
+    /// Where; with the port that was chosen if none was asked for.
+    pub local: SocketAddr,
+    /// Who accepts there.
+    pub open: OpenHere<Box<dyn Listener>>,
+}
+
+/// Accepts connections.
+pub trait Listener: Send {
+    /// The next one. An error concerns this one only, or passes: what listens goes on.
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<Accepted>>;
+}
+
+/// A connection that came in.
+pub struct Accepted {
+    /// From where.
+    pub remote: SocketAddr,
+    /// Its bytes.
+    pub open: OpenHere<Stream>,
+}
+
+/// The two directions of a connection, which is closed when both are dropped.
+pub struct Stream {
+    /// What the other end says.
+    pub read: Box<dyn AsyncRead + Send + Unpin>,
+    /// What is said to it. Small writes leave at once.
+    pub write: Box<dyn AsyncWrite + Send + Unpin>,
+}
+
+/// The machine's TCP.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MachineNet;
+
+impl Net for MachineNet {
+    fn listen(&self, at: SocketAddr) -> io::Result<Bound> {
+        let socket = std::net::TcpListener::bind(at)?;
+        socket.set_nonblocking(true)?;
+        let local = socket.local_addr()?;
+        let open = || -> io::Result<Box<dyn Listener>> { Ok(Box::new(TcpListener::from_std(socket)?)) };
+        Ok(Bound { local, open: Box::new(open) })
+    }
+
+    fn connect<'a>(&'a self, target: &'a str) -> BoxFuture<'a, io::Result<Stream>> {
+        async move { Ok(Stream::from(TcpStream::connect(target).await?)) }.boxed()
+    }
+}
+
+impl Listener for TcpListener {
+    fn accept(&mut self) -> BoxFuture<'_, io::Result<Accepted>> {
+        async move {
+            let (stream, remote) = TcpListener::accept(self).await?;
+            let stream = stream.into_std()?;
+            Ok(Accepted { remote, open: Box::new(|| TcpStream::from_std(stream).map(Stream::from)) })
+        }
+        .boxed()
+    }
+}
+
+impl From<TcpStream> for Stream {
+    fn from(stream: TcpStream) -> Stream {
+        // Where it can't be set, packets leave a little later.
+        let _ = stream.set_nodelay(true);
+        let (read, write) = stream.into_split();
+        Stream { read: Box::new(read), write: Box::new(write) }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod fixtures;
