@@ -36,7 +36,8 @@ pub enum EntryKind {
     Reversed,
 }
 
-/// Postings that belong together. Sums to zero in each column; there is no way to make one that does not.
+/// Postings that belong together. Sums to zero in each column; there is no way to make one that does not. There are none
+/// where a block pays nothing: what happens to it is kept all the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JournalEntry {
     kind: EntryKind,
@@ -55,9 +56,6 @@ pub enum JournalError {
         /// What is left.
         sum_sat: i128,
     },
-    /// It moves nothing.
-    #[error("an entry without postings")]
-    Empty,
     /// A posting of nothing.
     #[error("a posting of zero")]
     Zero,
@@ -76,9 +74,6 @@ impl JournalEntry {
         block: BlockHash,
         postings: Vec<Posting>,
     ) -> Result<JournalEntry, JournalError> {
-        if postings.is_empty() {
-            return Err(JournalError::Empty);
-        }
         if postings.iter().any(|p| p.amount_sat == 0) {
             return Err(JournalError::Zero);
         }
@@ -92,8 +87,11 @@ impl JournalEntry {
         Ok(JournalEntry { kind, block, postings })
     }
 
-    /// A reward comes in, immature, and is owed as `split` says.
+    /// A reward comes in, immature, and is owed as `split` says. A reward of zero moves nothing.
     pub fn booked(block: BlockHash, split: &Split) -> Result<JournalEntry, JournalError> {
+        if split.reward() == Amount::ZERO {
+            return JournalEntry::new(EntryKind::Booked, block, Vec::new());
+        }
         let column = Column::Immature;
         let source = Posting {
             account: Account::chain_coinbase(),

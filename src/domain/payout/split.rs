@@ -63,8 +63,8 @@ pub struct Split {
 /// Why a reward is not split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SplitError {
-    /// Nothing, or more than there can be.
-    #[error("a reward is above zero and no more than all coins")]
+    /// More than there can be.
+    #[error("a reward is no more than all coins")]
     Reward,
     /// More than the whole.
     #[error("a fee has at most {BASIS_POINTS} basis points")]
@@ -89,13 +89,13 @@ impl Split {
 /// Splits a reward: the fee, rounded down, to the pool; the rest in proportion to work.
 ///
 /// Each part is rounded down; the satoshis left over go one each to the largest remainders, by name where those are equal.
-/// Where nobody has work in the window the rest goes to the pool's unclaimed account.
+/// Where nobody has work in the window the rest goes to the pool's unclaimed account. A reward of zero has no payees.
 pub fn split_reward(
     reward: Amount,
     fee_basis_points: u32,
     work: &BTreeMap<Account, u128>,
 ) -> Result<Split, SplitError> {
-    if reward == Amount::ZERO || reward > Amount::MAX_MONEY {
+    if reward > Amount::MAX_MONEY {
         return Err(SplitError::Reward);
     }
     if fee_basis_points > BASIS_POINTS {

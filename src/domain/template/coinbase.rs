@@ -90,7 +90,8 @@ fn script_sig_head(height: Height) -> Option<Builder> {
 }
 
 /// What a block's coinbase pays to `payout_script`, if it is one that this pool made for that height: it carries
-/// [`COINBASE_TAG`] after the height, and pays there. None for anybody else's block.
+/// [`COINBASE_TAG`] after the height, and pays there. None for anybody else's block. Zero for one of ours where there is no
+/// subsidy any more and nobody paid a fee.
 pub fn pool_reward(coinbase: &Transaction, height: Height, payout_script: &Script) -> Option<Amount> {
     let head = script_sig_head(height)?.into_script();
     let input = coinbase.input.first().filter(|_| coinbase.is_coinbase())?;
@@ -98,8 +99,9 @@ pub fn pool_reward(coinbase: &Transaction, height: Height, payout_script: &Scrip
         return None;
     }
     let ours = coinbase.output.iter().filter(|o| o.script_pubkey.as_script() == payout_script);
-    let sum = ours.map(|o| o.value).try_fold(Amount::ZERO, Amount::checked_add)?;
-    (sum > Amount::ZERO).then_some(sum)
+    ours.map(|o| o.value).try_fold(None, |sum: Option<Amount>, value| {
+        sum.unwrap_or(Amount::ZERO).checked_add(value).map(Some)
+    })?
 }
 
 #[cfg(test)]

@@ -24,7 +24,6 @@ fn postings_that_do_not_balance_are_no_entry() {
     let check = |postings: Vec<Posting>, want: JournalError| {
         assert_eq!(JournalEntry::new(EntryKind::Booked, block(), postings), Err(want));
     };
-    check(vec![], JournalError::Empty);
     check(vec![p("a", Immature, 0)], JournalError::Zero);
     let unbalanced = |column, sum_sat| JournalError::Unbalanced { column, sum_sat };
     check(vec![p("a", Immature, 1)], unbalanced(Immature, 1));
@@ -45,6 +44,17 @@ fn a_booking_owes_what_the_chain_paid() {
     ];
     assert_eq!(booked().postings(), want);
     assert_eq!((booked().kind(), booked().block()), (EntryKind::Booked, block()));
+}
+
+#[test]
+fn a_block_that_pays_nothing_moves_nothing() {
+    let nobody = split_reward(Amount::ZERO, 100, &BTreeMap::new()).unwrap();
+    let booked = JournalEntry::booked(block(), &nobody).unwrap();
+    for entry in [booked.matured(), booked.unmatured(), booked.reversed(), Ok(booked)] {
+        let entry = entry.unwrap();
+        assert!(entry.postings().is_empty(), "{:?}", entry.kind());
+        assert_eq!(entry.block(), block());
+    }
 }
 
 #[test]

@@ -71,6 +71,31 @@ fn a_block_is_immature_until_its_hundredth_confirmation() {
 }
 
 #[test]
+fn a_block_that_pays_nothing_is_found_and_matures_and_leaves_and_owes_nobody() {
+    let ledger = start();
+    let at = point(1, 1);
+    let work = BTreeMap::from([(Account::address("alice").unwrap(), 3)]);
+    let split = split_reward(Amount::ZERO, 100, &work).unwrap();
+    let ours = Some(Booking { finder: "alice.rig".to_owned(), split });
+    let step = LedgerStep {
+        from: Some(point(0, 0)),
+        to: at,
+        events: vec![ChainEvent::Connected { point: at, ours }],
+    };
+    assert_eq!(ledger.apply(&step), Ok(Applied::Now { entries: 1 }));
+    let shown = ledger.block(&at.hash).unwrap().unwrap();
+    assert_eq!((shown.reward, shown.state), (Amount::ZERO, PoolBlockState::Immature));
+    let above: Vec<_> = (2..=100).map(|h| (point(h, 1), false)).collect();
+    ledger.apply(&up(Some(at), &above)).unwrap();
+    assert_eq!(ledger.block(&at.hash).unwrap().unwrap().state, PoolBlockState::Mature);
+    let away = (1..=100).rev().map(|h| ChainEvent::Disconnected { point: point(h, 1) }).collect();
+    ledger.apply(&LedgerStep { from: Some(point(100, 1)), to: point(0, 0), events: away }).unwrap();
+    assert_eq!(ledger.block(&at.hash).unwrap().unwrap().state, PoolBlockState::Orphaned);
+    assert!(ledger.balances().unwrap().is_empty());
+    assert_eq!(ledger.verify(), Ok(LedgerSummary { entries: 4, accounts: 0, blocks: 1 }));
+}
+
+#[test]
 fn a_pool_block_may_be_reorganised_away_at_any_depth_and_come_back() {
     for depth in 1..=150u32 {
         let ledger = start();

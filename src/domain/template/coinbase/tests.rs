@@ -79,7 +79,11 @@ fn a_block_is_ours_by_tag_height_and_script() {
     overflows.output[0].value = Amount::from_sat(u64::MAX);
     overflows.output.push(tx.output[0].clone());
     assert_eq!(ours(&overflows, 300, &payout()), None);
-    let mut unpaid = tx;
+    // There is a height from which a block without fees pays nothing; it is ours all the same.
+    let mut unpaid = tx.clone();
     unpaid.output[0].value = Amount::ZERO;
-    assert_eq!(ours(&unpaid, 300, &payout()), None);
+    assert_eq!(ours(&unpaid, 300, &payout()), Some(Amount::ZERO));
+    let mut elsewhere = tx;
+    elsewhere.output.remove(0);
+    assert_eq!(ours(&elsewhere, 300, &payout()), None);
 }
