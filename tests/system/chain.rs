@@ -23,6 +23,8 @@ const MATURITY: u32 = 100;
 /// Regtest's first subsidy and how many blocks it holds for.
 const SUBSIDY_SAT: u64 = 50 * 100_000_000;
 const HALVING: u32 = 150;
+/// From here on there is no subsidy.
+pub const NO_SUBSIDY: u32 = 33 * HALVING;
 /// What each transaction leaves to the miner.
 const FEE_SAT: u64 = 1000;
 /// What frames begin with on regtest.
@@ -293,7 +295,7 @@ impl Chain {
 
 /// What a coinbase may take at a height, without fees.
 pub fn subsidy_sat(height: u32) -> u64 {
-    SUBSIDY_SAT >> (height / HALVING)
+    SUBSIDY_SAT.checked_shr(height / HALVING).unwrap_or(0)
 }
 
 /// Commits to the witnesses where there are any, computes the merkle root, and searches the nonce.

@@ -74,16 +74,6 @@ fn stop_ends_the_node_in_order_and_it_goes_on_afterwards() {
 }
 
 #[test]
-fn a_transaction_is_taken_mined_and_gone() {
-    let dir = folder();
-    let node = Node::start(dir.path(), &["--set", "mempool.min_fee_sat_per_kvb=0"]);
-    let out = node.ctl(&["tx", "0200000000010100"]);
-    assert_ne!(out.status.code(), Some(0));
-    assert_eq!(node.ask(&["mempool"])["transactions"], json!(0));
-    node.stop();
-}
-
-#[test]
 fn a_port_that_is_taken_is_named_with_its_key() {
     let dir = folder();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

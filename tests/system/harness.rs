@@ -66,10 +66,15 @@ pub struct Process {
 
 impl Process {
     /// Starts a command whose output goes to files in `dir`.
-    pub fn start(mut command: Command, dir: &Path, name: &str) -> Process {
+    pub fn start(command: Command, dir: &Path, name: &str) -> Process {
+        let out = File::create(dir.join(format!("{name}.out"))).unwrap();
+        Process::start_into(command, dir, name, out.into())
+    }
+
+    /// The same with another place for what it says.
+    pub fn start_into(mut command: Command, dir: &Path, name: &str, stdout: Stdio) -> Process {
         let (out, err) = (dir.join(format!("{name}.out")), dir.join(format!("{name}.err")));
-        let file = |path: &Path| File::create(path).unwrap();
-        let child = command.stdout(file(&out)).stderr(file(&err)).spawn().unwrap();
+        let child = command.stdout(stdout).stderr(File::create(&err).unwrap()).spawn().unwrap();
         Process { child, out, err }
     }
 

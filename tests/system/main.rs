@@ -23,3 +23,6 @@ mod harness;
 mod import;
 mod kills;
 mod panics;
+mod reorganisation;
+mod signals;
+mod transactions;

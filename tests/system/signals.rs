@@ -1,0 +1,57 @@
+//! Ctrl-C once, twice at once, and once more.
+
+use std::io::Write;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::harness::{Node, Process, adit, folder, text, until};
+
+/// Signals that are closer than this are one wish.
+const SAME_WISH: Duration = Duration::from_secs(1);
+/// What a pipe holds.
+const PIPE_BYTES: usize = 64 << 10;
+
+#[test]
+fn two_signals_at_once_are_one_wish_and_end_it_in_order() {
+    let dir = folder();
+    let mut node = Node::start(dir.path(), &[]);
+    let id = node.process.id();
+    let both = format!("kill -INT {id} && kill -TERM {id}");
+    assert!(Command::new("sh").args(["-c", &both]).status().unwrap().success());
+    assert_eq!(node.process.wait().code(), Some(0), "{}", node.process.err());
+}
+
+#[test]
+fn a_second_ctrl_c_ends_at_once_what_does_not_end_in_order() {
+    let dir = folder();
+    let datadir = dir.path().join("d");
+    // Nobody reads the pipe, and it is full: the demo waits to say its first line, and would for ever.
+    let (_reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(&vec![b' '; PIPE_BYTES]).unwrap();
+    let mut command = adit();
+    command.args(["demo", "--set", "stratum.listen=127.0.0.1:0", "--set", "p2p.listen=127.0.0.1:0"]);
+    command.arg("--datadir").arg(&datadir);
+    let mut process = Process::start_into(command, dir.path(), "demo", writer.into());
+    let info = || {
+        let mut ctl = adit();
+        ctl.args(["ctl", "--network", "regtest", "--json", "--datadir"]).arg(&datadir).arg("info");
+        let out = ctl.output().unwrap();
+        out.status.success().then(|| serde_json::from_slice::<serde_json::Value>(&out.stdout).unwrap())
+    };
+    until("the demo's miner is connected", || info().filter(|i| i["sessions"] != json!(0)));
+
+    process.signal("INT");
+    let first = Instant::now();
+    until("the node has ended, in order", || info().is_none().then_some(()));
+    until("a later signal is another wish", || (first.elapsed() > SAME_WISH).then_some(()));
+    assert!(process.ended().is_none(), "the demo did not wait for its reader: {}", process.err());
+    process.signal("INT");
+    assert_eq!(process.wait().code(), Some(130), "{}", process.err());
+    assert!(process.err().contains("second signal"), "{}", process.err());
+
+    // What was durable is there, and nothing holds the folder.
+    let again = adit().args(["demo", "--seconds", "1", "--datadir"]).arg(&datadir).output().unwrap();
+    assert_eq!(again.status.code(), Some(0), "{}", text(&again.stderr));
+}
