@@ -23,10 +23,20 @@ pub struct GetBalances;
 #[rtype(result = "Vec<WorkerTotals>")]
 pub struct GetWorkers;
 
-/// The blocks that the pool found. Sent by: rpc. Handled by: payout. Reply: the newest first. When full: refused.
+/// The blocks that the pool found. Sent by: rpc. Handled by: payout. Reply: the newest of them, and their number. When full:
+/// refused.
 #[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "Vec<PoolBlock>")]
+#[rtype(result = "PoolBlocks")]
 pub struct GetPoolBlocks;
+
+/// The blocks that the pool found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PoolBlocks {
+    /// The newest, the highest first; not more than an answer holds.
+    pub newest: Vec<PoolBlock>,
+    /// How many there are in all.
+    pub total: u64,
+}
 
 /// A share was refused, for the worker's figures; nothing durable. Sent by: stratum. Handled by: payout. Reply: nothing.
 /// When full: dropped.

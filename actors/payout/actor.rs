@@ -4,7 +4,7 @@ use std::time::Duration;
 use actix::{
     Actor, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, ResponseFuture, WrapFuture,
 };
-use adit_domain::payout::{Balance, CreditError, PoolBlock, StatsSink, WorkerTotals};
+use adit_domain::payout::{Balance, CreditError, StatsSink, WorkerTotals};
 use adit_domain::units::UnixMillis;
 use bitcoin::BlockHash;
 
@@ -13,7 +13,9 @@ use super::committer::Committer;
 use super::figures::Figures;
 use crate::house::Shared;
 use crate::messages::chain::TipChanged;
-use crate::messages::payout::{CreditShare, GetBalances, GetPoolBlocks, GetWorkers, ShareRejected};
+use crate::messages::payout::{
+    CreditShare, GetBalances, GetPoolBlocks, GetWorkers, PoolBlocks, ShareRejected,
+};
 use crate::supervision::{Fault, Rebuild, Role};
 
 /// How often a block that waits for its finding share looks again.
@@ -183,10 +185,15 @@ impl Handler<GetBalances> for PayoutActor {
 }
 
 impl Handler<GetPoolBlocks> for PayoutActor {
-    type Result = ResponseFuture<Vec<PoolBlock>>;
+    type Result = ResponseFuture<PoolBlocks>;
 
     fn handle(&mut self, _msg: GetPoolBlocks, _ctx: &mut Self::Context) -> Self::Result {
-        self.ask(|books| books.ledger().blocks(POOL_BLOCKS_MAX).map_err(ledger_fault))
+        self.ask(|books| {
+            let newest = books.ledger().blocks(POOL_BLOCKS_MAX).map_err(ledger_fault)?;
+            // Counted after they are listed: no row ever goes away, so there are never fewer than are listed.
+            let total = books.ledger().block_count().map_err(ledger_fault)?;
+            Ok(PoolBlocks { newest, total })
+        })
     }
 }
 

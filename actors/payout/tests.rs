@@ -190,7 +190,9 @@ impl House {
     }
 
     async fn blocks(&self) -> Vec<PoolBlock> {
-        self.payout.addr.send(GetPoolBlocks).await.unwrap()
+        let blocks = self.payout.addr.send(GetPoolBlocks).await.unwrap();
+        assert_eq!(blocks.total, u64::try_from(blocks.newest.len()).unwrap());
+        blocks.newest
     }
 
     async fn workers(&self) -> Vec<WorkerTotals> {

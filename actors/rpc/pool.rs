@@ -26,8 +26,9 @@ impl PoolService for Api {
         &self,
         _request: Request<v1::ListBlocksRequest>,
     ) -> Result<Response<v1::ListBlocksResponse>, Status> {
-        let blocks = ask(&self.pool()?.blocks, GetPoolBlocks).await?.into_iter().map(block).collect();
-        Ok(Response::new(v1::ListBlocksResponse { blocks }))
+        let found = ask(&self.pool()?.blocks, GetPoolBlocks).await?;
+        let blocks = found.newest.into_iter().map(block).collect();
+        Ok(Response::new(v1::ListBlocksResponse { blocks, total: found.total }))
     }
 
     async fn list_balances(

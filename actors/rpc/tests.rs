@@ -7,7 +7,7 @@ use adit_chainstate::{BlockAccepted, ChainFault, SubmitError, UtxoStats};
 use adit_domain::chain::{NextBlock, Tip};
 use adit_domain::consensus::{Params, ViewFault};
 use adit_domain::mempool::{MempoolSummary, TxRejected};
-use adit_domain::payout::{Balance, PoolBlock, WorkerTotals};
+use adit_domain::payout::{Balance, WorkerTotals};
 use adit_domain::peer::PeerInfo;
 use adit_domain::stratum::SessionInfo;
 use adit_domain::template::BlockTemplate;
@@ -27,7 +27,7 @@ use super::*;
 use crate::clock::{SystemClock, SystemEntropy};
 use crate::messages::chain::SubmitBlock;
 use crate::messages::mempool::{GetMempool, SubmitTransaction};
-use crate::messages::payout::{GetBalances, GetPoolBlocks};
+use crate::messages::payout::{GetBalances, GetPoolBlocks, PoolBlocks};
 use crate::messages::peer::GetPeers;
 use crate::messages::stratum::GetSessions;
 use crate::messages::template::GetTemplate;
@@ -66,7 +66,7 @@ plays!(GetPeers, |_| -> Vec<PeerInfo> { Vec::new() });
 plays!(GetBalances, |_| {
     vec![Balance { account: "pool:fee".to_owned(), immature_sat: 5, mature_sat: -7 }]
 });
-plays!(GetPoolBlocks, |_| -> Vec<PoolBlock> { Vec::new() });
+plays!(GetPoolBlocks, |_| PoolBlocks { newest: Vec::new(), total: 1_234 });
 plays!(GetSessions, |_| -> Vec<SessionInfo> { Vec::new() });
 plays!(GetTemplate, |_| -> Option<Arc<BlockTemplate>> { None });
 plays!(GetWorkers, |stage| {
@@ -233,6 +233,7 @@ async fn an_operator_sees_the_node() {
     assert_eq!(worker.work, u128::MAX.to_string());
     let balance = &pool.list_balances(v1::ListBalancesRequest {}).await.unwrap().into_inner().balances[0];
     assert_eq!((balance.immature_sat, balance.mature_sat), (5, -7));
+    assert_eq!(pool.list_blocks(v1::ListBlocksRequest {}).await.unwrap().into_inner().total, 1_234);
 }
 
 #[actix::test]

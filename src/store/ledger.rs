@@ -150,6 +150,10 @@ impl Ledger for RedbLedger {
         Reading::open(&self.read()?)?.blocks(max)
     }
 
+    fn block_count(&self) -> Result<u64, LedgerFault> {
+        Reading::open(&self.read()?)?.block_count()
+    }
+
     fn block(&self, hash: &BlockHash) -> Result<Option<PoolBlock>, LedgerFault> {
         Reading::open(&self.read()?)?.block(hash)
     }

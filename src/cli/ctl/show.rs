@@ -221,7 +221,12 @@ pub(super) fn blocks(list: &v1::ListBlocksResponse) -> View {
             "finder": block.finder,
         })
     });
-    View { text: table.render("no blocks found yet"), json: rows.collect() }
+    let mut text = table.render("no blocks found yet");
+    let listed = list.blocks.len();
+    if u64::try_from(listed).unwrap_or(u64::MAX) < list.total {
+        text.push_str(&format!("\nthe newest {listed} of {}", list.total));
+    }
+    View { text, json: rows.collect() }
 }
 
 fn state(state: v1::pool_block::State) -> &'static str {

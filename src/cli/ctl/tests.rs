@@ -105,6 +105,19 @@ fn programs_get_the_fields_that_they_were_promised() {
 }
 
 #[test]
+fn blocks_beyond_the_list_are_counted() {
+    let check = |listed: usize, total: u64, last: &str| {
+        let blocks = vec![v1::PoolBlock { finder: "rig".to_owned(), ..Default::default() }; listed];
+        let view = show::blocks(&v1::ListBlocksResponse { blocks, total });
+        assert!(view.text.lines().last().unwrap().ends_with(last), "{}", view.text);
+        assert_eq!(view.json.as_array().unwrap().len(), listed);
+    };
+    check(0, 0, "no blocks found yet");
+    check(2, 2, "rig");
+    check(2, 1_234, "the newest 2 of 1234");
+}
+
+#[test]
 fn every_kind_of_event_has_a_line_and_an_object() {
     use v1::event::Kind;
     let kinds = [

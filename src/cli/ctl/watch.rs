@@ -26,8 +26,8 @@ pub(crate) struct Glance {
     pub(crate) shares_rejected: u64,
     /// Hashes a second, of all workers.
     pub(crate) hashrate: u64,
-    /// Blocks that the pool found and that stand.
-    pub(crate) blocks_found: usize,
+    /// Blocks that the pool has found, those that were orphaned among them.
+    pub(crate) blocks_found: u64,
     /// What is owed and not yet mature, the pool's counter-accounts left out; satoshis.
     pub(crate) immature_sat: i64,
     /// What is owed and mature; satoshis.
@@ -65,7 +65,6 @@ impl Watch {
         let workers = self.node.pool().list_workers(timed(v1::ListWorkersRequest {})).await?.into_inner();
         let blocks = self.node.pool().list_blocks(timed(v1::ListBlocksRequest {})).await?.into_inner();
         let balances = self.node.pool().list_balances(timed(v1::ListBalancesRequest {})).await?.into_inner();
-        let stands = |b: &&v1::PoolBlock| b.state() != v1::pool_block::State::Orphaned;
         let owed = balances.balances.iter().filter(|b| !b.account.starts_with("chain:"));
         let (immature_sat, mature_sat) = owed.fold((0i64, 0i64), |(immature, mature), b| {
             (immature.saturating_add(b.immature_sat), mature.saturating_add(b.mature_sat))
@@ -79,7 +78,7 @@ impl Watch {
             shares_accepted: workers.workers.iter().map(|w| w.shares_accepted).sum(),
             shares_rejected: workers.workers.iter().map(|w| w.shares_rejected).sum(),
             hashrate: workers.workers.iter().map(|w| w.hashrate).sum(),
-            blocks_found: blocks.blocks.iter().filter(stands).count(),
+            blocks_found: blocks.total,
             immature_sat,
             mature_sat,
             restarts: actors.actors.iter().map(|a| a.restarts).sum(),

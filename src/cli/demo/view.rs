@@ -2,9 +2,6 @@
 
 use crate::cli::ctl::{Glance, btc, hashrate};
 
-/// Blocks that a node lists at most.
-const LISTED_MAX: usize = 1000;
-
 /// What does not change while the demo runs.
 pub(super) struct Scene {
     /// Where miners connect.
@@ -49,7 +46,7 @@ pub(super) fn block(scene: &Scene, figures: &Figures) -> Vec<String> {
         ("tip", g.tip.clone()),
         ("hashrate", format!("{}{}", hashrate(*rate), if *connected { "" } else { "   (not connected)" })),
         ("shares", format!("{} accepted, {} rejected", g.shares_accepted, g.shares_rejected)),
-        ("blocks found", found(g.blocks_found)),
+        ("blocks found", format!("{}", g.blocks_found)),
         ("immature", format!("{} BTC", btc(g.immature_sat))),
         ("mature", format!("{} BTC", btc(g.mature_sat))),
         ("miners, peers", format!("{}, {}", g.miners, g.peers)),
@@ -67,11 +64,6 @@ pub(super) fn block(scene: &Scene, figures: &Figures) -> Vec<String> {
         "  Ctrl-C ends it; the next start goes on from here".to_owned(),
     ]);
     lines
-}
-
-/// Blocks that the pool found; beyond what a node lists it is at least so many.
-fn found(blocks: usize) -> String {
-    if blocks < LISTED_MAX { blocks.to_string() } else { format!("{blocks} or more") }
 }
 
 /// The part of a hash that differs.

@@ -110,6 +110,8 @@ pub trait Ledger: Send + Sync {
     fn balances(&self) -> Result<Vec<Balance>, LedgerFault>;
     /// The pool's blocks, the highest first, at most `max`.
     fn blocks(&self, max: usize) -> Result<Vec<PoolBlock>, LedgerFault>;
+    /// How many blocks the pool has found, those that were orphaned among them.
+    fn block_count(&self) -> Result<u64, LedgerFault>;
     /// One of the pool's blocks.
     fn block(&self, hash: &BlockHash) -> Result<Option<PoolBlock>, LedgerFault>;
     /// Replays the whole journal and compares.

@@ -60,6 +60,10 @@ impl Ledger for MemoryLedger {
         Ok(self.rows().blocks.values().rev().take(max).map(|r| r.block.clone()).collect())
     }
 
+    fn block_count(&self) -> Result<u64, LedgerFault> {
+        Ok(u64::try_from(self.rows().blocks.len()).unwrap_or(u64::MAX))
+    }
+
     fn block(&self, hash: &BlockHash) -> Result<Option<PoolBlock>, LedgerFault> {
         Ok(Books::block(&*self.rows(), hash)?.map(|r| r.block))
     }

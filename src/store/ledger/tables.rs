@@ -4,7 +4,10 @@ use adit_domain::payout::{
 use adit_domain::units::Height;
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
-use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, Table, TableDefinition, WriteTransaction};
+use redb::{
+    ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata, Table, TableDefinition,
+    WriteTransaction,
+};
 
 use super::rows::{
     BLOCK_KEY_BYTES, Head, Link, block_key, decode_amounts, decode_block, decode_cursor, decode_head,
@@ -84,6 +87,11 @@ impl Reading {
             blocks.push(record.block);
         }
         Ok(blocks)
+    }
+
+    /// How many there are; redb keeps the number.
+    pub(super) fn block_count(&self) -> Result<u64, LedgerFault> {
+        self.blocks.len().map_err(storage)
     }
 
     pub(super) fn block(&self, hash: &BlockHash) -> Result<Option<PoolBlock>, LedgerFault> {

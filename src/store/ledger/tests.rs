@@ -61,6 +61,7 @@ fn same(ledger: &RedbLedger, model: &MemoryLedger) {
     assert_eq!(ledger.cursor().unwrap(), model.cursor().unwrap());
     assert_eq!(ledger.balances().unwrap(), model.balances().unwrap());
     assert_eq!(ledger.blocks(1_000).unwrap(), model.blocks(1_000).unwrap());
+    assert_eq!(ledger.block_count(), model.block_count());
     assert_eq!(ledger.verify(), model.verify());
 }
 
@@ -83,6 +84,8 @@ fn they_are_what_the_books_in_memory_are_and_survive_restarts() {
     assert_eq!((orphan.state, orphan.finder.as_str()), (PoolBlockState::Orphaned, "alice.rig"));
     assert_eq!(ledger.block(&point(64, 2).hash), Ok(None));
     assert_eq!(ledger.blocks(2).unwrap().len(), 2);
+    let all = ledger.blocks(usize::MAX).unwrap().len();
+    assert_eq!(ledger.block_count(), Ok(u64::try_from(all).unwrap()));
 }
 
 #[test]
