@@ -24,7 +24,10 @@ pub enum BlockError {
     Header(#[from] HeaderError),
     /// BIP325: the challenge is not satisfied.
     #[error("bad-signet-blksig")]
-    SignetSolution,
+    SignetSolution {
+        /// Whether the transactions may be others than the header means: this rule comes before the one that compares them.
+        may_be_others: bool,
+    },
     /// These are not the transactions that the header means.
     #[error("bad-txnmrklroot")]
     MerkleRoot,
@@ -101,6 +104,7 @@ impl BlockError {
             self,
             BlockError::MerkleRoot
                 | BlockError::RepeatedTransactions
+                | BlockError::SignetSolution { may_be_others: true }
                 | BlockError::CoinbaseMissing { may_be_nodes: true }
                 | BlockError::WitnessNonceSize
                 | BlockError::WitnessMerkleMatch
@@ -172,6 +176,18 @@ pub fn contextual_check_block(
         .try_for_each(|rule| rule(block, context))
 }
 
+/// Whether the transactions may be others than those that the header means: their merkle root is another one, or they are
+/// repeated, or some may be inner nodes of the tree.
+pub(super) fn may_be_others(block: &ParsedBlock) -> bool {
+    let merkle = merkle_root(block.txs().iter().map(|tx| tx.txid().to_raw_hash()).collect());
+    block.header().merkle_root.to_raw_hash() != merkle.root || merkle.mutated || may_be_nodes(block)
+}
+
+/// Whether the transactions may be inner nodes of the merkle tree: one has 64 bytes.
+fn may_be_nodes(block: &ParsedBlock) -> bool {
+    block.txs().iter().any(|tx| tx.base_size() == 64)
+}
+
 /// What a rule of a block at its place answers.
 pub(super) type Checked = Result<(), Refused<BlockError>>;
 
@@ -204,9 +220,8 @@ pub(super) fn size_is_bounded(check: &BlockCheck<'_>) -> Result<(), BlockError> 
 
 /// The first transaction MUST be a coinbase. `bad-cb-missing`
 pub(super) fn first_is_coinbase(check: &BlockCheck<'_>) -> Result<(), BlockError> {
-    let txs = check.block.txs();
-    let may_be_nodes = txs.iter().any(|tx| tx.base_size() == 64);
-    let first = txs.first().is_some_and(|tx| tx.tx().is_coinbase());
+    let may_be_nodes = may_be_nodes(check.block);
+    let first = check.block.txs().first().is_some_and(|tx| tx.tx().is_coinbase());
     ensure(first, BlockError::CoinbaseMissing { may_be_nodes })
 }
 

@@ -7,7 +7,7 @@ use bitcoin::transaction::Version;
 use bitcoin::{Amount, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness};
 
 use super::Params;
-use super::block::BlockError;
+use super::block::{BlockError, may_be_others};
 use super::merkle::merkle_root;
 use super::witness::witness_commitment_index;
 use crate::script::{ScriptFlags, ScriptVerifier, Spend};
@@ -28,11 +28,12 @@ pub fn check_signet_solution(
     if block.hash() == params.genesis_hash {
         return Ok(());
     }
-    let (prevout, tx) = signet_spend(block, challenge).ok_or(BlockError::SignetSolution)?;
+    let unsolved = || BlockError::SignetSolution { may_be_others: may_be_others(block) };
+    let (prevout, tx) = signet_spend(block, challenge).ok_or_else(unsolved)?;
     let flags = ScriptFlags::P2SH | ScriptFlags::WITNESS | ScriptFlags::DERSIG | ScriptFlags::NULLDUMMY;
     let raw = bitcoin::consensus::serialize(&tx);
     let spend = Spend { tx: &tx, raw: &raw, prevouts: &[prevout] };
-    verifier.verify_input(&spend, 0, flags).map_err(|_| BlockError::SignetSolution)
+    verifier.verify_input(&spend, 0, flags).map_err(|_| unsolved())
 }
 
 /// The transaction that must satisfy the challenge, and the output that it spends; none where the block carries no

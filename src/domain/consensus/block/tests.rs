@@ -97,7 +97,8 @@ fn only_what_the_header_commits_to_condemns_it() {
     let txid = Txid::all_zeros();
     check(BlockError::Header(HeaderError::HighHash), "high-hash", false);
     check(BlockError::Header(HeaderError::TimeTooNew), "time-too-new", false);
-    check(BlockError::SignetSolution, "bad-signet-blksig", false);
+    check(BlockError::SignetSolution { may_be_others: false }, "bad-signet-blksig", false);
+    check(BlockError::SignetSolution { may_be_others: true }, "bad-signet-blksig", true);
     check(BlockError::MerkleRoot, "bad-txnmrklroot", true);
     check(BlockError::RepeatedTransactions, "bad-txns-duplicate", true);
     check(BlockError::Length, "bad-blk-length", false);

@@ -14,8 +14,9 @@ fn first() -> Block {
 }
 
 fn check(block: Block, params: &Params, solved: bool) {
-    let expected = if solved { Ok(()) } else { Err(BlockError::SignetSolution) };
-    assert_eq!(check_signet_solution(&parsed(block), params, &Interpreter), expected);
+    let checked = check_signet_solution(&parsed(block), params, &Interpreter);
+    let refused = matches!(checked, Err(BlockError::SignetSolution { .. }));
+    assert_eq!((checked.is_ok(), refused), (solved, !solved));
 }
 
 #[test]
@@ -94,4 +95,22 @@ fn the_solution_is_cut_out_of_its_push() {
     let long = join(&[&[0x4c, 5], &head, &[1], &[0x4d, 1, 0, 7, 0x00, 0x51, 9, 9]]);
     check(&long, Some((&join(&[&[4], &head, &[1, 7, 0, 0x51]]), &[1])));
     check(&join(&[&[0x4e, 5, 0, 0], &head]), None);
+}
+
+/// Whether a block without a solution is refused for ever.
+fn check_final(block: Block, is_final: bool) {
+    let refused = check_signet_solution(&parsed(block), &Params::signet(), &Interpreter).unwrap_err();
+    assert_eq!((refused.to_string().as_str(), refused.is_final()), ("bad-signet-blksig", is_final));
+}
+
+#[test]
+fn only_the_transactions_that_the_header_means_speak_against_it() {
+    let mut unsolved = first();
+    unsolved.txdata[0].output[1].script_pubkey = commitment_with(&[]);
+    check_final(unsolved.clone(), false);
+    unsolved.header.merkle_root = unsolved.compute_merkle_root().unwrap();
+    check_final(unsolved.clone(), true);
+    unsolved.txdata.push(unsolved.txdata[0].clone());
+    unsolved.header.merkle_root = unsolved.compute_merkle_root().unwrap();
+    check_final(unsolved, false);
 }
