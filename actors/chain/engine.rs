@@ -123,12 +123,18 @@ impl EngineThread {
             }
             Ask::Block(block, now, reply) => {
                 let taken = self.chain.accept_block(block, now);
-                if let Ok(accepted) = &taken {
-                    self.tell(accepted);
-                }
                 let met = fault_in(&taken);
+                let told = match &taken {
+                    Ok(accepted) => {
+                        self.tell(accepted);
+                        Ok(())
+                    }
+                    // What lies below a block that was refused may have connected on the way.
+                    Err(_) if met.is_ok() => self.catch_up(),
+                    Err(_) => Ok(()),
+                };
                 let _ = reply.send(taken);
-                met?;
+                met.and(told)?;
             }
             Ask::Flush(reply) => {
                 let done = self.chain.flush();
@@ -191,7 +197,7 @@ impl EngineThread {
         self.catch_up()
     }
 
-    /// Tells the listeners what they have not heard: a tip that moved while the engine panicked.
+    /// Tells the listeners what they have not heard: a tip that moved on the way to a block that was refused, or to a panic.
     fn catch_up(&mut self) -> Result<(), ChainFault> {
         let tip = self.reader.tip();
         let Some((left, joined)) = self.reader.path_from(&self.told).filter(|_| tip.hash != self.told) else {

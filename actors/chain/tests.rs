@@ -95,6 +95,10 @@ async fn node(base: &Path) -> Node {
 
 /// A block on `prev` at `height` that pays to anyone.
 fn block(prev: BlockHash, height: u32) -> Arc<ParsedBlock> {
+    block_paying(prev, height, 50_0000_0000)
+}
+
+fn block_paying(prev: BlockHash, height: u32, reward_sat: u64) -> Arc<ParsedBlock> {
     let script_sig = Builder::new().push_int(i64::from(height)).push_int(7).into_script();
     let input = TxIn {
         previous_output: OutPoint::null(),
@@ -102,7 +106,7 @@ fn block(prev: BlockHash, height: u32) -> Arc<ParsedBlock> {
         sequence: Sequence::MAX,
         witness: Witness::new(),
     };
-    let value = Amount::from_sat(50_0000_0000);
+    let value = Amount::from_sat(reward_sat);
     let coinbase = Transaction {
         version: bitcoin::transaction::Version::ONE,
         lock_time: bitcoin::absolute::LockTime::ZERO,
@@ -162,6 +166,31 @@ async fn blocks_connect_and_listeners_hear_of_each_tip() {
     assert!(node.heard.try_recv().is_err());
     let orphan = block(BlockHash::all_zeros(), 9);
     assert!(matches!(submit(&node, &orphan).await, Err(SubmitError::Orphan { .. })));
+}
+
+#[actix::test]
+async fn listeners_hear_of_what_connected_below_a_block_that_was_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut node = node(dir.path()).await;
+    // More than the engine connects in one step: the rest is still to come when the refused block does.
+    let blocks = blocks(40);
+    let refused = block_paying(blocks[39].hash(), 41, 50_0000_0001);
+    let headers = blocks.iter().map(|b| *b.header()).collect();
+    node.chain.addr.send(SubmitHeaders { headers }).await.unwrap().unwrap();
+    for block in &blocks[1..] {
+        assert!(submit(&node, block).await.unwrap().connected.is_empty());
+    }
+    let first = node.chain.addr.send(SubmitBlock { block: Arc::clone(&blocks[0]) });
+    let last = node.chain.addr.send(SubmitBlock { block: refused });
+    assert_eq!(first.await.unwrap().unwrap().connected.len(), 32);
+    assert_eq!(last.await.unwrap().unwrap_err().to_string(), "bad-cb-amount");
+    assert_eq!(node.chain.reader.tip().hash, blocks[39].hash());
+    let mut connected = Vec::new();
+    while connected.len() < blocks.len() {
+        let heard = tokio::time::timeout(Duration::from_secs(60), node.heard.recv()).await;
+        connected.extend(heard.expect("the listeners were not told").unwrap().connected);
+    }
+    assert_eq!(connected, blocks);
 }
 
 #[actix::test]
