@@ -144,22 +144,43 @@ pub fn check_share(submission: &Submission, context: &ShareContext<'_>) -> Verdi
     if !context.subscribed {
         return refused(ShareError::NotSubscribed);
     }
-    let Some(worker) = context.worker else { return refused(ShareError::UnauthorizedWorker) };
-    let Some(issued) = context.issued else { return refused(ShareError::JobNotFound) };
-    let Some(solution) = Solution::new(submission, context.extranonce1, context.version_mask) else {
-        return refused(ShareError::Extranonce2Length);
+    // Hashed before the rest of the ladder: a block is a block, even where its share is refused, as a name that nobody
+    // authorised is.
+    let solved = solve(submission, context);
+    let block = solved.as_ref().ok().and_then(Solved::block);
+    let share = match (context.worker, solved) {
+        (None, _) => Err(ShareError::UnauthorizedWorker),
+        (_, Err(error)) => Err(error),
+        (Some(worker), Ok(s)) => rules(&s.solution, s.hash, s.issued, context).map(|()| Accepted {
+            hash: s.hash,
+            prev: s.issued.job.prev(),
+            worker: worker.clone(),
+            difficulty: s.issued.difficulty,
+        }),
     };
-    // Hashed before the rest of the ladder: a block is a block, even where its share is refused.
-    let hash = issued.job.header(&solution).block_hash();
-    let is_block = issued.job.template().target.is_met_by(hash);
-    let block = is_block.then(|| Candidate { job: Arc::clone(&issued.job), solution, hash });
-    let share = rules(&solution, hash, issued, context).map(|()| Accepted {
-        hash,
-        prev: issued.job.prev(),
-        worker: worker.clone(),
-        difficulty: issued.difficulty,
-    });
     Verdict { share, block }
+}
+
+/// What a submission says of a job that the session knows.
+struct Solved<'a> {
+    issued: &'a IssuedJob,
+    solution: Solution,
+    hash: BlockHash,
+}
+
+impl Solved<'_> {
+    fn block(&self) -> Option<Candidate> {
+        let job = &self.issued.job;
+        let is_block = job.template().target.is_met_by(self.hash);
+        is_block.then(|| Candidate { job: Arc::clone(job), solution: self.solution, hash: self.hash })
+    }
+}
+
+fn solve<'a>(submission: &Submission, context: &ShareContext<'a>) -> Result<Solved<'a>, ShareError> {
+    let issued = context.issued.ok_or(ShareError::JobNotFound)?;
+    let solution = Solution::new(submission, context.extranonce1, context.version_mask)
+        .ok_or(ShareError::Extranonce2Length)?;
+    Ok(Solved { issued, solution, hash: issued.job.header(&solution).block_hash() })
 }
 
 /// The rules that need the job.

@@ -188,6 +188,9 @@ fn a_block_goes_out_before_anything_else_even_when_the_share_is_refused() {
     let other = job(&bench.maker, 2, EASY);
     bench.session.handle_job(&other);
     check(&mut bench, &submit(3, &first, nonce), &["block 1", "[21,\"stale\"", "refused"]);
+    // A name that nobody authorised is owed nothing, but its block is as good as any.
+    let other = submit_with(4, "somebody", &first, "0000000000000001", 1_700_000_000, nonce, "");
+    check(&mut bench, &other, &["block 1", "[24,"]);
 }
 
 #[test]

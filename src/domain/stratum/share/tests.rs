@@ -172,6 +172,7 @@ fn a_block_is_reported_whatever_the_share_is_worth() {
         assert!(verdict.block.is_some());
     };
     assert!(solved.verdict().share.is_ok());
+    refused(|c| c.worker = None, ShareError::UnauthorizedWorker);
     refused(|c| c.current_prev = None, ShareError::Stale);
     refused(|c| c.submission.ntime = 0, ShareError::TimeTooOld);
     refused(|c| c.submission.version_bits = Some(1), ShareError::VersionBits);
