@@ -25,12 +25,16 @@ impl Net for MemoryNet {
     }
 
     fn connect<'a>(&'a self, target: &'a str) -> BoxFuture<'a, io::Result<Stream>> {
-        let (near, far) = tokio::io::duplex(PIPE_BYTES);
-        let accepted = Accepted { remote: REMOTE.parse().unwrap(), open: Box::new(|| Ok(Stream::from(far))) };
+        // A pipe a direction, so that one end can be deaf and still speak.
+        let ((near_read, far_write), (far_read, near_write)) =
+            (tokio::io::duplex(PIPE_BYTES), tokio::io::duplex(PIPE_BYTES));
+        let near = Stream { read: Box::new(near_read), write: Box::new(near_write) };
+        let far = Stream { read: Box::new(far_read), write: Box::new(far_write) };
+        let accepted = Accepted { remote: REMOTE.parse().unwrap(), open: Box::new(|| Ok(far)) };
         let listeners = self.0.lock().unwrap();
         let taken = listeners.get(&target.parse().unwrap()).is_some_and(|l| l.send(accepted).is_ok());
         let refused = || Err(io::ErrorKind::ConnectionRefused.into());
-        future::ready(if taken { Ok(Stream::from(near)) } else { refused() }).boxed()
+        future::ready(if taken { Ok(near) } else { refused() }).boxed()
     }
 }
 
@@ -46,12 +50,5 @@ impl Listener for Arrivals {
             }
         }
         .boxed()
-    }
-}
-
-impl From<tokio::io::DuplexStream> for Stream {
-    fn from(stream: tokio::io::DuplexStream) -> Stream {
-        let (read, write) = tokio::io::split(stream);
-        Stream { read: Box::new(read), write: Box::new(write) }
     }
 }

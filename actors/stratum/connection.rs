@@ -74,13 +74,27 @@ async fn serve(stream: Stream, opened: OpenedSession, links: Links) {
         authorized: false,
         heard: Instant::now(),
     };
-    tokio::select! {
-        () = &mut writer => {}
-        _ = connection.attend(LineReader::new(read)) => {
-            // What was asked before the end is still answered, to whoever takes it.
-            let _ = tokio::time::timeout(DRAIN, async { tokio::join!(connection.drain(), writer) }).await;
+    let is_taken = {
+        let mut attend = pin!(connection.attend(LineReader::new(read)));
+        tokio::select! {
+            () = &mut writer => {
+                // The miner takes no answer any more. What its session says to the line at hand is still carried out: it may
+                // be a block.
+                let _ = attend.await;
+                false
+            }
+            _ = &mut attend => true,
         }
-    }
+    };
+    // What was asked before the end is still credited, and answered to whoever takes it.
+    let rest = async {
+        if is_taken {
+            tokio::join!(connection.drain(), writer);
+        } else {
+            connection.drain().await;
+        }
+    };
+    let _ = tokio::time::timeout(DRAIN, rest).await;
 }
 
 impl Connection {
@@ -95,6 +109,7 @@ impl Connection {
                 // The limits first: a flood of lines must not keep them from being looked at.
                 biased;
                 () = tokio::time::sleep_until(deadline) => return Err(Ended),
+                () = self.out.closed() => return Err(Ended),
                 _ = tick.tick() => self.ask_and_do(HandleTick).await?,
                 _ = self.jobs.changed() => self.new_job().await?,
                 Some(settled) = self.in_flight.next() => self.settle(settled)?,
@@ -109,9 +124,8 @@ impl Connection {
     /// Waits for the shares in flight, and closes the queue of what is written.
     async fn drain(mut self) {
         while let Some(settled) = self.in_flight.next().await {
-            if self.settle(settled).is_err() {
-                return;
-            }
+            // Where the answer cannot be written any more, the shares behind it are credited all the same.
+            let _ = self.settle(settled);
         }
     }
 

@@ -282,11 +282,15 @@ impl Client {
     }
 
     async fn submit_again(&mut self, id: u32) {
-        let line = format!(
+        let line = self.submit_line(id);
+        self.say(&line).await;
+    }
+
+    fn submit_line(&self, id: u32) -> String {
+        format!(
             r#"{{"id":{id},"method":"mining.submit","params":["{ADDRESS}.rig","{}","0000000000000000","{TIME:08x}","{:08x}"]}}"#,
             self.job, self.nonce
-        );
-        self.say(&line).await;
+        )
     }
 
     async fn ended(&mut self) -> bool {
@@ -504,6 +508,26 @@ async fn a_miner_works_over_a_net_that_is_not_the_machines() {
     client.expect("\"id\":11,\"result\":null,\"error\":[22,").await;
     client.stream.get_mut().shutdown().await.unwrap();
     assert!(client.ended().await);
+}
+
+#[actix::test]
+async fn a_block_is_submitted_and_credited_though_its_miner_takes_no_answer() {
+    // Any hash is a block.
+    let house = house_on(Arc::new(MemoryNet::default()), 0x2100_ffff, |_| {});
+    house.gate.add_permits(100);
+    let client = Client::working(&house).await;
+    let submit = client.submit_line(11);
+    let (deaf, mut write) = client.stream.into_inner().into_inner();
+    drop(deaf);
+    // In one piece: the answer to the ping fails while the session has the share at hand.
+    let lines = format!("{{\"id\":10,\"method\":\"mining.ping\",\"params\":[]}}\n{submit}\n");
+    write.write_all(lines.as_bytes()).await.unwrap();
+    while house.supervisor.actors().iter().any(|a| a.name == "stratum-1") {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    let entries = house.journal.entries();
+    assert_eq!(entries.len(), 2, "{entries:?}");
+    assert_eq!(entries[0], "block 1");
 }
 
 #[actix::test]
