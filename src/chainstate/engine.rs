@@ -420,15 +420,23 @@ fn invalid(hash: BlockHash, height: Option<Height>, reject: String) -> SubmitErr
     SubmitError::Invalid { hash, height, reject }
 }
 
-/// Why a header was not taken, as its sender is told.
+/// Why a header was not taken, as its sender is told. A tree that is full refuses the sender: a fault would end the process, so
+/// that whoever fills the tree with cheap headers would end it too, at each start again.
 pub(crate) fn refused_header(tree: &HeaderTree, header: &Header, error: InsertError) -> SubmitError {
     match error {
         InsertError::ParentUnknown { parent } => SubmitError::Orphan { prev: parent },
-        InsertError::Full | InsertError::Fault(_) => SubmitError::Fault(ChainFault::State(error.to_string())),
-        InsertError::Invalid(_) | InsertError::ParentInvalid | InsertError::KnownInvalid => {
+        InsertError::Fault(_) => SubmitError::Fault(ChainFault::State(error.to_string())),
+        InsertError::Full
+        | InsertError::Invalid(_)
+        | InsertError::ParentInvalid
+        | InsertError::KnownInvalid => {
             let parent = tree.find(&header.prev_blockhash);
             let height = parent.map(|id| tree.node(id).height().next());
             invalid(header.block_hash(), height, error.to_string())
         }
     }
 }
+
+#[cfg(test)]
+#[path = "engine/tests.rs"]
+mod tests;
