@@ -73,6 +73,23 @@ impl Net for MachineNet {
     }
 }
 
+/// As the machine's TCP, but where a port is taken another one is bound instead of giving up.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OrAnyPort;
+
+impl Net for OrAnyPort {
+    fn listen(&self, at: SocketAddr) -> io::Result<Bound> {
+        match MachineNet.listen(at) {
+            Err(_) if at.port() != 0 => MachineNet.listen(SocketAddr::new(at.ip(), 0)),
+            bound => bound,
+        }
+    }
+
+    fn connect<'a>(&'a self, target: &'a str) -> BoxFuture<'a, io::Result<Stream>> {
+        MachineNet.connect(target)
+    }
+}
+
 impl Listener for TcpListener {
     fn accept(&mut self) -> BoxFuture<'_, io::Result<Accepted>> {
         async move {

@@ -12,7 +12,7 @@ use super::start::{Durable, StartError, Started, start};
 use crate::clock::{SystemClock, SystemEntropy};
 use crate::events::{EventBus, EventKind};
 use crate::house::Shared;
-use crate::net::{MachineNet, Net};
+use crate::net::Net;
 use crate::rpc::Drained;
 use crate::supervision::{ExitReason, Supervisor};
 
@@ -51,8 +51,8 @@ pub struct Node {
 impl Node {
     /// Starts every actor in order; runs inside an actix system. What is wrong with the configuration, the datadir or the
     /// sockets is said here, and nothing runs then.
-    pub async fn start(config: NodeConfig) -> Result<Node, StartError> {
-        Node::start_with(config, Arc::new(SystemClock), Arc::new(SystemEntropy), Arc::new(MachineNet)).await
+    pub async fn start(config: NodeConfig, net: Arc<dyn Net>) -> Result<Node, StartError> {
+        Node::start_with(config, Arc::new(SystemClock), Arc::new(SystemEntropy), net).await
     }
 
     /// As [`Node::start`], with another clock, another chance and other sockets than the machine's.

@@ -18,6 +18,7 @@ use bitcoin::{
 use tonic::transport::{Channel, Endpoint, Uri};
 
 use super::*;
+use crate::net::MachineNet;
 use crate::store::OpenError;
 use crate::supervision::{ExitReason, Fault, Intensity, Role};
 
@@ -105,6 +106,11 @@ async fn template_at(node: &Node, height: u32) -> v1::GetTemplateResponse {
     }
 }
 
+/// A node on the machine's own sockets.
+async fn start(config: NodeConfig) -> Result<Node, StartError> {
+    Node::start(config, Arc::new(MachineNet)).await
+}
+
 async fn submit(node: &Node, block: &Block) -> v1::SubmitBlockResponse {
     let mut client = NodeServiceClient::new(line(node).await);
     loop {
@@ -121,7 +127,7 @@ async fn submit(node: &Node, block: &Block) -> v1::SubmitBlockResponse {
 #[actix::test]
 async fn any_actor_may_panic_and_the_tip_moves_on() {
     let dir = tempfile::tempdir().unwrap();
-    let node = Node::start(config(dir.path())).await.unwrap();
+    let node = start(config(dir.path())).await.unwrap();
     let mut restarts = node.supervisor().restarts();
     for (height, role) in (1..).zip(Role::ALL) {
         let block = mine(&template_at(&node, height).await);
@@ -150,7 +156,7 @@ async fn any_actor_may_panic_and_the_tip_moves_on() {
 async fn a_node_that_was_stopped_goes_on_where_it_was() {
     let dir = tempfile::tempdir().unwrap();
     for height in 1..4 {
-        let node = Node::start(config(dir.path())).await.unwrap();
+        let node = start(config(dir.path())).await.unwrap();
         submit(&node, &mine(&template_at(&node, height).await)).await;
         assert!(node.addresses().socket.exists());
         AdminServiceClient::new(line(&node).await).stop(v1::StopRequest {}).await.unwrap();
@@ -163,7 +169,7 @@ async fn a_node_that_was_stopped_goes_on_where_it_was() {
 #[actix::test]
 async fn too_many_panics_end_the_process() {
     let dir = tempfile::tempdir().unwrap();
-    let node = Node::start(config(dir.path())).await.unwrap();
+    let node = start(config(dir.path())).await.unwrap();
     let supervisor = node.supervisor().clone();
     let ended = actix::spawn(node.wait());
     while !ended.is_finished() {
@@ -177,7 +183,7 @@ async fn too_many_panics_end_the_process() {
 #[actix::test]
 async fn after_a_fault_nothing_is_written_any_more() {
     let dir = tempfile::tempdir().unwrap();
-    let node = Node::start(config(dir.path())).await.unwrap();
+    let node = start(config(dir.path())).await.unwrap();
     let fault = Fault::Storage("disk gone".to_owned());
     node.supervisor().fault("chain", fault.clone());
     let reason = node.wait().await;
@@ -191,9 +197,9 @@ async fn what_keeps_a_node_from_starting_is_said() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let fresh = || tempfile::tempdir().unwrap();
-    let refused = async |config: NodeConfig| Node::start(config).await.err().unwrap();
+    let refused = async |config: NodeConfig| start(config).await.err().unwrap();
 
-    let node = Node::start(config(dir.path())).await.unwrap();
+    let node = start(config(dir.path())).await.unwrap();
     let error = refused(config(dir.path())).await;
     assert!(matches!(error, StartError::Store(OpenError::DataDir(_))), "{error}");
     node.supervisor().end(ExitReason::Requested);
@@ -220,14 +226,14 @@ async fn what_keeps_a_node_from_starting_is_said() {
 async fn what_is_wrong_on_disk_is_said() {
     let refused = async |file: &str| {
         let dir = tempfile::tempdir().unwrap();
-        let node = Node::start(config(dir.path())).await.unwrap();
+        let node = start(config(dir.path())).await.unwrap();
         let path = node.addresses().folder.join(file);
         node.supervisor().end(ExitReason::Requested);
         node.wait().await;
         // A folder where a file must be: nothing can be opened there.
         let _ = std::fs::remove_file(&path);
         std::fs::create_dir(&path).unwrap();
-        Node::start(config(dir.path())).await.err().unwrap()
+        start(config(dir.path())).await.err().unwrap()
     };
     assert!(matches!(refused("ledger.redb").await, StartError::Books(Fault::Storage(_) | Fault::State(_))));
     assert!(matches!(refused("extranonce").await, StartError::Lease(_)));
@@ -237,7 +243,7 @@ async fn what_is_wrong_on_disk_is_said() {
 #[actix::test]
 async fn a_node_without_a_pool_says_so() {
     let dir = tempfile::tempdir().unwrap();
-    let node = Node::start(NodeConfig { pool: None, ..config(dir.path()) }).await.unwrap();
+    let node = start(NodeConfig { pool: None, ..config(dir.path()) }).await.unwrap();
     assert_eq!(node.addresses().stratum, None);
     let error = PoolServiceClient::new(line(&node).await).list_workers(v1::ListWorkersRequest {}).await;
     assert_eq!(error.unwrap_err().code(), tonic::Code::Unavailable);

@@ -6,8 +6,10 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use adit_actors::net::Net;
 use adit_actors::root::{Addresses, Node, NodeConfig, SetLogLevel, StartError, install_panic_hook};
 use adit_actors::store::OpenError;
 use adit_actors::supervision::{ExitReason, Supervisor};
@@ -84,14 +86,18 @@ type Told = Result<(Addresses, Supervisor), StartError>;
 
 impl Host {
     /// Starts a node; Ctrl-C and SIGTERM end it in order from now on.
-    pub(crate) fn start(settings: Settings, set_log_level: SetLogLevel) -> Result<Host, HostError> {
+    pub(crate) fn start(
+        settings: Settings,
+        set_log_level: SetLogLevel,
+        net: Arc<dyn Net>,
+    ) -> Result<Host, HostError> {
         install_panic_hook();
         let config = settings.into_node(set_log_level);
         let listens = (config.peer.listen, config.pool.as_ref().map(|pool| pool.listen));
         let (tell, told) = oneshot::channel();
         let root = std::thread::Builder::new()
             .name("root".to_owned())
-            .spawn(move || run(config, tell))
+            .spawn(move || run(config, net, tell))
             .map_err(HostError::Threads)?;
         let (addresses, supervisor) = match told.blocking_recv() {
             Ok(started) => started.map_err(|error| named(error, listens))?,
@@ -135,9 +141,9 @@ impl Host {
 }
 
 /// The root's thread: tells whether the node started, then lives as long as it.
-fn run(config: NodeConfig, tell: oneshot::Sender<Told>) -> Option<ExitReason> {
+fn run(config: NodeConfig, net: Arc<dyn Net>, tell: oneshot::Sender<Told>) -> Option<ExitReason> {
     actix::System::new().block_on(async move {
-        match Node::start(config).await {
+        match Node::start(config, net).await {
             Ok(node) => {
                 // Nobody hears it only where the starter has died, and then the process ends.
                 let _ = tell.send(Ok((node.addresses().clone(), node.supervisor().clone())));

@@ -1,5 +1,7 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use adit_actors::net::MachineNet;
 use adit_actors::root::Addresses;
 use clap::Args;
 
@@ -103,7 +105,7 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
 fn node(settings: Settings) -> Result<Exit, HostError> {
     let network = settings.network;
     let set_level = logging::start(&settings.log_level, logging::To::Stderr).map_err(HostError::Logging)?;
-    let host = Host::start(settings, set_level)?;
+    let host = Host::start(settings, set_level, Arc::new(MachineNet))?;
     for line in listening(host.addresses()) {
         println!("{line}");
     }

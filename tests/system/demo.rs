@@ -1,5 +1,6 @@
 //! The first command that anyone runs.
 
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Output;
 
@@ -38,6 +39,20 @@ fn the_demo_mines_in_a_pipe_and_a_second_run_goes_on() {
     let line = figures(&second).first().cloned().unwrap_or_else(|| panic!("{}", text(&second.stderr)));
     assert!(figure(&line, "height") >= height, "{line} after {last}");
     assert!(figure(&line, "shares") >= shares && figure(&line, "blocks") >= blocks, "{line} after {last}");
+}
+
+#[test]
+fn a_demo_beside_another_takes_other_ports_and_says_so() {
+    // Somebody else may have them: what matters is that they are taken.
+    let _taken = ["127.0.0.1:3333", "127.0.0.1:18444"].map(TcpListener::bind);
+    let dir = folder();
+    let out = demo(dir.path(), 3);
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+    let said = text(&out.stdout);
+    for taken in ["127.0.0.1:3333 for miners is taken", "127.0.0.1:18444 for nodes is taken"] {
+        assert!(said.contains(taken), "{said}");
+    }
+    assert!(figures(&out).iter().any(|line| figure(line, "shares") > 0), "{said}");
 }
 
 #[test]

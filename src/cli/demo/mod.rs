@@ -6,11 +6,13 @@ mod screen;
 mod view;
 
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use adit_actors::net::OrAnyPort;
 use clap::Args;
 
 use super::ctl::Watch;
@@ -63,18 +65,18 @@ pub(crate) struct DemoArgs {
 
 /// Runs the demo until Ctrl-C, or for as long as it was told.
 pub(crate) fn run(args: &DemoArgs) -> Exit {
-    let (settings, notes) = match settings(args) {
-        Ok(read) => read,
+    let settings = match settings(args) {
+        Ok(settings) => settings,
         Err(error) => return Exit::Config.because(error),
     };
-    match show(args, settings, &notes) {
+    match show(args, settings) {
         Ok(exit) => exit,
         Err(error) => error.exit().because(&error),
     }
 }
 
-/// The demo's configuration, and what to say about it.
-fn settings(args: &DemoArgs) -> Result<(Settings, Vec<String>), SettingsError> {
+/// The demo's configuration.
+fn settings(args: &DemoArgs) -> Result<Settings, SettingsError> {
     let datadir = args.datadir.clone().unwrap_or_else(|| PathBuf::from("~/.adit/demo"));
     let own = SettingsArgs {
         network: Some("regtest".to_owned()),
@@ -87,36 +89,28 @@ fn settings(args: &DemoArgs) -> Result<(Settings, Vec<String>), SettingsError> {
     }
     let mut given = SettingsArgs { set: args.set.clone(), ..own }.given(flags)?;
     given.file = Some(("adit demo".to_owned(), OWN_DEFAULTS.to_owned()));
-    let mut settings = Settings::read(&given)?;
-    let mut notes = Vec::new();
-    if let Some(pool) = &mut settings.pool {
-        pool.listen = free(pool.listen, "miners", &mut notes);
-    }
-    settings.peer.listen = settings.peer.listen.map(|listen| free(listen, "nodes", &mut notes));
-    Ok((settings, notes))
+    Settings::read(&given)
 }
 
-/// The address, or the same with any free port where its port is taken.
-fn free(listen: SocketAddr, whom: &str, notes: &mut Vec<String>) -> SocketAddr {
-    match TcpListener::bind(listen) {
-        Ok(_) => listen,
-        Err(error) => {
-            notes.push(format!("{listen} for {whom} is not to be had ({error}): another port is taken"));
-            SocketAddr::new(listen.ip(), 0)
-        }
-    }
+/// What to say where a port was taken and another is listened at.
+fn moved(asked: Option<SocketAddr>, bound: Option<SocketAddr>, whom: &str) -> Option<String> {
+    let (asked, bound) = asked.zip(bound).filter(|(asked, bound)| asked.port() != 0 && asked != bound)?;
+    Some(format!("{asked} for {whom} is taken: they are listened to at {bound}"))
 }
 
-fn show(args: &DemoArgs, settings: Settings, notes: &[String]) -> Result<Exit, HostError> {
+fn show(args: &DemoArgs, settings: Settings) -> Result<Exit, HostError> {
     let (datadir, level) = (settings.datadir.clone(), settings.log_level.clone());
     let set_level =
         logging::start(&level, logging::To::File(log_file(&datadir)?)).map_err(HostError::Logging)?;
-    let host = Host::start(settings, set_level)?;
+    let asked = (settings.pool.as_ref().map(|pool| pool.listen), settings.peer.listen);
+    let host = Host::start(settings, set_level, Arc::new(OrAnyPort))?;
+    let notes =
+        [moved(asked.0, host.addresses().stratum, "miners"), moved(asked.1, host.addresses().p2p, "nodes")];
     let stratum = host.addresses().stratum.map_or_else(|| "nowhere".to_owned(), |at| at.to_string());
     let datadir_shown = datadir.display().to_string();
     let scene = Scene { stratum: stratum.clone(), datadir: datadir_shown, address: ADDRESS.to_owned() };
     let mut screen = Screen::new(scene);
-    for note in notes {
+    for note in notes.iter().flatten() {
         // A reader that has gone ends the demo with its first figures.
         let _ = screen.say(note);
     }
