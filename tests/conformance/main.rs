@@ -16,6 +16,7 @@ mod asm;
 mod bip340;
 mod bip341;
 mod blocks;
+mod differential;
 mod divergences;
 mod engines;
 mod script_tests;

@@ -21,7 +21,15 @@ pub(crate) struct Given {
 }
 
 /// Variables that begin with `ADIT_` and are no keys: what the tests and `adit ctl` read.
-const ENV_OTHER: [&str; 4] = ["ADIT_DATA", "ADIT_TEST_TRIES", "ADIT_TOKEN_FILE", "ADIT_URL"];
+const ENV_OTHER: [&str; 7] = [
+    "ADIT_DATA",
+    "ADIT_ORACLE",
+    "ADIT_ORACLE_CASES",
+    "ADIT_ORACLE_SEED",
+    "ADIT_TEST_TRIES",
+    "ADIT_TOKEN_FILE",
+    "ADIT_URL",
+];
 /// What the environment's variables begin with.
 const ENV_PREFIX: &str = "ADIT_";
 /// A configuration file larger than this is not one: the longest sensible has some 10 kB.
