@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Addr, Context, Handler};
-use adit_chainstate::{ChainConfig, ConsensusLib};
+use adit_chainstate::ChainConfig;
 use adit_domain::consensus::Params;
 use adit_domain::mempool::MempoolConfig as PoolConfig;
 use adit_domain::peer::{Locator, Message as P2p, Version};
+use adit_domain::script::Interpreter;
 use adit_domain::wire::ParsedBlock;
 use bitcoin::hashes::Hash;
 use bitcoin::{BlockHash, Network};
@@ -66,10 +67,10 @@ impl TestNode {
         let (params, intensity) = (Arc::new(Params::of(Network::Regtest)), Intensity::default());
         let opened = StoreConfig { base: dir.path().into(), network: "regtest".to_owned(), intensity };
         let store = store::start(&shared, opened).unwrap();
-        let deps = ChainDeps { store: Arc::clone(&store.store), verifier: Arc::new(ConsensusLib) };
+        let deps = ChainDeps { store: Arc::clone(&store.store), verifier: Arc::new(Interpreter) };
         let setup = ChainSetup { chain: ChainConfig::new(Arc::clone(&params)), intensity };
         let chain = chain::start(&shared, deps, setup).unwrap();
-        let deps = MempoolDeps { chain: Arc::new(chain.reader.clone()), verifier: Arc::new(ConsensusLib) };
+        let deps = MempoolDeps { chain: Arc::new(chain.reader.clone()), verifier: Arc::new(Interpreter) };
         let pool = PoolConfig { bytes_max: 10_000_000, min_fee_sat_per_kvb: 100 };
         let mempool = mempool::start(&shared, deps, MempoolConfig { pool, file: None, intensity });
         let deps = PeerDeps {

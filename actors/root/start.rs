@@ -3,10 +3,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use actix::Arbiter;
-use adit_chainstate::{ChainConfig, ChainFault, ConsensusLib};
+use adit_chainstate::{ChainConfig, ChainFault};
 use adit_domain::consensus::Params;
 use adit_domain::payout::PplnsWindow;
-use adit_domain::script::ScriptVerifier;
+use adit_domain::script::{Interpreter, ScriptVerifier};
 use adit_domain::stratum::{MemorySessionStore, SessionConfig, VERSION_MASK, VardiffConfig};
 use adit_store::{DataDir, FileLease, MachineDisk, Store, StoreFault};
 use thiserror::Error;
@@ -95,7 +95,7 @@ pub(super) fn start(shared: &Shared, events: &EventBus, config: NodeConfig) -> R
     // Before anything takes long: what is wrong with a socket is said at once.
     let sockets = RpcSockets::open(shared, &config.rpc, store.store.dir().socket())?;
     let (socket, rpc) = (sockets.socket.clone(), sockets.tcp);
-    let verifier: Arc<dyn ScriptVerifier> = Arc::new(ConsensusLib);
+    let verifier: Arc<dyn ScriptVerifier> = Arc::new(Interpreter);
     let chain = starting.chain(&store, &verifier)?;
     let utxo = UtxoConfig { flush_every: FLUSH_EVERY_DEFAULT, intensity: config.intensity };
     let (utxo, utxo_arbiter) = utxo::start(shared, chain.link.clone(), chain.reader.clone(), utxo);

@@ -15,7 +15,6 @@ mod scripts;
 mod stage;
 mod stats;
 mod types;
-mod verifier;
 mod workers;
 
 pub use config::{CACHE_MIB_DEFAULT, ChainConfig};
@@ -25,7 +24,6 @@ pub use reader::{ChainReader, Path};
 pub use scan::Skipped;
 pub use stats::StatsJob;
 pub use types::{BlockAccepted, ChainFault, HeadersAccepted, SubmitError, UtxoStats};
-pub use verifier::ConsensusLib;
 
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use adit_domain::consensus::Params;
+use adit_domain::script::Interpreter;
 use adit_domain::units::{Height, UnixMillis};
 use adit_domain::wire::ParsedBlock;
 use adit_store::{DataDir, Store};
@@ -23,7 +24,6 @@ use bitcoin::{
 };
 
 use crate::types::{BlockAccepted, SubmitError, UtxoStats};
-use crate::verifier::ConsensusLib;
 use crate::{ChainConfig, Chainstate};
 
 /// Our clock in these tests: a year behind the first block's time, in steps of ten minutes a block.
@@ -45,7 +45,7 @@ fn open(base: &Path, cache_mib: usize) -> Chainstate {
     let store = Arc::new(Store::open(DataDir::open(base, "regtest").unwrap()).unwrap());
     let config =
         ChainConfig { cache_mib, script_threads: 2, ..ChainConfig::new(Arc::new(Params::regtest())) };
-    Chainstate::open(config, store, Arc::new(ConsensusLib)).unwrap()
+    Chainstate::open(config, store, Arc::new(Interpreter)).unwrap()
 }
 
 impl Node {

@@ -9,9 +9,10 @@ use std::time::Instant;
 
 use adit_actors::clock::SystemClock;
 use adit_chainstate::{
-    ChainConfig, ChainFault, Chainstate, ConsensusLib, ImportError, ImportProgress, Imported, Skipped, import,
+    ChainConfig, ChainFault, Chainstate, ImportError, ImportProgress, Imported, Skipped, import,
 };
 use adit_domain::consensus::Params;
+use adit_domain::script::Interpreter;
 use adit_domain::units::Clock;
 use adit_store::{DataDir, DataDirError, Store, StoreFault};
 use clap::Args;
@@ -111,7 +112,7 @@ fn open(settings: &Settings) -> Result<Chainstate, Failed> {
         cache_mib: usize::try_from(settings.chain.cache_mib).unwrap_or(usize::MAX),
         script_threads: settings.chain.script_threads,
     };
-    Ok(Chainstate::open(config, Arc::new(Store::open(dir)?), Arc::new(ConsensusLib))?)
+    Ok(Chainstate::open(config, Arc::new(Store::open(dir)?), Arc::new(Interpreter))?)
 }
 
 fn style() -> ProgressStyle {

@@ -60,7 +60,6 @@ fn check(
         let raw = bitcoin::consensus::encode::serialize(tx);
         let spend = Spend { tx, raw: &raw, prevouts: &prevouts };
         assert_eq!(Interpreter.verify_tx(&spend, flags), Ok(()), "{}", tx.compute_txid());
-        assert_eq!(adit_chainstate::ConsensusLib.verify_tx(&spend, flags), Ok(()), "{}", tx.compute_txid());
         inputs += tx.input.len();
     }
     println!("{}: {inputs} inputs ran", block.display());

@@ -26,7 +26,7 @@ const CRATES: [(&str, &[&str], &[&str]); 5] = [
     (
         "src/chainstate",
         &["adit-domain", "adit-store"],
-        &["arc-swap", "bitcoin", "bitcoinconsensus", "crossbeam-channel", "thiserror", "tracing"],
+        &["arc-swap", "bitcoin", "crossbeam-channel", "thiserror", "tracing"],
     ),
     ("proto", &[], &["prost", "tonic", "tonic-prost"]),
     (

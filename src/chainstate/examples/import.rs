@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use adit_chainstate::{ChainConfig, Chainstate, ConsensusLib, import};
+use adit_chainstate::{ChainConfig, Chainstate, import};
 use adit_domain::consensus::Params;
+use adit_domain::script::Interpreter;
 use adit_domain::units::UnixMillis;
 use adit_store::{DataDir, Store};
 
@@ -16,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let files: Vec<PathBuf> = args.map(PathBuf::from).collect();
     let params = Arc::new(Params::from_name(&network).ok_or("no such network")?);
     let store = Arc::new(Store::open(DataDir::open(Path::new(&base), &network)?)?);
-    let mut chain = Chainstate::open(ChainConfig::new(params), store, Arc::new(ConsensusLib))?;
+    let mut chain = Chainstate::open(ChainConfig::new(params), store, Arc::new(Interpreter))?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
     let begun = Instant::now();
     let done = import(&mut chain, &files, UnixMillis::from_seconds(now), &mut |_| true)?;

@@ -183,7 +183,7 @@ fn the_first_600_blocks_of_mainnet() {
     let dir = tempfile::tempdir().unwrap();
     let store = Arc::new(Store::open(DataDir::open(dir.path(), "mainnet").unwrap()).unwrap());
     let config = ChainConfig::new(Arc::new(Params::mainnet()));
-    let mut chain = Chainstate::open(config, store, Arc::new(ConsensusLib)).unwrap();
+    let mut chain = Chainstate::open(config, store, Arc::new(Interpreter)).unwrap();
     let file = |n: u32| data.join(format!("blocks/mainnet-0-599.blk0000{n}.dat"));
     let done = import(&mut chain, &[file(1), file(0)], now(), &mut |_| true).unwrap();
     assert_eq!((done.height, done.blocks, done.rejected), (height(599), 599, None));

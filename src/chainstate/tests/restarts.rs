@@ -75,7 +75,7 @@ fn readers_outlive_the_engine() {
     let store = old.store_for_tests();
     drop(old);
     let config = ChainConfig::new(Arc::new(Params::regtest()));
-    let again = Chainstate::reopen(&reader, config, store, Arc::new(ConsensusLib)).unwrap();
+    let again = Chainstate::reopen(&reader, config, store, Arc::new(Interpreter)).unwrap();
     node.chain = Some(again);
     assert_eq!(reader.tip(), tip);
     node.submit_all(&branch.blocks[110..]);
