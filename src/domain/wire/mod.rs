@@ -4,6 +4,7 @@
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 mod block;
+pub mod hash;
 mod reader;
 mod tx;
 
