@@ -1,7 +1,7 @@
 //! What the stratum manager and the sessions are told and asked.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix::{Addr, Message};
 use adit_domain::stratum::{Effect, Job, LeaseFault, SessionInfo};
@@ -41,6 +41,24 @@ pub struct Handled {
     pub authorized: bool,
 }
 
+/// What a session has made of a line so far. The connection holds it too: a panic of the session over the line doesn't take it
+/// away.
+#[derive(Clone, Debug, Default)]
+pub struct Said(Arc<Mutex<Vec<Effect>>>);
+
+impl Said {
+    /// To add to it.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Vec<Effect>> {
+        // An effect is added in one step, so those that a panic left behind are whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what is there.
+    pub(crate) fn take(&self) -> Vec<Effect> {
+        std::mem::take(&mut *self.lock())
+    }
+}
+
 /// A line came from the miner. Sent by: its connection. Handled by: its session. Reply: what is to be done. When full: the
 /// connection waits, and reads no further.
 #[derive(Clone, Debug, Message)]
@@ -48,6 +66,8 @@ pub struct Handled {
 pub struct HandleLine {
     /// At most `LINE_BYTES_MAX` bytes, its end left out; one more where it was longer.
     pub line: Arc<[u8]>,
+    /// Where its effects are gathered; taken into the reply where there is one.
+    pub said: Said,
 }
 
 /// There is new work. Sent by: its connection. Handled by: its session. Reply: what is to be done. When full: the connection

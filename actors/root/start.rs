@@ -8,7 +8,7 @@ use adit_domain::consensus::Params;
 use adit_domain::payout::PplnsWindow;
 use adit_domain::script::{Interpreter, ScriptVerifier};
 use adit_domain::stratum::{MemorySessionStore, SessionConfig, VERSION_MASK, VardiffConfig};
-use adit_store::{DataDir, FileLease, MachineDisk, Store, StoreFault};
+use adit_store::{DataDir, FileLease, FoundBlocks, MachineDisk, Store, StoreFault};
 use thiserror::Error;
 
 use super::config::{NodeConfig, PoolSettings};
@@ -47,6 +47,9 @@ pub enum StartError {
     /// Extranonces can't be leased.
     #[error("extranonces: {0}")]
     Lease(StoreFault),
+    /// Found blocks can't be kept.
+    #[error("found blocks: {0}")]
+    Found(StoreFault),
     /// It can't listen for other nodes.
     #[error("p2p.listen: {0}")]
     Peers(io::Error),
@@ -217,9 +220,11 @@ impl Starting<'_> {
         let sink = NodeSink::new(
             chain.addr.clone().recipient(),
             Some(peers.addr.clone().recipient()),
+            FoundBlocks::open(&dir.found()).map_err(StartError::Found)?,
             self.events.clone(),
             Arc::clone(&self.shared.clock),
         );
+        sink.submit_kept().map_err(StartError::Found)?;
         let lease =
             FileLease::open(&MachineDisk, &dir.path().join("extranonce")).map_err(StartError::Lease)?;
         let deps = StratumDeps {

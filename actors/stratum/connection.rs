@@ -18,7 +18,7 @@ use super::lines::LineReader;
 use super::{Links, SessionActor, writer};
 use crate::messages::payout::ShareRejected;
 use crate::messages::stratum::{
-    EndSession, HandleJob, HandleLine, HandleTick, Handled, OpenedSession, UncreditShare,
+    EndSession, HandleJob, HandleLine, HandleTick, Handled, OpenedSession, Said, UncreditShare,
 };
 use crate::net::{OpenHere, Stream};
 
@@ -136,11 +136,28 @@ impl Connection {
 
     async fn line(&mut self, line: Arc<[u8]>) -> Result<(), Ended> {
         self.heard = Instant::now();
-        match self.ask(HandleLine { line: Arc::clone(&line) }).await? {
-            Some(handled) => self.execute(handled),
-            // The session panicked over this line and is built again; the miner hears so.
-            None => self.answer(codec::reply_internal_error(&failed_id(&line))),
+        let said = Said::default();
+        let asked = self.ask(HandleLine { line: Arc::clone(&line), said: said.clone() }).await;
+        if let Ok(Some(handled)) = asked {
+            return self.execute(handled);
         }
+        // The session panicked over this line, and is built again or given up; the miner hears so, unless its share stands.
+        let is_credited = self.salvage(said.take())?;
+        asked?;
+        if is_credited { Ok(()) } else { self.answer(codec::reply_internal_error(&failed_id(&line))) }
+    }
+
+    /// A found block and a share, which were checked before the panic, are carried out: the books know the share again by its
+    /// hash. The rest spoke of a state that is gone. Says whether a share was among it, whose credit is its answer.
+    fn salvage(&mut self, said: Vec<Effect>) -> Result<bool, Ended> {
+        let mut is_credited = false;
+        for effect in said {
+            is_credited |= matches!(effect, Effect::Credit { .. });
+            if matches!(effect, Effect::Block(_) | Effect::Credit { .. }) {
+                self.effect(effect)?;
+            }
+        }
+        Ok(is_credited)
     }
 
     /// What is lost to a panic of the session is asked once more, as it was not the miner's doing.

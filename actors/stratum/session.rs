@@ -42,8 +42,8 @@ impl Handler<HandleLine> for SessionActor {
     type Result = MessageResult<HandleLine>;
 
     fn handle(&mut self, msg: HandleLine, _ctx: &mut Self::Context) -> Self::Result {
-        let effects = self.session.handle_line(&msg.line, self.shared.clock.now());
-        MessageResult(self.handled(effects))
+        self.session.handle_line(&msg.line, self.shared.clock.now(), &mut msg.said.lock());
+        MessageResult(self.handled(msg.said.take()))
     }
 }
 

@@ -386,12 +386,46 @@ async fn a_line_over_which_the_session_panics_is_answered_and_the_socket_stays()
     house.gate.add_permits(1);
     let mut client = Client::working(&house).await;
     house.store.panics.store(true, Ordering::SeqCst);
-    client.submit(10).await;
+    client.say(r#"{"id":10,"method":"mining.ping","params":[]}"#).await;
     client.expect("\"id\":10,\"result\":null,\"error\":[20,\"internal error\",null]").await;
-    // It was not credited, so it may come again.
-    client.submit_again(11).await;
+    client.submit(11).await;
     client.expect("\"id\":11,\"result\":true").await;
     assert_eq!(house.journal.entries().len(), 1);
+}
+
+#[actix::test]
+async fn a_share_and_its_block_outlive_the_panic_of_their_session() {
+    // Any hash is a block.
+    let house = house(0x2100_ffff, |_| {});
+    house.gate.add_permits(100);
+    let mut client = Client::working(&house).await;
+    house.store.panics.store(true, Ordering::SeqCst);
+    client.submit(10).await;
+    client.expect("\"id\":10,\"result\":true").await;
+    let entries = house.journal.entries();
+    assert_eq!(entries.len(), 2, "{entries:?}");
+    assert_eq!(entries[0], "block 1");
+    // Asked again it has the same number, by which the books know that it is credited.
+    client.submit_again(11).await;
+    client.expect("\"id\":11,\"result\":true").await;
+    assert_eq!(house.journal.entries().last(), entries.last());
+}
+
+#[actix::test]
+async fn a_block_outlives_the_last_panic_that_is_borne_of_its_session() {
+    let house = house(0x2100_ffff, |_| {});
+    house.gate.add_permits(100);
+    let mut client = Client::working(&house).await;
+    for n in 0..30 {
+        house.store.panics.store(true, Ordering::SeqCst);
+        client.say(&format!(r#"{{"id":{n},"method":"mining.ping"}}"#)).await;
+        client.expect("internal error").await;
+    }
+    house.store.panics.store(true, Ordering::SeqCst);
+    client.submit(40).await;
+    client.expect("\"id\":40,\"result\":true").await;
+    assert!(client.ended().await);
+    assert_eq!(house.journal.entries()[0], "block 1");
 }
 
 #[actix::test]

@@ -121,6 +121,11 @@ impl DataDir {
         self.path.join("blocks")
     }
 
+    /// The folder of found blocks that wait for the chain's answer.
+    pub fn found(&self) -> PathBuf {
+        self.path.join("found")
+    }
+
     /// The database of headers and coins.
     pub fn chainstate(&self) -> PathBuf {
         self.path.join("chainstate.redb")

@@ -42,14 +42,16 @@ impl Handler<SubmitBlock> for Moody {
     }
 }
 
-/// How often a block is handed over until the sink is content.
-async fn tries(faults: u32, invalid: bool) -> Vec<bool> {
+/// How often a block is handed over until the sink is content; then as many blocks wait on disk.
+async fn tries(faults: u32, invalid: bool, waiting: usize) -> Vec<bool> {
+    let dir = tempfile::tempdir().unwrap();
+    let kept = FoundBlocks::open(dir.path()).unwrap();
     let (answers, mut heard) = mpsc::unbounded_channel();
     let chain = Moody { faults, invalid, answers }.start();
     let block = Arc::new(ParsedBlock::new(Params::of(Network::Regtest).genesis.clone()));
     let events = EventBus::default();
     let mut listener = events.subscribe();
-    let sink = NodeSink::new(chain.clone().recipient(), None, events, Arc::new(SystemClock));
+    let sink = NodeSink::new(chain.clone().recipient(), None, kept.clone(), events, Arc::new(SystemClock));
     sink.submit(Arc::clone(&block));
     let told = listener.try_recv().unwrap().kind;
     assert!(matches!(told, EventKind::BlockFound { hash, .. } if hash == block.hash()));
@@ -58,15 +60,39 @@ async fn tries(faults: u32, invalid: bool) -> Vec<bool> {
     while let Some(answer) = heard.recv().await {
         all.push(answer);
     }
+    // The chain is let go before the disk is.
+    while kept.all().unwrap().len() != waiting {
+        tokio::task::yield_now().await;
+    }
     all
 }
 
 #[actix::test]
 async fn a_found_block_outlives_the_chains_panics() {
-    assert_eq!(tries(0, false).await, [true]);
-    assert_eq!(tries(2, false).await, [false, false, true]);
-    assert_eq!(tries(9, false).await, [false, false, false]);
-    assert_eq!(tries(0, true).await, [true]);
+    // Its pauses take no time.
+    tokio::time::pause();
+    assert_eq!(tries(0, false, 0).await, [true]);
+    assert_eq!(tries(2, false, 0).await, [false, false, true]);
+    assert_eq!(tries(20, false, 0).await.len(), 21);
+    assert_eq!(tries(0, true, 0).await, [true]);
+    // Without a verdict it waits for the next start.
+    assert_eq!(tries(u32::MAX, false, 1).await.len(), CHAIN_TRIES_MAX as usize);
+}
+
+#[actix::test]
+async fn a_block_that_an_earlier_process_found_is_handed_over() {
+    let (answers, mut heard) = mpsc::unbounded_channel();
+    let chain = Moody { faults: 0, invalid: false, answers }.start();
+    let dir = tempfile::tempdir().unwrap();
+    let kept = FoundBlocks::open(dir.path()).unwrap();
+    kept.keep(&ParsedBlock::new(Params::of(Network::Regtest).genesis.clone())).unwrap();
+    let events = EventBus::default();
+    let sink = NodeSink::new(chain.recipient(), None, kept.clone(), events, Arc::new(SystemClock));
+    sink.submit_kept().unwrap();
+    assert_eq!(heard.recv().await, Some(true));
+    while !kept.all().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// Panics over the first block.
@@ -129,7 +155,9 @@ async fn a_found_block_reaches_the_chain_over_its_panics_and_the_peers_beside_it
     let peers = Peers(relayed).start();
     let events = EventBus::default();
     let mut bus = events.subscribe();
-    let sink = NodeSink::new(chain.recipient(), Some(peers.recipient()), events, Arc::new(SystemClock));
+    let dir = tempfile::tempdir().unwrap();
+    let kept = FoundBlocks::open(dir.path()).unwrap();
+    let sink = NodeSink::new(chain.recipient(), Some(peers.recipient()), kept, events, Arc::new(SystemClock));
     let block = Arc::new(ParsedBlock::new(Params::of(Network::Regtest).genesis.clone()));
     sink.submit(Arc::clone(&block));
     assert_eq!(at_peers.recv().await, Some(block.hash()));

@@ -108,7 +108,13 @@ impl Bench {
     }
 
     pub(super) fn say_at(&mut self, line: &str, now: UnixMillis) -> Vec<String> {
-        shown(&self.session.handle_line(line.as_bytes(), now))
+        shown(&self.line(line, now))
+    }
+
+    pub(super) fn line(&mut self, line: &str, now: UnixMillis) -> Vec<Effect> {
+        let mut out = Vec::new();
+        self.session.handle_line(line.as_bytes(), now, &mut out);
+        out
     }
 }
 

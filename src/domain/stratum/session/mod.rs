@@ -148,15 +148,15 @@ impl Session {
         true
     }
 
-    /// One line, its end left out.
-    pub fn handle_line(&mut self, line: &[u8], now: UnixMillis) -> Vec<Effect> {
-        let mut out = Vec::new();
+    /// One line, its end left out. Its effects are added to `out` as they become known, a found block before all else, so
+    /// that whoever holds `out` still has them should this panic.
+    pub fn handle_line(&mut self, line: &[u8], now: UnixMillis, out: &mut Vec<Effect>) {
         match codec::decode(line) {
             Ok(Incoming::Answer) => {}
-            Ok(Incoming::Request { id, request: Ok(request) }) => self.request(&id, request, now, &mut out),
+            Ok(Incoming::Request { id, request: Ok(request) }) => self.request(&id, request, now, out),
             Ok(Incoming::Request { id, request: Err(error) }) => {
                 out.push(Effect::Reply(codec::reply_error(&id, 20, &error.to_string())));
-                self.invalid(now, &mut out);
+                self.invalid(now, out);
             }
             Err(error) => {
                 out.push(Effect::Reply(codec::reply_error(&RequestId::NULL, 20, &error.to_string())));
@@ -164,7 +164,6 @@ impl Session {
             }
         }
         self.save();
-        out
     }
 
     /// There is a new job.

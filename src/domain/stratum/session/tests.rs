@@ -197,7 +197,7 @@ fn a_block_goes_out_before_anything_else_even_when_the_share_is_refused() {
 fn a_found_block_says_its_height_in_the_credit() {
     let (mut bench, job) = Bench::working(EASY);
     let found = (0..).find_map(|n| {
-        let out = bench.session.handle_line(submit(1, &job, n).as_bytes(), NOW);
+        let out = bench.line(&submit(1, &job, n), NOW);
         out.into_iter().rev().find_map(|e| match e {
             Effect::Credit { share, .. } if share.block_height.is_some() => Some(share),
             _ => None,
@@ -475,7 +475,7 @@ proptest! {
         for word in words {
             now = now.plus_ms(7_000);
             let out = match lines.get(word) {
-                Some(line) => bench.session.handle_line(line.as_bytes(), now),
+                Some(line) => bench.line(line, now),
                 None if word == 10 => bench.session.handle_tick(now),
                 None => bench.session.handle_job(&jobs[word % 3]),
             };
