@@ -167,7 +167,7 @@ impl Work {
             return Err((0, ScriptError::Unknown));
         };
         let prevouts: Vec<TxOut> = coins.iter().map(|coin| coin.output.clone()).collect();
-        let spend = Spend { tx: tx.tx(), raw: tx.raw(), prevouts: &prevouts };
+        let spend = Spend { tx: tx.tx(), wtxid: tx.wtxid(), raw: tx.raw(), prevouts: &prevouts };
         self.verifier.verify_tx(&spend, self.flags)
     }
 }

@@ -58,7 +58,7 @@ fn check(
         let tx = tx.tx();
         let prevouts: Vec<TxOut> = outputs.by_ref().take(tx.input.len()).collect();
         let raw = bitcoin::consensus::encode::serialize(tx);
-        let spend = Spend { tx, raw: &raw, prevouts: &prevouts };
+        let spend = Spend { tx, wtxid: tx.compute_wtxid(), raw: &raw, prevouts: &prevouts };
         assert_eq!(Interpreter.verify_tx(&spend, flags), Ok(()), "{}", tx.compute_txid());
         inputs += tx.input.len();
     }

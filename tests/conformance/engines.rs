@@ -14,7 +14,7 @@ pub(crate) fn verify(
     flags: ScriptFlags,
 ) -> Result<(), ScriptError> {
     let raw = serialize(tx);
-    Interpreter.verify_input(&Spend { tx, raw: &raw, prevouts }, input, flags)
+    Interpreter.verify_input(&Spend { tx, wtxid: tx.compute_wtxid(), raw: &raw, prevouts }, input, flags)
 }
 
 /// The verdict on all inputs.
@@ -24,7 +24,7 @@ pub(crate) fn verify_all(
     flags: ScriptFlags,
 ) -> Result<(), (usize, ScriptError)> {
     let raw = serialize(tx);
-    Interpreter.verify_tx(&Spend { tx, raw: &raw, prevouts }, flags)
+    Interpreter.verify_tx(&Spend { tx, wtxid: tx.compute_wtxid(), raw: &raw, prevouts }, flags)
 }
 
 /// A script, its input and its witness as Core's script_tests have them: a transaction whose first output is spent by

@@ -32,7 +32,7 @@ pub fn check_signet_solution(
     let (prevout, tx) = signet_spend(block, challenge).ok_or_else(unsolved)?;
     let flags = ScriptFlags::P2SH | ScriptFlags::WITNESS | ScriptFlags::DERSIG | ScriptFlags::NULLDUMMY;
     let raw = bitcoin::consensus::serialize(&tx);
-    let spend = Spend { tx: &tx, raw: &raw, prevouts: &[prevout] };
+    let spend = Spend { tx: &tx, wtxid: tx.compute_wtxid(), raw: &raw, prevouts: &[prevout] };
     verifier.verify_input(&spend, 0, flags).map_err(|_| unsolved())
 }
 

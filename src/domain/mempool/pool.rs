@@ -65,7 +65,8 @@ pub struct Accepted {
 impl Candidate {
     /// Verifies every script under the rules of consensus and policy. Takes no part of the pool: any thread may do it.
     pub fn verify(self, verifier: &dyn ScriptVerifier) -> Result<VerifiedTx, TxRejected> {
-        let spend = Spend { tx: self.tx.tx(), raw: self.tx.raw(), prevouts: &self.prevouts };
+        let spend =
+            Spend { tx: self.tx.tx(), wtxid: self.tx.wtxid(), raw: self.tx.raw(), prevouts: &self.prevouts };
         match verifier.verify_tx(&spend, ScriptFlags::STANDARD) {
             Ok(()) => Ok(VerifiedTx(self)),
             Err((_, error)) => Err(TxRejected::Script(error)),

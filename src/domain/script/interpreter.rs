@@ -12,6 +12,7 @@ pub(super) use checks::check_schnorr;
 
 use bitcoin::hashes::{Hash, hash160, ripemd160, sha1, sha256, sha256d};
 
+use super::cache::Cached;
 use super::opcode::*;
 use super::sighash::TxContext;
 use super::stack::{Element, STACK_ELEMENTS_MAX, Stack};
@@ -26,6 +27,7 @@ pub(super) struct Input<'a> {
     pub(super) context: &'a TxContext<'a>,
     pub(super) index: usize,
     pub(super) flags: ScriptFlags,
+    pub(super) cache: Cached<'a>,
 }
 
 /// What a tapscript is run with beside its stack.

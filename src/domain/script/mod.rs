@@ -4,6 +4,7 @@
 //! every script is verified. Must not know: blocks, coins, the chain.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
+mod cache;
 mod error;
 mod flags;
 mod interpreter;
@@ -18,6 +19,7 @@ mod taproot;
 mod verifier;
 mod verify;
 
+pub use cache::{SignatureCache, SignatureFact, SignatureScheme};
 pub use error::ScriptError;
 pub use flags::ScriptFlags;
 pub use opcode::{ELEMENT_BYTES_MAX, MULTISIG_KEYS_MAX, SCRIPT_BYTES_MAX};
@@ -26,4 +28,4 @@ pub use signature::verify_schnorr;
 pub use sigops::{accurate_sigop_count, legacy_sigop_count, p2sh_sigop_count, witness_sigop_count};
 pub use standard::{OutputType, is_unspendable, output_type};
 pub use verifier::{ScriptVerifier, Spend};
-pub use verify::{Interpreter, verify_input};
+pub use verify::{CachingInterpreter, Interpreter, verify_input, verify_input_cached};

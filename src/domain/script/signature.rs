@@ -126,8 +126,8 @@ fn has_low_s(der: &[u8]) -> bool {
     })
 }
 
-/// Whether the signature (without the hash type) is one of `digest` by `key`; a high S is as good as a low one, and
-/// a key may also have the hybrid form.
+/// Whether the signature (without the hash type) is one of `digest` by `key`, which [`has_key_form`]; a high S is as
+/// good as a low one, and a key may also have the hybrid form.
 pub(super) fn verify_ecdsa(key: &[u8], der: &[u8], digest: [u8; 32]) -> bool {
     if !has_key_form(key) {
         return false;

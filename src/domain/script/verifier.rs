@@ -1,11 +1,13 @@
 use super::{ScriptError, ScriptFlags};
-use bitcoin::{Transaction, TxOut};
+use bitcoin::{Transaction, TxOut, Wtxid};
 
 /// A transaction beside the outputs that its inputs spend.
 #[derive(Clone, Copy, Debug)]
 pub struct Spend<'a> {
     /// The spending transaction.
     pub tx: &'a Transaction,
+    /// Its id with the witnesses, which names all that its scripts see beside the prevouts.
+    pub wtxid: Wtxid,
     /// Its BIP144 encoding.
     pub raw: &'a [u8],
     /// The output that each input spends, in the order of the inputs; as many as inputs.

@@ -3,6 +3,7 @@
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::{TxIn, Witness};
 
+use super::cache::Cached;
 use super::interpreter::{Input, Rules, Tapscript, check_schnorr, run};
 use super::opcode::{
     ELEMENT_BYTES_MAX, OP_CHECKSIG, OP_DUP, OP_EQUALVERIFY, OP_HASH160, Reader, is_op_success, is_push_only,
@@ -11,7 +12,7 @@ use super::sighash::{TaprootExtra, TxContext, hash_with_len};
 use super::stack::{Element, STACK_ELEMENTS_MAX, Stack};
 use super::standard::{is_anchor, is_p2sh, witness_program};
 use super::taproot::{ANNEX_TAG, ControlBlock, TAPSCRIPT_LEAF};
-use super::{ScriptError, ScriptFlags, ScriptVerifier, Spend};
+use super::{ScriptError, ScriptFlags, ScriptVerifier, SignatureCache, Spend};
 
 /// What a tapscript's budget has beside the bytes of its witness (BIP-0342).
 const BUDGET_OFFSET: i64 = 50;
@@ -26,15 +27,59 @@ impl ScriptVerifier for Interpreter {
     }
 
     fn verify_tx(&self, spend: &Spend<'_>, flags: ScriptFlags) -> Result<(), (usize, ScriptError)> {
-        let context = TxContext::new(spend.tx, spend.prevouts);
-        (0..spend.tx.input.len())
-            .try_for_each(|input| verify_input(&context, input, flags).map_err(|error| (input, error)))
+        verify_all(spend, flags, Cached(None))
+    }
+}
+
+/// Adit's own engine, with a cache of signatures.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CachingInterpreter<C>(C);
+
+impl<C: SignatureCache> CachingInterpreter<C> {
+    /// The engine that asks `cache` before it asks the curve.
+    pub fn new(cache: C) -> CachingInterpreter<C> {
+        CachingInterpreter(cache)
+    }
+}
+
+impl<C: SignatureCache> ScriptVerifier for CachingInterpreter<C> {
+    fn verify_input(&self, spend: &Spend<'_>, input: usize, flags: ScriptFlags) -> Result<(), ScriptError> {
+        verify_input_cached(&TxContext::new(spend.tx, spend.prevouts), input, flags, &self.0)
+    }
+
+    fn verify_tx(&self, spend: &Spend<'_>, flags: ScriptFlags) -> Result<(), (usize, ScriptError)> {
+        verify_all(spend, flags, Cached(Some(&self.0)))
     }
 }
 
 /// Whether input `input` may spend its output under `flags`. [`ScriptError::Unknown`] where there is no such input, or
 /// where the prevouts are not as many as the inputs.
 pub fn verify_input(context: &TxContext<'_>, input: usize, flags: ScriptFlags) -> Result<(), ScriptError> {
+    verify(context, input, flags, Cached(None))
+}
+
+/// As [`verify_input`], with a cache of signatures.
+pub fn verify_input_cached(
+    context: &TxContext<'_>,
+    input: usize,
+    flags: ScriptFlags,
+    cache: &dyn SignatureCache,
+) -> Result<(), ScriptError> {
+    verify(context, input, flags, Cached(Some(cache)))
+}
+
+fn verify_all(spend: &Spend<'_>, flags: ScriptFlags, cache: Cached<'_>) -> Result<(), (usize, ScriptError)> {
+    let context = TxContext::new(spend.tx, spend.prevouts);
+    (0..spend.tx.input.len())
+        .try_for_each(|input| verify(&context, input, flags, cache).map_err(|error| (input, error)))
+}
+
+fn verify(
+    context: &TxContext<'_>,
+    input: usize,
+    flags: ScriptFlags,
+    cache: Cached<'_>,
+) -> Result<(), ScriptError> {
     let (tx, prevouts) = (context.tx(), context.prevouts());
     let (Some(tx_in), Some(prevout)) = (tx.input.get(input), prevouts.get(input)) else {
         return Err(ScriptError::Unknown);
@@ -42,9 +87,8 @@ pub fn verify_input(context: &TxContext<'_>, input: usize, flags: ScriptFlags) -
     if prevouts.len() != tx.input.len() {
         return Err(ScriptError::Unknown);
     }
-    let flags = flags.with_implied();
-    Inputs { run: Input { context, index: input, flags }, tx_in, output_script: &prevout.script_pubkey }
-        .verify()
+    let run = Input { context, index: input, flags: flags.with_implied(), cache };
+    Inputs { run, tx_in, output_script: &prevout.script_pubkey }.verify()
 }
 
 /// One input with all that its scripts come from.

@@ -7,7 +7,8 @@ use crate::script::opcode::{MULTISIG_KEYS_MAX, OP_PUSHDATA1, OP_PUSHDATA2, Reade
 use crate::script::sighash::TaprootExtra;
 use crate::script::signature::{check_key_encoding, check_signature_encoding, verify_ecdsa, verify_schnorr};
 use crate::script::stack::Element;
-use crate::script::{ScriptError, ScriptFlags};
+use crate::script::standard::has_key_form;
+use crate::script::{ScriptError, ScriptFlags, SignatureFact, SignatureScheme};
 
 /// What a signature check costs of a tapscript's budget (BIP-0342).
 const BUDGET_PER_CHECK: i64 = 50;
@@ -96,7 +97,8 @@ impl<'s> Run<'_, 's, '_> {
             _ => self.digest(&digests.code, hash_type)?,
         };
         digests.last = Some((hash_type, digest));
-        Ok(verify_ecdsa(key, der, digest))
+        let fact = SignatureFact { scheme: SignatureScheme::Ecdsa, digest, key, signature: der };
+        Ok(has_key_form(key) && self.input.cache.check(&fact, || verify_ecdsa(key, der, digest)))
     }
 
     fn digest(&self, code: &[u8], hash_type: u8) -> Result<[u8; 32], ScriptError> {
@@ -192,7 +194,9 @@ pub(in crate::script) fn check_schnorr(
     };
     let digest = input.context.taproot_sighash(input.index, hash_type, extra);
     let digest = digest.ok_or(ScriptError::SchnorrSigHashType)?;
-    if verify_schnorr(key, signature, digest) { Ok(()) } else { Err(ScriptError::SchnorrSig) }
+    let fact = SignatureFact { scheme: SignatureScheme::Schnorr, digest, key, signature };
+    let valid = input.cache.check(&fact, || verify_schnorr(key, signature, digest));
+    ensure(valid, ScriptError::SchnorrSig)
 }
 
 /// The push of a signature as it stands in a script; an empty one is `OP_0`.

@@ -248,7 +248,7 @@ fn prevouts_are_as_many_as_inputs() {
     };
     let prevout = TxOut { value: Amount::ZERO, script_pubkey: ScriptBuf::from_bytes(vec![0x51]) };
     let verify = |prevouts: &[TxOut]| {
-        let spend = Spend { tx: &tx, raw: &[], prevouts };
+        let spend = Spend { tx: &tx, wtxid: tx.compute_wtxid(), raw: &[], prevouts };
         assert_eq!(
             Interpreter.verify_tx(&spend, NONE).map_err(|(_, e)| e),
             Interpreter.verify_input(&spend, 0, NONE)
