@@ -62,7 +62,8 @@ impl MempoolChain for FakeChain {
     fn next_block(&self, _: UnixMillis) -> NextBlock {
         let prev = hash_of(&self.0.lock().unwrap().blocks);
         let bits = genesis_block(Network::Regtest).header.bits;
-        NextBlock { prev, height: Height::new(501), bits, time_min: 0, median_time_past: 0 }
+        let (height, version) = (Height::new(501), NextBlock::NO_VOTES);
+        NextBlock { prev, height, version, bits, time_min: 0, median_time_past: 0 }
     }
     fn path_from(&self, tip: &BlockHash) -> Option<(Vec<BlockHash>, Vec<BlockHash>)> {
         let state = self.0.lock().unwrap();

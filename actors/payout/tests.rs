@@ -55,6 +55,7 @@ fn block_on(prev: BlockHash, height: u32, script: &ScriptBuf, salt: u8) -> Arc<P
     let next = NextBlock {
         prev,
         height: Height::new(height),
+        version: NextBlock::NO_VOTES,
         bits: CompactTarget::from_consensus(0x207f_ffff),
         time_min: 1,
         median_time_past: 0,

@@ -103,6 +103,7 @@ impl ChainSight for Chain {
         NextBlock {
             prev: tip.hash,
             height: Height::new(1),
+            version: NextBlock::NO_VOTES,
             bits: tip.header.bits,
             time_min: 0,
             median_time_past: 0,

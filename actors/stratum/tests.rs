@@ -141,6 +141,7 @@ fn template(prev: u8, bits: u32) -> Arc<BlockTemplate> {
     let next = NextBlock {
         prev: BlockHash::from_byte_array([prev; 32]),
         height: Height::new(101),
+        version: NextBlock::NO_VOTES,
         bits: CompactTarget::from_consensus(bits),
         time_min: TIME - 1000,
         median_time_past: TIME - 1001,

@@ -61,6 +61,7 @@ impl TemplateChain for Outside {
         NextBlock {
             prev: hash(w.tip),
             height: Height::new(w.height),
+            version: NextBlock::NO_VOTES,
             bits: CompactTarget::from_consensus(w.bits),
             time_min: 1,
             median_time_past: 0,

@@ -153,6 +153,7 @@ fn after(tip: &Tip) -> NextBlock {
     NextBlock {
         prev: tip.hash,
         height: tip.height.next(),
+        version: NextBlock::NO_VOTES,
         bits: tip.header.bits,
         time_min: tip.median_time_past.saturating_add(1),
         median_time_past: tip.median_time_past,

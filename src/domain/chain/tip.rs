@@ -1,4 +1,4 @@
-use bitcoin::block::Header;
+use bitcoin::block::{Header, Version};
 use bitcoin::{BlockHash, CompactTarget, Work};
 
 use crate::units::Height;
@@ -25,10 +25,17 @@ pub struct NextBlock {
     pub prev: BlockHash,
     /// Its height.
     pub height: Height,
+    /// The version that says what its miner votes for (BIP9); other bits may be rolled.
+    pub version: Version,
     /// The target it must meet, at the time that was asked for.
     pub bits: CompactTarget,
     /// The earliest time it may carry: median time past and one second (and BIP94's bound); seconds since 1970.
     pub time_min: u32,
     /// The parent's median time past, against which lock times are judged; seconds since 1970.
     pub median_time_past: u32,
+}
+
+impl NextBlock {
+    /// The version of a miner who votes for nothing (BIP9).
+    pub const NO_VOTES: Version = Version::from_consensus(0x2000_0000);
 }

@@ -10,6 +10,8 @@
 mod block;
 mod coin;
 mod connect;
+mod deployment;
+mod deployment_report;
 mod header;
 mod limits;
 mod merkle;
@@ -18,6 +20,7 @@ pub mod rules;
 mod signet;
 mod target;
 mod tx;
+mod versionbits;
 mod view;
 mod witness;
 
@@ -26,19 +29,22 @@ pub use block::{
 };
 pub use coin::{BlockUndo, Coin};
 pub use connect::{AfterTxs, ConnectError, Connected, Connecting, connect_block, script_flags_for};
+pub use deployment::{BuriedFork, Deployment, ForkHeights, Start, TESTDUMMY};
+pub use deployment_report::{BuriedReport, DeploymentReport, deployment_report};
 pub use header::{
     FUTURE_TIME_S_MAX, HeaderContext, HeaderError, TIMEWARP_S_MAX, check_header, check_proof_of_work,
     next_bits, next_time_min,
 };
 pub use limits::{BLOCK_SIGOP_COST_MAX, BLOCK_WEIGHT_MAX, COINBASE_MATURITY, WITNESS_SCALE};
 pub use merkle::{MerkleRoot, merkle_root};
-pub use params::{ForkHeights, Params, PowParams};
+pub use params::{Params, PowParams};
 pub use signet::check_signet_solution;
 pub use target::{add_work, decode_bits, work_of_bits};
 pub use tx::{
     TxError, check_transaction, check_tx_inputs, is_final_tx, legacy_sigops, output_value,
     sequence_locks_met, sigop_cost,
 };
+pub use versionbits::{DeploymentState, Goal, StateCache, Tally, Vote, VoteReport, next_version};
 pub use view::{HeaderView, MEDIAN_TIME_SPAN, Refused, UtxoView, ViewFault, median_time};
 pub use witness::{commitment_hash, witness_commitment, witness_commitment_index};
 

@@ -1,6 +1,7 @@
 use bitcoin::hashes::{Hash, sha256d};
 use bitcoin::{Amount, Block, BlockHash, CompactTarget, Network, Target, VarInt, Work};
 
+use super::deployment::{Deployment, ForkHeights, Start};
 use crate::script::ScriptFlags;
 use crate::units::Height;
 
@@ -23,12 +24,17 @@ pub struct Params {
     pub pow: PowParams,
     /// When each buried soft fork starts.
     pub forks: ForkHeights,
+    /// The soft forks that miners vote on.
+    pub deployments: Vec<Deployment>,
     /// Blocks that break today's script rules and are valid all the same, with the flags they are checked under.
     pub script_flag_exceptions: Vec<(BlockHash, ScriptFlags)>,
     /// Blocks between two halvings of the subsidy.
     pub halving_interval: u32,
     /// The work that the best chain is known to have: a peer that offers less is of no use. No rule of validity.
     pub minimum_chain_work: Work,
+    /// A block below which Core takes scripts as verified; none: there is none. Adit verifies them all: it is here so that what
+    /// Core knows of a network is in one place.
+    pub assume_valid: Option<BlockHash>,
     /// BIP325: the script that every block but the first must satisfy; none but on a signet.
     pub signet_challenge: Option<Vec<u8>>,
 }
@@ -50,23 +56,6 @@ pub struct PowParams {
     pub no_retargeting: bool,
 }
 
-/// The heights from which the buried soft forks apply (BIP90).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ForkHeights {
-    /// BIP34: the coinbase begins with the height.
-    pub bip34: Height,
-    /// The block at `bip34` on the chain on which no duplicate transaction is possible after it; none where that was never shown.
-    pub bip34_hash: Option<BlockHash>,
-    /// BIP65: CHECKLOCKTIMEVERIFY.
-    pub bip65: Height,
-    /// BIP66: strict DER.
-    pub bip66: Height,
-    /// BIP68, BIP112, BIP113: relative lock times, median time past.
-    pub csv: Height,
-    /// BIP141, BIP143, BIP147: segregated witness.
-    pub segwit: Height,
-}
-
 /// What a network is called, in every command and setting.
 const NAMES: [(&str, Network); 5] = [
     ("mainnet", Network::Bitcoin),
@@ -84,6 +73,11 @@ const SIGNET_CHALLENGE_DEFAULT: [u8; 71] = [
     0x95, 0x40, 0xce, 0x96, 0x88, 0x3f, 0xe3, 0xb2, 0x78, 0x76, 0x0f, 0x04, 0x8f, 0x51, 0x89, 0xf2, 0xe6,
     0xc4, 0x52, 0xae,
 ];
+
+/// Votes that win on mainnet and signet, of 2,016: 90%.
+const NINE_TENTHS_OF_2016: u32 = 1815;
+/// Votes that win on the test networks, of 2,016: 75%.
+const THREE_QUARTERS_OF_2016: u32 = 1512;
 
 const TWO_WEEKS_S: u32 = 14 * 24 * 60 * 60;
 const ONE_DAY_S: u32 = 24 * 60 * 60;
@@ -112,6 +106,7 @@ impl Params {
                 csv: Height::new(419_328),
                 segwit: Height::new(481_824),
             },
+            deployments: vec![Deployment::testdummy(Start::Never, 2016, NINE_TENTHS_OF_2016)],
             script_flag_exceptions: vec![
                 // Spends a P2SH output without its script, before anybody knew that it was one.
                 (hash("00000000000002dc756eebf4f49723ed8d30cc28a5f108eb94b1ba88ac4f9c22"), ScriptFlags::NONE),
@@ -122,6 +117,7 @@ impl Params {
                 ),
             ],
             minimum_chain_work: work("0000000000000000000000000000000000000001128750f82f4c366153a3a030"),
+            assume_valid: Some(hash("00000000000000000000ccebd6d74d9194d8dcdc1d177c478e094bfad51ba5ac")),
             ..Params::base(Network::Bitcoin, PowParams::two_weeks(limit(&[0, 0, 0, 0], 0xff)))
         }
     }
@@ -153,6 +149,7 @@ impl Params {
                 ScriptFlags::NONE,
             )],
             minimum_chain_work: work("0000000000000000000000000000000000000000000017dde1c649f3708d14b6"),
+            assume_valid: Some(hash("000000007a61e4230b28ac5cb6b5e5a0130de37ac1faf2f8987d2fa6505b67f4")),
             ..Params::base(Network::Testnet, pow)
         }
     }
@@ -169,6 +166,7 @@ impl Params {
             default_port: 48333,
             dns_seeds: &["seed.testnet4.bitcoin.sprovoost.nl.", "seed.testnet4.wiz.biz."],
             minimum_chain_work: work("0000000000000000000000000000000000000000000009a0fe15d0177d086304"),
+            assume_valid: Some(hash("0000000002368b1e4ee27e2e85676ae6f9f9e69579b29093e9a82c170bf7cf8a")),
             ..Params::base(Network::Testnet4, pow)
         }
     }
@@ -178,6 +176,7 @@ impl Params {
         Params {
             dns_seeds: &["seed.signet.bitcoin.sprovoost.nl.", "seed.signet.achownodes.xyz."],
             minimum_chain_work: work("00000000000000000000000000000000000000000000000000000b463ea0a4b8"),
+            assume_valid: Some(hash("00000008414aab61092ef93f1aacc54cf9e9f16af29ddad493b908a01ff5c329")),
             ..Params::signet_with(SIGNET_CHALLENGE_DEFAULT.to_vec())
         }
     }
@@ -189,6 +188,7 @@ impl Params {
             magic: signet_magic(&challenge),
             default_port: 38333,
             signet_challenge: Some(challenge),
+            deployments: vec![Deployment::testdummy(Start::Never, 2016, NINE_TENTHS_OF_2016)],
             ..Params::base(Network::Signet, pow)
         }
     }
@@ -208,6 +208,7 @@ impl Params {
             magic: [0xfa, 0xbf, 0xb5, 0xda],
             default_port: 18444,
             forks: ForkHeights { segwit: Height::GENESIS, ..base.forks },
+            deployments: vec![Deployment::testdummy(Start::At(0), 144, 108)],
             halving_interval: 150,
             ..base
         }
@@ -275,9 +276,11 @@ impl Params {
                 csv: one,
                 segwit: one,
             },
+            deployments: vec![Deployment::testdummy(Start::Never, 2016, THREE_QUARTERS_OF_2016)],
             script_flag_exceptions: Vec::new(),
             halving_interval: 210_000,
             minimum_chain_work: Work::from_be_bytes([0; 32]),
+            assume_valid: None,
             signet_challenge: None,
         }
     }

@@ -27,6 +27,7 @@ pub(super) fn template(prev: u8, height: u32, bits: u32) -> Arc<BlockTemplate> {
     let next = NextBlock {
         prev: BlockHash::from_byte_array([prev; 32]),
         height: Height::new(height),
+        version: NextBlock::NO_VOTES,
         bits: CompactTarget::from_consensus(bits),
         time_min: 1_699_999_000,
         median_time_past: 1_699_998_999,

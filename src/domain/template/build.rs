@@ -1,7 +1,6 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use bitcoin::block::Version;
 use bitcoin::hashes::{Hash, HashEngine, sha256d};
 use bitcoin::{Amount, ScriptBuf, Target, Txid};
 use thiserror::Error;
@@ -14,8 +13,6 @@ use crate::mempool::{MempoolEntry, MempoolSnapshot};
 use crate::units::UnixMillis;
 use crate::wire::ParsedTx;
 
-/// BIP9's version with no bit set: miners may roll the bits between.
-pub const BLOCK_VERSION: Version = Version::from_consensus(0x2000_0000);
 /// A block's weight at most (BIP141).
 const BLOCK_WEIGHT_MAX: u64 = 4_000_000;
 /// A block's signature operation cost at most (BIP141).
@@ -82,7 +79,7 @@ pub fn build_template(
         id: request.id,
         prev: next.prev,
         height: next.height,
-        version: BLOCK_VERSION,
+        version: next.version,
         bits: next.bits,
         target: Target::from_compact(next.bits),
         time_min: next.time_min,

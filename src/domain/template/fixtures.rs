@@ -21,6 +21,7 @@ pub(super) fn next_at(height: u32) -> NextBlock {
     NextBlock {
         prev: BlockHash::from_byte_array([7; 32]),
         height: Height::new(height),
+        version: NextBlock::NO_VOTES,
         bits: CompactTarget::from_consensus(0x207f_ffff),
         time_min: 1_699_999_000,
         median_time_past: 1_699_998_999,

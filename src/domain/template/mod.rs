@@ -11,8 +11,6 @@ mod fixtures;
 mod types;
 
 pub use assemble::{AssembleError, FoundHeader, merkle_root};
-pub use build::{
-    BLOCK_VERSION, SIGOP_COST_RESERVED, TemplateError, TemplateRequest, WEIGHT_RESERVED, build_template,
-};
+pub use build::{SIGOP_COST_RESERVED, TemplateError, TemplateRequest, WEIGHT_RESERVED, build_template};
 pub use coinbase::{COINBASE_TAG, CoinbaseError, CoinbaseParts, PAYOUT_SCRIPT_BYTES_MAX, pool_reward};
 pub use types::{BlockSink, BlockTemplate, TemplateSource};

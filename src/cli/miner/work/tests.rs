@@ -23,6 +23,7 @@ fn job() -> Arc<Job> {
             .parse::<BlockHash>()
             .unwrap(),
         height: Height::new(500_000),
+        version: NextBlock::NO_VOTES,
         bits: CompactTarget::from_consensus(0x1d00_ffff),
         time_min: 1_700_000_000,
         median_time_past: 1_699_999_999,

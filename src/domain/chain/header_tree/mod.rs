@@ -19,8 +19,9 @@ use self::best::{Candidate, ChainIndex};
 use self::node::skip_height;
 use super::{NextBlock, Tip};
 use crate::consensus::{
-    HeaderContext, HeaderError, MEDIAN_TIME_SPAN, Params, Refused, ViewFault, add_work, check_header,
-    check_proof_of_work, median_time, next_bits, next_time_min, work_of_bits,
+    DeploymentReport, HeaderContext, HeaderError, MEDIAN_TIME_SPAN, Params, Refused, StateCache, ViewFault,
+    add_work, check_header, check_proof_of_work, deployment_report, median_time, next_bits, next_time_min,
+    next_version, work_of_bits,
 };
 use crate::units::{Height, UnixMillis};
 
@@ -40,6 +41,7 @@ pub struct HeaderTree {
     candidates: BTreeSet<Candidate>,
     sequence: u32,
     dirty: BTreeSet<NodeId>,
+    votes: StateCache,
 }
 
 /// Why a header does not join the tree.
@@ -103,6 +105,7 @@ impl HeaderTree {
             candidates: BTreeSet::new(),
             sequence: 0,
             dirty: BTreeSet::new(),
+            votes: StateCache::default(),
             params: Arc::clone(&params),
         };
         let status = BlockStatus { body_stored: true, script_valid: true, failure: None };
@@ -194,7 +197,16 @@ impl HeaderTree {
         });
         self.by_hash.insert(hash, id);
         self.consider_header(id);
+        self.count_votes(id);
         id
+    }
+
+    /// Remembers what votes came to, where a period ends at `id`.
+    fn count_votes(&mut self, id: NodeId) {
+        let mut votes = std::mem::take(&mut self.votes);
+        // Without a header that is missing, which none is, the state is found again when it is asked for, or that says so.
+        let _ = votes.learn(&self.params, &self.branch(id));
+        self.votes = votes;
     }
 
     /// The median of a time and those of the ten blocks from `parent` down.
@@ -272,10 +284,16 @@ impl HeaderTree {
         Ok(NextBlock {
             prev: node.hash,
             height: node.height.next(),
+            version: next_version(&self.params, &branch, &self.votes)?,
             bits: next_bits(&self.params, &branch, now_s.max(time_min))?,
             time_min,
             median_time_past: node.median_time_past,
         })
+    }
+
+    /// The soft forks at a block.
+    pub fn deployments(&self, id: NodeId) -> Result<DeploymentReport, ViewFault> {
+        deployment_report(&self.params, &self.branch(id), &self.votes)
     }
 
     /// The nodes that are new or whose status changed since the last call, in the order in which they joined.

@@ -48,6 +48,7 @@ impl FakeChain {
         let next = NextBlock {
             prev: tip_hash(1),
             height: Height::new(TIP + 1),
+            version: NextBlock::NO_VOTES,
             bits: CompactTarget::from_consensus(0x207f_ffff),
             time_min: 0,
             median_time_past: (TIP - 5) * 600,
