@@ -20,7 +20,6 @@ mod differential;
 mod divergences;
 mod engines;
 mod script_tests;
-mod shadow;
 mod sighash;
 mod signing;
 mod taproot_assets;

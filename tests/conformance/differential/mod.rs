@@ -5,6 +5,7 @@
 
 pub(crate) mod chance;
 pub(crate) mod child;
+mod scripts;
 
 use std::io::ErrorKind;
 

@@ -1,0 +1,262 @@
+//! A script in the making: its opcodes, what it expects on the stack, and the signatures that it needs.
+
+use adit_domain::script::{ScriptFlags, TaprootExtra, TxContext};
+use bitcoin::opcodes::Opcode;
+use bitcoin::opcodes::all as op;
+
+use super::super::chance::Chance;
+use super::keys::{Key, Shape, key};
+use crate::asm;
+
+/// Under which rules a script runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    Base,
+    V0,
+    Tap,
+}
+
+/// One opcode with what it pushes: so that a place among the pieces is a place among the opcodes.
+#[derive(Clone)]
+enum Piece {
+    Bytes(Vec<u8>),
+    /// The shortest push of a signature, by its number among the needs.
+    Sig(usize),
+}
+
+/// What the input brings for the script.
+#[derive(Clone)]
+pub(super) enum Slot {
+    Bytes(Vec<u8>),
+    Sig(usize),
+}
+
+/// A signature that has to be made once the script and the transaction stand.
+#[derive(Clone)]
+pub(super) struct Need {
+    pub(super) key: usize,
+    pub(super) hash_type: u8,
+    pub(super) shape: Shape,
+    /// The last OP_CODESEPARATOR that ran before, as a place among the pieces.
+    separator: Option<usize>,
+    /// The signatures in the script that are left out of what this one signs: FindAndDelete.
+    pub(super) deletes: Vec<usize>,
+    /// It signs something else.
+    pub(super) spoiled: bool,
+}
+
+#[derive(Clone)]
+pub(super) struct Program {
+    pub(super) dialect: Dialect,
+    pieces: Vec<Piece>,
+    /// In the order of use: the first lies on top.
+    pub(super) slots: Vec<Slot>,
+    needs: Vec<Need>,
+    /// Opcodes that count against the limit of 201.
+    pub(super) ops: usize,
+    separator: Option<usize>,
+    /// Whether signatures stand in the script itself.
+    pub(super) has_embedded: bool,
+    /// Rules that the script is known to break: it passes where none of them holds.
+    pub(super) fails_under: ScriptFlags,
+}
+
+impl Program {
+    pub(super) fn new(dialect: Dialect) -> Program {
+        Program {
+            dialect,
+            pieces: Vec::new(),
+            slots: Vec::new(),
+            needs: Vec::new(),
+            ops: 0,
+            separator: None,
+            has_embedded: false,
+            fails_under: ScriptFlags::NONE,
+        }
+    }
+
+    pub(super) fn op(&mut self, opcode: Opcode) {
+        self.raw(vec![opcode.to_u8()]);
+    }
+
+    pub(super) fn ops(&mut self, opcodes: &[Opcode]) {
+        opcodes.iter().for_each(|opcode| self.op(*opcode));
+    }
+
+    /// One opcode, with what it pushes.
+    pub(super) fn raw(&mut self, bytes: Vec<u8>) {
+        self.ops += usize::from(bytes.first().is_some_and(|opcode| *opcode > 0x60));
+        self.pieces.push(Piece::Bytes(bytes));
+    }
+
+    /// A push, mostly the shortest.
+    pub(super) fn push(&mut self, chance: &mut Chance, bytes: &[u8]) {
+        self.raw(push(chance, bytes));
+    }
+
+    /// OP_CODESEPARATOR, where it runs.
+    pub(super) fn separate(&mut self) {
+        self.separator = Some(self.pieces.len());
+        self.op(op::OP_CODESEPARATOR);
+    }
+
+    /// A signature to be made, for what runs from here on.
+    pub(super) fn need(&mut self, key: usize, hash_type: u8, shape: Shape, spoiled: bool) -> usize {
+        let separator = self.separator;
+        self.needs.push(Need { key, hash_type, shape, separator, deletes: vec![], spoiled });
+        self.needs.len() - 1
+    }
+
+    /// The push of a signature in the script itself, which does not sign its own group.
+    pub(super) fn embed(&mut self, need: usize, group: &[usize]) {
+        self.has_embedded = true;
+        self.needs[need].deletes = group.to_vec();
+        self.pieces.push(Piece::Sig(need));
+    }
+
+    pub(super) fn slot(&mut self, bytes: Vec<u8>) {
+        self.slots.push(Slot::Bytes(bytes));
+    }
+
+    pub(super) fn slot_sig(&mut self, need: usize) {
+        self.slots.push(Slot::Sig(need));
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.pieces.iter().map(|piece| if let Piece::Bytes(bytes) = piece { bytes.len() } else { 73 }).sum()
+    }
+
+    /// Takes a piece out, doubles one, swaps two, or puts in another: the script is then signed as it is.
+    pub(super) fn disturb(&mut self, chance: &mut Chance, opcode: u8) {
+        if self.pieces.is_empty() {
+            return self.raw(vec![opcode]);
+        }
+        let at = chance.below(self.pieces.len());
+        match chance.below(4) {
+            0 => drop(self.pieces.remove(at)),
+            1 => self.pieces.insert(at, self.pieces[at].clone()),
+            2 => {
+                let with = chance.below(self.pieces.len());
+                self.pieces.swap(at, with);
+            }
+            _ => self.pieces.insert(at, Piece::Bytes(vec![opcode])),
+        }
+    }
+
+    /// Signs the needs that stand in the script, then the others. None where one has nothing to sign.
+    pub(super) fn sign_embedded(&self, signer: &Signer<'_>) -> Signatures {
+        let mut made = Signatures(vec![None; self.needs.len()]);
+        let embedded = self.needs.iter().enumerate().filter(|(_, need)| !need.deletes.is_empty());
+        for (n, need) in embedded {
+            made.0[n] = signer.sign(need, &self.code(need, &made), self.dialect);
+        }
+        made
+    }
+
+    pub(super) fn sign_rest(&self, signer: &Signer<'_>, made: &mut Signatures) {
+        for (n, need) in self.needs.iter().enumerate() {
+            if made.0[n].is_none() {
+                made.0[n] = signer.sign(need, &self.code(need, made), self.dialect);
+            }
+        }
+    }
+
+    /// The script, with the signatures that stand in it.
+    pub(super) fn bytes(&self, made: &Signatures) -> Vec<u8> {
+        joined(&self.pieces, |need| made.push(need))
+    }
+
+    /// What a signature says it signs: the script from behind the last separator without the signatures themselves.
+    fn code(&self, need: &Need, made: &Signatures) -> Vec<u8> {
+        let from = match (self.dialect, need.separator) {
+            (Dialect::Tap, _) | (_, None) => 0,
+            (_, Some(separator)) => separator + 1,
+        };
+        let pieces = self.pieces.get(from..).unwrap_or_default();
+        joined(pieces, |n| if need.deletes.contains(&n) { vec![] } else { made.push(n) })
+    }
+
+    /// What lies on the stack before the script runs, the last on top.
+    pub(super) fn elements(&self, made: &Signatures) -> Vec<Vec<u8>> {
+        let element = |slot: &Slot| match slot {
+            Slot::Bytes(bytes) => bytes.clone(),
+            Slot::Sig(need) => made.0[*need].clone().unwrap_or_default(),
+        };
+        self.slots.iter().rev().map(element).collect()
+    }
+}
+
+fn joined(pieces: &[Piece], push_sig: impl Fn(usize) -> Vec<u8>) -> Vec<u8> {
+    let mut script = Vec::new();
+    for piece in pieces {
+        match piece {
+            Piece::Bytes(bytes) => script.extend_from_slice(bytes),
+            Piece::Sig(need) => script.extend(push_sig(*need)),
+        }
+    }
+    script
+}
+
+/// The signatures of a program, by the number of the need.
+pub(super) struct Signatures(Vec<Option<Vec<u8>>>);
+
+impl Signatures {
+    fn push(&self, need: usize) -> Vec<u8> {
+        asm::push(self.0[need].as_deref().unwrap_or_default())
+    }
+}
+
+/// What a signature signs beside the script.
+pub(super) struct Signer<'s> {
+    pub(super) context: &'s TxContext<'s>,
+    pub(super) input: usize,
+    pub(super) amount_sat: u64,
+    pub(super) annex_hash: Option<[u8; 32]>,
+    pub(super) leaf_hash: [u8; 32],
+}
+
+impl Signer<'_> {
+    fn sign(&self, need: &Need, code: &[u8], dialect: Dialect) -> Option<Vec<u8>> {
+        let hash_type = u32::from(need.hash_type);
+        let digest = match dialect {
+            Dialect::Base => self.context.legacy_sighash(self.input, code, hash_type),
+            Dialect::V0 => self.context.segwit_v0_sighash(self.input, code, hash_type, self.amount_sat),
+            Dialect::Tap => {
+                let separator = need.separator.map_or(u32::MAX, |at| u32::try_from(at).unwrap());
+                let extra =
+                    TaprootExtra { annex_hash: self.annex_hash, leaf: Some((self.leaf_hash, separator)) };
+                self.context.taproot_sighash(self.input, need.hash_type, &extra)
+            }
+        };
+        let mut digest = digest?;
+        digest[0] ^= u8::from(need.spoiled);
+        let mut signature = match dialect {
+            Dialect::Tap => Key::schnorr(&key(need.key).pair, digest),
+            _ => key(need.key).ecdsa(digest, need.shape),
+        };
+        signature.extend((dialect != Dialect::Tap || need.hash_type != 0).then_some(need.hash_type));
+        Some(signature)
+    }
+}
+
+/// A push of bytes: the shortest, or any of the longer ones.
+pub(super) fn push(chance: &mut Chance, bytes: &[u8]) -> Vec<u8> {
+    let len = bytes.len();
+    let prefix = match chance.below(16) {
+        0 if len < 76 => vec![len as u8],
+        1 if len < 256 => vec![0x4c, len as u8],
+        2 => [&[0x4d][..], &u16::try_from(len).unwrap().to_le_bytes()].concat(),
+        3 => [&[0x4e][..], &u32::try_from(len).unwrap().to_le_bytes()].concat(),
+        _ => return shortest_push(bytes),
+    };
+    [prefix, bytes.to_vec()].concat()
+}
+
+/// BIP62's shortest push.
+pub(super) fn shortest_push(bytes: &[u8]) -> Vec<u8> {
+    match bytes {
+        [n @ 1..=16] => vec![0x50 + n],
+        [0x81] => vec![0x4f],
+        _ => asm::push(bytes),
+    }
+}
