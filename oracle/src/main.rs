@@ -3,6 +3,7 @@
 //!
 //! Owns: the framing, and the table of modes. Must not know: anything of Adit's.
 
+mod blocks;
 mod frames;
 mod scripts;
 
@@ -12,8 +13,11 @@ use std::process::ExitCode;
 use frames::Answer;
 
 /// What the first argument chooses from: the name, and what answers its messages.
-const MODES: [(&str, Mode); 2] =
-    [("echo", |_| Ok(Box::new(|message| Ok(message.to_vec())))), ("scripts", scripts::mode)];
+const MODES: [(&str, Mode); 3] = [
+    ("echo", |_| Ok(Box::new(|message| Ok(message.to_vec())))),
+    ("scripts", scripts::mode),
+    ("blocks", blocks::mode),
+];
 
 /// A way to answer, made of the arguments behind the mode's name.
 type Mode = fn(&[String]) -> io::Result<Answer>;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use adit_domain::chain::{NextBlock, NodeId, Tip};
-use adit_domain::consensus::{Coin, HeaderView, Params, UtxoView, ViewFault};
+use adit_domain::consensus::{BlockUndo, Coin, HeaderView, Params, UtxoView, ViewFault};
 use adit_domain::units::{Height, UnixMillis};
 use adit_domain::wire::ParsedBlock;
 use adit_store::CompactCoin;
@@ -98,6 +98,13 @@ impl ChainReader {
     /// A stored block.
     pub fn block(&self, hash: &BlockHash) -> Result<Option<Arc<ParsedBlock>>, ChainFault> {
         self.live().block(hash)
+    }
+
+    /// The coins that a block spent, if it has ever joined the best chain.
+    pub fn spent_by(&self, hash: &BlockHash) -> Result<Option<BlockUndo>, ChainFault> {
+        let live = self.live();
+        let place = live.place(hash).undo;
+        Ok(place.map(|place| live.undo.read(hash, place)).transpose()?.map(|record| record.spent))
     }
 
     /// The height of a block of the best chain; none for any other.

@@ -83,6 +83,46 @@ fn blocks_and_headers_that_are_known_or_stand_on_nothing() {
     assert_eq!(node.chain().advance().unwrap(), None);
 }
 
+#[test]
+fn other_bytes_under_a_known_header_are_refused_as_that() {
+    let (mut node, mut branch) = (Node::new(), Branch::genesis(1));
+    branch.mine_empty(2);
+    node.submit_all(&branch.blocks);
+    let mut other = branch.blocks[1].to_block();
+    other.txdata[0].output[0].value = Amount::ZERO;
+    assert_eq!(reason(node.submit(&Arc::new(ParsedBlock::new(other)))), "bad-txnmrklroot");
+    assert!(node.submit(&branch.blocks[1]).unwrap().duplicate);
+}
+
+#[test]
+fn what_a_block_breaks_by_itself_does_not_mark_its_header() {
+    let (mut node, mut branch) = (Node::new(), Branch::genesis(1));
+    branch.mine_empty(1);
+    node.submit_all(&branch.blocks);
+    let second = branch.blocks[0].txs()[0].tx().clone();
+    let bad = branch.block(vec![second], SUBSIDY);
+    branch.push(&bad);
+    branch.mine_empty(1);
+    node.chain().accept_headers(&[*bad.header()], now()).unwrap();
+    assert_eq!(reason(node.submit(&bad)), "bad-cb-multiple");
+    node.chain().accept_headers(&[*branch.blocks[2].header()], now()).unwrap();
+    assert_eq!(reason(node.submit(&bad)), "bad-cb-multiple");
+}
+
+#[test]
+fn a_reader_says_what_a_block_spent() {
+    let (mut node, mut branch) = (Node::new(), Branch::genesis(1));
+    branch.mine_empty(101);
+    let coin = branch.reward(0);
+    let block = branch.mine(vec![spend(&[coin], 1, 7)]);
+    node.submit_all(&branch.blocks);
+    let reader = node.chain().reader();
+    let spent = reader.spent_by(&block.hash()).unwrap().unwrap().spent;
+    assert_eq!((spent.len(), spent[0].len()), (1, 1));
+    assert_eq!((spent[0][0].height, spent[0][0].is_coinbase), (height(1), true));
+    assert_eq!(reader.spent_by(&BlockHash::all_zeros()).unwrap(), None);
+}
+
 /// What a block that breaks `change` is refused with, and whether it is refused for ever.
 fn check_refused(want: &str, for_ever: bool, make: impl Fn(&Branch) -> Arc<ParsedBlock>) {
     let (mut node, mut branch) = (Node::new(), Branch::genesis(1));

@@ -21,9 +21,10 @@ pub(crate) struct Given {
 }
 
 /// Variables that begin with `ADIT_` and are no keys: what the tests and `adit ctl` read.
-const ENV_OTHER: [&str; 7] = [
+const ENV_OTHER: [&str; 8] = [
     "ADIT_DATA",
     "ADIT_ORACLE",
+    "ADIT_ORACLE_BLOCKS",
     "ADIT_ORACLE_CASES",
     "ADIT_ORACLE_SEED",
     "ADIT_TEST_TRIES",

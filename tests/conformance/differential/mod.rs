@@ -3,6 +3,7 @@
 //! `ADIT_ORACLE` names the program (`cargo build --release -p adit-oracle`); without it these tests say so and end.
 //! `ADIT_ORACLE_CASES` says how many cases, `ADIT_ORACLE_SEED` where to begin; what is found names its seed.
 
+mod blocks;
 pub(crate) mod chance;
 pub(crate) mod child;
 mod scripts;
