@@ -5,6 +5,7 @@ use std::time::Duration;
 use actix::{
     Actor, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, ResponseFuture, WrapFuture,
 };
+use adit_domain::chain::NextBlock;
 use adit_domain::consensus::ViewFault;
 use adit_domain::mempool::{Accepted, Candidate, ChainContext, Mempool, TxRejected, VerifiedTx};
 use adit_domain::peer::TxRef;
@@ -13,7 +14,7 @@ use adit_domain::wire::{ParsedBlock, ParsedTx};
 use bitcoin::{BlockHash, Txid};
 use tokio::sync::oneshot;
 
-use super::{MempoolConfig, MempoolDeps, MempoolReader, TxListeners, file};
+use super::{MempoolChain, MempoolConfig, MempoolDeps, MempoolReader, TxListeners, file};
 use crate::messages::chain::TipChanged;
 use crate::messages::mempool::{GetMempool, GetTransaction, SubmitTransaction};
 use crate::supervision::{Fault, Rebuild};
@@ -92,7 +93,7 @@ impl MempoolActor {
         for _ in 0..PREPARE_TRIES {
             self.follow(None)?;
             let next = self.deps.chain.next_block(self.clock.now());
-            let chain = ChainContext { next: &next, headers: &*self.deps.chain, coins: &*self.deps.chain };
+            let chain = context(&*self.deps.chain, &next);
             let prepared = self.pool.prepare(Arc::clone(tx), &chain);
             // Only where the tip stood still was everything read at the same one.
             if self.deps.chain.next_block(self.clock.now()).prev == self.pool.tip() {
@@ -204,7 +205,7 @@ impl MempoolActor {
 
     fn reorganise(&mut self, lost: &[Arc<ParsedBlock>]) -> Result<(), ViewFault> {
         let next = self.deps.chain.next_block(self.clock.now());
-        let chain = ChainContext { next: &next, headers: &*self.deps.chain, coins: &*self.deps.chain };
+        let chain = context(&*self.deps.chain, &next);
         let refused = self.pool.reorganised(lost, &chain, self.clock.now());
         tracing::info!(
             held = self.pool.len(),
@@ -243,6 +244,11 @@ impl MempoolActor {
     }
 }
 
+/// The chain as the pool sees it.
+fn context<'a>(chain: &'a dyn MempoolChain, next: &'a NextBlock) -> ChainContext<'a> {
+    ChainContext { next, headers: chain, coins: chain, script_flags: chain.script_flags(next.height) }
+}
+
 fn unverified(died: &tokio::task::JoinError) -> TxRejected {
     TxRejected::Fault(ViewFault { source_text: format!("a script's verification died: {died}") })
 }
@@ -263,7 +269,7 @@ impl Rebuild for MempoolActor {
     fn rebuild(&mut self) -> Result<(), Fault> {
         let now = self.clock.now();
         let next = self.deps.chain.next_block(now);
-        let chain = ChainContext { next: &next, headers: &*self.deps.chain, coins: &*self.deps.chain };
+        let chain = context(&*self.deps.chain, &next);
         self.queue.clear();
         self.orphans.clear();
         self.verifying = false;

@@ -3,7 +3,8 @@ use std::sync::Arc;
 use adit_chainstate::ChainFault;
 use adit_domain::chain::NextBlock;
 use adit_domain::consensus::{HeaderView, UtxoView};
-use adit_domain::units::UnixMillis;
+use adit_domain::script::ScriptFlags;
+use adit_domain::units::{Height, UnixMillis};
 use adit_domain::wire::ParsedBlock;
 use bitcoin::BlockHash;
 
@@ -11,6 +12,8 @@ use bitcoin::BlockHash;
 pub trait MempoolChain: HeaderView + UtxoView + Send + Sync {
     /// What the next block must be.
     fn next_block(&self, now: UnixMillis) -> NextBlock;
+    /// The rules that the scripts of a block at this height are verified under, if it is yet to be made.
+    fn script_flags(&self, height: Height) -> ScriptFlags;
     /// The way from an old tip to the present one: blocks to disconnect, the highest first, and to connect, the lowest first.
     fn path_from(&self, tip: &BlockHash) -> Option<(Vec<BlockHash>, Vec<BlockHash>)>;
     /// A stored block.

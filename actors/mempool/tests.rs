@@ -65,6 +65,9 @@ impl MempoolChain for FakeChain {
         let (height, version) = (Height::new(501), NextBlock::NO_VOTES);
         NextBlock { prev, height, version, bits, time_min: 0, median_time_past: 0 }
     }
+    fn script_flags(&self, _: Height) -> ScriptFlags {
+        ScriptFlags::CONSENSUS
+    }
     fn path_from(&self, tip: &BlockHash) -> Option<(Vec<BlockHash>, Vec<BlockHash>)> {
         let state = self.0.lock().unwrap();
         let at = state.blocks.iter().position(|b| b.hash() == *tip);

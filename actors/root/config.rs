@@ -58,6 +58,8 @@ impl fmt::Debug for NodeConfig {
 pub struct ChainSettings {
     /// Coins kept in memory, in MiB.
     pub cache_mib: u64,
+    /// What the mempool has verified, kept in memory, in MiB.
+    pub script_cache_mib: usize,
     /// Threads that check scripts; 0: as many as the machine has cores.
     pub script_threads: usize,
 }

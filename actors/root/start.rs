@@ -3,10 +3,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use actix::Arbiter;
-use adit_chainstate::{ChainConfig, ChainFault};
+use adit_chainstate::{BlockVerifier, ChainConfig, ChainFault, PoolVerifier, ScriptCaches};
 use adit_domain::consensus::Params;
 use adit_domain::payout::PplnsWindow;
-use adit_domain::script::{Interpreter, ScriptVerifier};
+use adit_domain::script::ScriptVerifier;
 use adit_domain::stratum::{MemorySessionStore, SessionConfig, VERSION_MASK, VardiffConfig};
 use adit_store::{DataDir, FileLease, FoundBlocks, MachineDisk, Store, StoreFault};
 use thiserror::Error;
@@ -98,11 +98,11 @@ pub(super) fn start(shared: &Shared, events: &EventBus, config: NodeConfig) -> R
     // Before anything takes long: what is wrong with a socket is said at once.
     let sockets = RpcSockets::open(shared, &config.rpc, store.store.dir().socket())?;
     let (socket, rpc) = (sockets.socket.clone(), sockets.tcp);
-    let verifier: Arc<dyn ScriptVerifier> = Arc::new(Interpreter);
-    let chain = starting.chain(&store, &verifier)?;
+    let caches = starting.script_caches();
+    let chain = starting.chain(&store, Arc::new(BlockVerifier::new(&caches)))?;
     let utxo = UtxoConfig { flush_every: FLUSH_EVERY_DEFAULT, intensity: config.intensity };
     let (utxo, utxo_arbiter) = utxo::start(shared, chain.link.clone(), chain.reader.clone(), utxo);
-    let mempool = starting.mempool(&store, &chain, verifier);
+    let mempool = starting.mempool(&store, &chain, Arc::new(PoolVerifier::new(&caches)));
     let peers = starting.peers(&chain, &mempool)?;
     let pool = match &config.pool {
         Some(pool) => {
@@ -153,14 +153,23 @@ impl Starting<'_> {
         Ok(store::start(self.shared, config)?)
     }
 
-    fn chain(&self, store: &OpenStore, verifier: &Arc<dyn ScriptVerifier>) -> Result<Chain, StartError> {
+    /// For the mempool, which fills them, and the chain; the secret lives as long as the process.
+    fn script_caches(&self) -> Arc<ScriptCaches> {
+        let mut secret = [0; 32];
+        for word in secret.as_chunks_mut::<8>().0 {
+            *word = self.shared.entropy.next_u64().to_le_bytes();
+        }
+        ScriptCaches::new(secret, self.config.chain.script_cache_mib)
+    }
+
+    fn chain(&self, store: &OpenStore, verifier: Arc<dyn ScriptVerifier>) -> Result<Chain, StartError> {
         let settings = &self.config.chain;
         let chain = ChainConfig {
             params: Arc::clone(self.params),
             cache_mib: usize::try_from(settings.cache_mib).unwrap_or(usize::MAX),
             script_threads: settings.script_threads,
         };
-        let deps = ChainDeps { store: Arc::clone(&store.store), verifier: Arc::clone(verifier) };
+        let deps = ChainDeps { store: Arc::clone(&store.store), verifier };
         let setup = ChainSetup { chain, intensity: self.config.intensity };
         let chain = chain::start(self.shared, deps, setup)?;
         let tip = chain.reader.tip();

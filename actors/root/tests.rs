@@ -28,7 +28,7 @@ fn config(dir: &Path) -> NodeConfig {
     NodeConfig {
         network: Network::Regtest,
         datadir: dir.to_owned(),
-        chain: ChainSettings { cache_mib: 16, script_threads: 1 },
+        chain: ChainSettings { cache_mib: 16, script_cache_mib: 1, script_threads: 1 },
         mempool: MempoolSettings { max_mib: 16, min_fee_sat_per_kvb: 1000 },
         peer: PeerSettings { listen: Some(any), connect: Vec::new(), inbound_max: 8 },
         pool: Some(PoolSettings {

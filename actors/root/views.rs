@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use adit_chainstate::{ChainFault, ChainReader};
 use adit_domain::chain::{NextBlock, Tip};
+use adit_domain::script::ScriptFlags;
 use adit_domain::units::{Height, UnixMillis};
 use adit_domain::wire::ParsedBlock;
 use bitcoin::BlockHash;
@@ -36,6 +37,10 @@ impl ChainSight for ChainReader {
 impl MempoolChain for ChainReader {
     fn next_block(&self, now: UnixMillis) -> NextBlock {
         ChainReader::next_block(self, now)
+    }
+
+    fn script_flags(&self, height: Height) -> ScriptFlags {
+        ChainReader::script_flags(self, height)
     }
 
     fn path_from(&self, tip: &BlockHash) -> Option<(Vec<BlockHash>, Vec<BlockHash>)> {

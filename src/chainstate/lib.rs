@@ -15,6 +15,7 @@ mod scripts;
 mod stage;
 mod stats;
 mod types;
+mod verifier;
 mod workers;
 
 pub use config::{CACHE_MIB_DEFAULT, ChainConfig};
@@ -24,6 +25,7 @@ pub use reader::{ChainReader, Path};
 pub use scan::Skipped;
 pub use stats::StatsJob;
 pub use types::{BlockAccepted, ChainFault, HeadersAccepted, SubmitError, UtxoStats};
+pub use verifier::{BlockVerifier, PoolVerifier, SCRIPT_CACHE_MIB_DEFAULT, ScriptCaches};
 
 #[cfg(test)]
 mod tests;

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use adit_domain::chain::{NextBlock, NodeId, Tip};
-use adit_domain::consensus::{BlockUndo, Coin, HeaderView, Params, UtxoView, ViewFault};
+use adit_domain::consensus::{BlockUndo, Coin, HeaderView, Params, UtxoView, ViewFault, script_flags_for};
+use adit_domain::script::ScriptFlags;
 use adit_domain::units::{Height, UnixMillis};
 use adit_domain::wire::ParsedBlock;
 use adit_store::CompactCoin;
 use bitcoin::block::Header;
+use bitcoin::hashes::Hash;
 use bitcoin::{BlockHash, OutPoint};
 
 use crate::live::{Live, Shared};
@@ -44,6 +46,12 @@ impl ChainReader {
         let tree = live.tree();
         let next = tree.find(&tip.hash).map(|id| tree.next_block(id, now));
         next.and_then(Result::ok).unwrap_or_else(|| after(&tip))
+    }
+
+    /// The rules that the scripts of a block at `height` are verified under, if it is yet to be made: no exception is made
+    /// for it.
+    pub fn script_flags(&self, height: Height) -> ScriptFlags {
+        script_flags_for(&self.live().params, BlockHash::all_zeros(), height)
     }
 
     /// The header with the most work, and its height; its block may be missing yet.

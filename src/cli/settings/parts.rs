@@ -17,6 +17,7 @@ use super::{Network, SettingsError};
 pub(super) fn chain(r: &mut Reader) -> Result<ChainSettings, SettingsError> {
     Ok(ChainSettings {
         cache_mib: r.number("chain.cache_mib", 4, 1 << 20, "MiB")?,
+        script_cache_mib: r.number("chain.script_cache_mib", 0, 1 << 14, "MiB")?,
         script_threads: r.number("chain.script_threads", 0, 256, "threads; 0: one a core")?,
     })
 }

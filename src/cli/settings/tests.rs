@@ -39,6 +39,7 @@ fn every_network_has_sound_defaults() {
 fn the_defaults_are_those_of_the_parts() {
     let settings = Settings::read(&given("", &[], &[("datadir", "/d")])).unwrap();
     assert_eq!(usize::try_from(settings.chain.cache_mib).unwrap(), adit_chainstate::CACHE_MIB_DEFAULT);
+    assert_eq!(settings.chain.script_cache_mib, adit_chainstate::SCRIPT_CACHE_MIB_DEFAULT);
     assert_eq!(settings.intensity, adit_actors::supervision::Intensity::default());
 }
 

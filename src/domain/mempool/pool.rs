@@ -36,6 +36,8 @@ pub struct ChainContext<'a> {
     pub headers: &'a dyn HeaderView,
     /// The coins at the tip.
     pub coins: &'a dyn UtxoView,
+    /// The rules that the next block's scripts are verified under.
+    pub script_flags: ScriptFlags,
 }
 
 /// A transaction that has passed everything but its scripts.
@@ -46,6 +48,7 @@ pub struct Candidate {
     parents: Vec<Txid>,
     fee: Amount,
     sigop_cost: u32,
+    script_flags: ScriptFlags,
     tip: BlockHash,
 }
 
@@ -63,14 +66,16 @@ pub struct Accepted {
 }
 
 impl Candidate {
-    /// Verifies every script under the rules of consensus and policy. Takes no part of the pool: any thread may do it.
+    /// Verifies every script under the rules of consensus and policy, and then under those of the next block alone: what
+    /// passed the former passes the latter, and a verifier that remembers will know it when the block comes. Takes no
+    /// part of the pool: any thread may do it.
     pub fn verify(self, verifier: &dyn ScriptVerifier) -> Result<VerifiedTx, TxRejected> {
         let spend =
             Spend { tx: self.tx.tx(), wtxid: self.tx.wtxid(), raw: self.tx.raw(), prevouts: &self.prevouts };
-        match verifier.verify_tx(&spend, ScriptFlags::STANDARD) {
-            Ok(()) => Ok(VerifiedTx(self)),
-            Err((_, error)) => Err(TxRejected::Script(error)),
-        }
+        let passes = [ScriptFlags::STANDARD, self.script_flags];
+        let verified = passes.into_iter().try_for_each(|flags| verifier.verify_tx(&spend, flags));
+        verified.map_err(|(_, error)| TxRejected::Script(error))?;
+        Ok(VerifiedTx(self))
     }
 }
 
@@ -117,7 +122,8 @@ impl Mempool {
         self.graph.check_chain(&tx, vsize)?;
         let spent = tx.tx().input.iter().map(|input| input.previous_output.txid);
         let parents = spent.filter(|txid| self.graph.get(txid).is_some()).collect();
-        Ok(Candidate { tx, prevouts, parents, fee, sigop_cost, tip: self.tip })
+        let script_flags = chain.script_flags;
+        Ok(Candidate { tx, prevouts, parents, fee, sigop_cost, script_flags, tip: self.tip })
     }
 
     /// Lets a verified transaction join, where nothing has come between since it was prepared.

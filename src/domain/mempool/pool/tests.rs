@@ -62,7 +62,8 @@ impl FakeChain {
         self.coins.insert(coin(n), Coin { output, height: Height::new(height), is_coinbase });
     }
     fn context(&self) -> ChainContext<'_> {
-        ChainContext { next: &self.next, headers: self, coins: self }
+        let script_flags = ScriptFlags::CONSENSUS;
+        ChainContext { next: &self.next, headers: self, coins: self, script_flags }
     }
 }
 
@@ -70,6 +71,18 @@ struct Says(Result<(), ScriptError>);
 impl ScriptVerifier for Says {
     fn verify_input(&self, _: &Spend<'_>, _: usize, _: ScriptFlags) -> Result<(), ScriptError> {
         self.0
+    }
+}
+
+/// Refuses under `refuses`; notes what it was asked.
+struct Asked {
+    flags: std::sync::Mutex<Vec<ScriptFlags>>,
+    refuses: Option<ScriptFlags>,
+}
+impl ScriptVerifier for Asked {
+    fn verify_input(&self, _: &Spend<'_>, _: usize, flags: ScriptFlags) -> Result<(), ScriptError> {
+        self.flags.lock().unwrap().push(flags);
+        if self.refuses == Some(flags) { Err(ScriptError::EvalFalse) } else { Ok(()) }
     }
 }
 
@@ -358,4 +371,22 @@ fn a_full_pool_throws_the_worst_out_and_asks_for_more() {
     rig.pool.block_connected(&block);
     rig.offer(&spend(&[coin(22)], &[50_000])).unwrap();
     assert_eq!(rig.pool.min_fee_sat_per_kvb(), CONFIG.min_fee_sat_per_kvb);
+}
+
+#[test]
+fn scripts_are_verified_by_policy_and_then_by_the_rules_of_the_next_block() {
+    let next_block = ScriptFlags::CONSENSUS.without(ScriptFlags::TAPROOT);
+    for (refuses, asked) in [
+        (None, vec![ScriptFlags::STANDARD, next_block]),
+        (Some(ScriptFlags::STANDARD), vec![ScriptFlags::STANDARD]),
+        (Some(next_block), vec![ScriptFlags::STANDARD, next_block]),
+    ] {
+        let rig = Rig::new();
+        let tx = Arc::new(ParsedTx::new(spend(&[coin(0)], &[90_000])));
+        let chain = ChainContext { script_flags: next_block, ..rig.chain.context() };
+        let verifier = Asked { flags: std::sync::Mutex::default(), refuses };
+        let verified = rig.pool.prepare(tx, &chain).unwrap().verify(&verifier);
+        assert_eq!(verified.err(), refuses.map(|_| TxRejected::Script(ScriptError::EvalFalse)));
+        assert_eq!(verifier.flags.into_inner().unwrap(), asked);
+    }
 }
