@@ -4,13 +4,15 @@
 //! reader never sees a coin of a block that turns out invalid.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use adit_domain::chain::Tip;
 use adit_domain::units::Height;
-use adit_store::{CoinSnapshot, CompactCoin, StoreFault};
+use adit_store::{CoinSnapshot, CompactCoin};
 use bitcoin::OutPoint;
 use bitcoin::hashes::Hash;
+
+use crate::types::ChainFault;
 
 /// One map for each first byte of a txid: a growing map copies a 256th of the cache, and all of them in turn are in key order.
 const SHARDS: usize = 256;
@@ -39,6 +41,9 @@ struct Inner {
 }
 
 /// The coin set at the published tip. One thread writes, any number read.
+///
+/// A panic while it is changed may leave half a block in it. From then on it answers with a fault and nothing else: the process
+/// ends, or this life of the engine does, and what is on disk is whole.
 pub(crate) struct CoinCache {
     inner: RwLock<Inner>,
 }
@@ -51,62 +56,62 @@ impl CoinCache {
     }
 
     /// The set as it stands, held still while the guard lives: for the thread that writes, and for whoever looks up a few.
-    pub(crate) fn read(&self) -> CoinsRead<'_> {
-        // A panic under the write lock may leave half a block applied; whoever meets it builds the cache again.
-        CoinsRead { inner: self.inner.read().unwrap_or_else(PoisonError::into_inner) }
+    pub(crate) fn read(&self) -> Result<CoinsRead<'_>, ChainFault> {
+        Ok(CoinsRead { inner: self.inner.read().map_err(|_| half_changed())? })
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Inner> {
-        self.inner.write().unwrap_or_else(PoisonError::into_inner)
+    fn write(&self) -> Result<RwLockWriteGuard<'_, Inner>, ChainFault> {
+        self.inner.write().map_err(|_| half_changed())
     }
 
     /// The coin at `outpoint`; the disk is read outside the lock.
-    pub(crate) fn get(&self, outpoint: &OutPoint) -> Result<Option<CompactCoin>, StoreFault> {
+    pub(crate) fn get(&self, outpoint: &OutPoint) -> Result<Option<CompactCoin>, ChainFault> {
         let disk = {
-            let read = self.read();
+            let read = self.read()?;
             if let Some(entry) = read.inner.entry(outpoint) {
                 return Ok(entry.coin.clone());
             }
             Arc::clone(&read.inner.disk)
         };
-        disk.get(outpoint)
-    }
-
-    /// The published tip.
-    pub(crate) fn tip(&self) -> Arc<Tip> {
-        Arc::clone(&self.read().inner.tip)
+        Ok(disk.get(outpoint)?)
     }
 
     /// Applies blocks' changes, in order, and publishes the tip that they lead to: readers see all of it or nothing.
-    pub(crate) fn apply<'a>(&self, changes: impl Iterator<Item = &'a mut Vec<Change>>, tip: Arc<Tip>) {
-        let mut inner = self.write();
+    pub(crate) fn apply<'a>(
+        &self,
+        changes: impl Iterator<Item = &'a mut Vec<Change>>,
+        tip: Arc<Tip>,
+    ) -> Result<(), ChainFault> {
+        let mut inner = self.write()?;
         for block in changes {
             for (outpoint, coin) in block.drain(..) {
                 inner.set(outpoint, coin);
             }
         }
         inner.tip = tip;
+        Ok(())
     }
 
     /// Keeps coins that were read from disk and will be asked for again.
-    pub(crate) fn remember(&self, coins: Vec<(OutPoint, CompactCoin)>) {
-        let mut inner = self.write();
+    pub(crate) fn remember(&self, coins: Vec<(OutPoint, CompactCoin)>) -> Result<(), ChainFault> {
+        let mut inner = self.write()?;
         for (outpoint, coin) in coins {
             if inner.entry(&outpoint).is_none() {
                 inner.insert(outpoint, Entry { coin: Some(coin), dirty: false, fresh: false });
             }
         }
+        Ok(())
     }
 
     /// Bytes that it takes.
-    pub(crate) fn bytes(&self) -> usize {
-        let inner = &self.read().inner;
-        inner.bucket_bytes.saturating_add(inner.heap_bytes)
+    pub(crate) fn bytes(&self) -> Result<usize, ChainFault> {
+        let inner = &self.read()?.inner;
+        Ok(inner.bucket_bytes.saturating_add(inner.heap_bytes))
     }
 
     /// After a flush: the disk now holds what was dirty. Coins of blocks below `keep_from` are dropped.
-    pub(crate) fn flushed(&self, disk: CoinSnapshot, keep_from: Height) {
-        let mut inner = self.write();
+    pub(crate) fn flushed(&self, disk: CoinSnapshot, keep_from: Height) -> Result<(), ChainFault> {
+        let mut inner = self.write()?;
         inner.disk = Arc::new(disk);
         inner.dirty = 0;
         let mut heap_bytes = 0usize;
@@ -126,11 +131,13 @@ impl CoinCache {
         }
         inner.heap_bytes = heap_bytes;
         inner.bucket_bytes = inner.shards.iter().map(bucket_bytes).sum();
+        Ok(())
     }
 
     /// After tiers were merged: the same coins in fewer tables.
-    pub(crate) fn merged(&self, disk: CoinSnapshot) {
-        self.write().disk = Arc::new(disk);
+    pub(crate) fn merged(&self, disk: CoinSnapshot) -> Result<(), ChainFault> {
+        self.write()?.disk = Arc::new(disk);
+        Ok(())
     }
 }
 
@@ -210,6 +217,10 @@ impl Inner {
         shard.insert(outpoint, entry);
         self.bucket_bytes = self.bucket_bytes.saturating_sub(before).saturating_add(bucket_bytes(shard));
     }
+}
+
+fn half_changed() -> ChainFault {
+    ChainFault::State("a panic left the coins half-changed".to_owned())
 }
 
 fn shard_of(outpoint: &OutPoint) -> usize {

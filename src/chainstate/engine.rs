@@ -209,7 +209,7 @@ impl Chainstate {
         let nodes = self.dirty_nodes();
         let flushes = self.flushes.saturating_add(1);
         let height = {
-            let coins = self.live.coins.read();
+            let coins = self.live.coins.read()?;
             let tip = coins.tip();
             let state = FlushState {
                 tip: tip.hash,
@@ -223,8 +223,8 @@ impl Chainstate {
             tip.height
         };
         self.flushes = flushes;
-        let keep_from = self.keep_from(height);
-        self.live.coins.flushed(self.store.db().snapshot()?, keep_from);
+        let keep_from = self.keep_from(height)?;
+        self.live.coins.flushed(self.store.db().snapshot()?, keep_from)?;
         self.flushed_height = height;
         self.flushed_inputs = self.totals.inputs;
         Ok(())
@@ -236,7 +236,7 @@ impl Chainstate {
             MergeStep::Idle => Ok(false),
             MergeStep::More => Ok(true),
             MergeStep::Done => {
-                self.live.coins.merged(self.store.db().snapshot()?);
+                self.live.coins.merged(self.store.db().snapshot()?)?;
                 Ok(true)
             }
         }
@@ -259,12 +259,12 @@ impl Chainstate {
 
     /// The lowest height whose coins stay in the cache over a flush: all of them while there is room, the newer half of what
     /// came since the last flush when there is not.
-    fn keep_from(&self, tip: Height) -> Height {
-        if self.live.coins.bytes() < self.config.cache_bytes() / 2 {
-            return Height::GENESIS;
+    fn keep_from(&self, tip: Height) -> Result<Height, ChainFault> {
+        if self.live.coins.bytes()? < self.config.cache_bytes() / 2 {
+            return Ok(Height::GENESIS);
         }
         let since = tip.blocks_above(self.flushed_height);
-        tip.checked_sub(since / 4).unwrap_or(Height::GENESIS).next()
+        Ok(tip.checked_sub(since / 4).unwrap_or(Height::GENESIS).next())
     }
 
     fn dirty_nodes(&self) -> Vec<NodeRecord> {

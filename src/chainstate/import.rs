@@ -132,7 +132,11 @@ pub fn import(
         match chain.run_to(target, &mut run)? {
             Ended::Reached => {}
             Ended::Paused => stopped = true,
-            Ended::Failed(block) => rejected = Some(block),
+            Ended::Failed(block) => {
+                rejected = Some(block);
+                // A reorganisation of more than one step has left the old tip behind: it may still be the best.
+                chain.activate(&mut Run::without_limit())?;
+            }
         }
     }
     chain.flush()?;

@@ -40,12 +40,12 @@ pub(crate) type Shared = Arc<ArcSwap<Live>>;
 impl Live {
     pub(crate) fn new(
         (params, verifier): (Arc<Params>, Arc<dyn ScriptVerifier>),
-        tree: HeaderTree,
+        (tree, tip): (HeaderTree, Arc<Tip>),
         coins: CoinCache,
         (blocks, undo): (BlockFiles, UndoFiles),
         places: HashMap<BlockHash, Places>,
     ) -> Live {
-        let tip = ArcSwap::new(coins.tip());
+        let tip = ArcSwap::new(tip);
         let genesis = Arc::new(ParsedBlock::new(params.genesis.clone()));
         let (tree, places) = (RwLock::new(tree), RwLock::new(places));
         Live { params, verifier, genesis, coins, blocks, undo, tip, tree, places }

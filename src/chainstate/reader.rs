@@ -150,7 +150,7 @@ impl ChainReader {
     pub fn coins(&self, outpoints: &[OutPoint]) -> Result<(Arc<Tip>, Vec<Option<Coin>>), ChainFault> {
         let live = self.live();
         let (tip, disk, cached) = {
-            let read = live.coins.read();
+            let read = live.coins.read()?;
             let cached: Vec<_> = outpoints.iter().map(|o| read.cached(o).map(|coin| coin.cloned())).collect();
             (Arc::clone(read.tip()), Arc::clone(read.disk()), cached)
         };

@@ -25,7 +25,7 @@ const STAGED_INPUTS_MAX: usize = 20_000;
 const STAGED_BLOCKS_MAX: usize = 64;
 /// Blocks and their bytes that may be staged in a reorganisation, before the new chain has more work: beyond that it is
 /// published step by step. Two days of blocks; a gigabyte parsed.
-const REORG_BLOCKS_MAX: usize = 288;
+pub(crate) const REORG_BLOCKS_MAX: usize = 288;
 const REORG_BYTES_MAX: usize = 256 << 20;
 
 /// What a staged block does to the chain.

@@ -1,3 +1,5 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use adit_store::{ChainDb, Flush, FlushState};
 use bitcoin::block::{Header, Version};
 use bitcoin::{Amount, BlockHash, CompactTarget, ScriptBuf, TxMerkleNode, TxOut, Txid, Work};
@@ -55,13 +57,13 @@ impl Fixture {
         let height = self.height;
         let mut changes: Vec<Change> =
             changes.iter().map(|(n, script)| (outpoint(*n), script.map(|len| coin(height, len)))).collect();
-        self.cache.apply([&mut changes].into_iter(), tip(height));
-        assert_eq!(self.cache.tip(), tip(height));
+        self.cache.apply([&mut changes].into_iter(), tip(height)).unwrap();
+        assert_eq!(self.cache.read().unwrap().tip(), &tip(height));
     }
 
     /// Flushes as the engine does; returns how many records it wrote.
     fn flush(&self, keep_from: u32) -> usize {
-        let read = self.cache.read();
+        let read = self.cache.read().unwrap();
         let rows: Vec<_> = read.changes().collect();
         assert!(rows.is_sorted_by_key(|(outpoint, _)| **outpoint));
         assert_eq!(rows.len(), read.dirty());
@@ -77,7 +79,7 @@ impl Fixture {
         let written = rows.len();
         drop(rows);
         drop(read);
-        self.cache.flushed(self.db.snapshot().unwrap(), Height::new(keep_from));
+        self.cache.flushed(self.db.snapshot().unwrap(), Height::new(keep_from)).unwrap();
         written
     }
 
@@ -120,13 +122,13 @@ fn what_a_flush_drops_and_what_is_read_back() {
     f.apply(&[(1, Some(22))]);
     f.apply(&[(2, Some(22))]);
     f.flush(2);
-    assert!(f.cache.read().cached(&outpoint(1)).is_none());
-    assert!(f.cache.read().cached(&outpoint(2)).is_some());
+    assert!(f.cache.read().unwrap().cached(&outpoint(1)).is_none());
+    assert!(f.cache.read().unwrap().cached(&outpoint(2)).is_some());
     assert!(f.has(1) && f.has(2) && !f.has(3));
-    f.cache.remember(vec![(outpoint(1), coin(1, 22)), (outpoint(2), coin(1, 22))]);
-    assert!(f.cache.read().cached(&outpoint(1)).is_some());
-    assert_eq!(f.cache.read().dirty(), 0);
-    f.cache.merged(f.db.snapshot().unwrap());
+    f.cache.remember(vec![(outpoint(1), coin(1, 22)), (outpoint(2), coin(1, 22))]).unwrap();
+    assert!(f.cache.read().unwrap().cached(&outpoint(1)).is_some());
+    assert_eq!(f.cache.read().unwrap().dirty(), 0);
+    f.cache.merged(f.db.snapshot().unwrap()).unwrap();
     assert!(f.has(1) && f.has(2));
 }
 
@@ -135,8 +137,29 @@ fn its_size_is_known() {
     let mut f = Fixture::new();
     let many: Vec<(u32, Option<usize>)> = (0..10_000).map(|n| (n, Some(100))).collect();
     f.apply(&many);
-    let bytes = f.cache.bytes();
+    let bytes = f.cache.bytes().unwrap();
     assert!(bytes > 10_000 * (100 + BUCKET_BYTES), "{bytes}");
     f.flush(100);
-    assert_eq!(f.cache.bytes(), 0);
+    assert_eq!(f.cache.bytes().unwrap(), 0);
+}
+
+#[test]
+fn coins_that_a_panic_left_half_changed_are_shown_to_nobody() {
+    let mut f = Fixture::new();
+    f.apply(&[(1, Some(22)), (2, Some(22))]);
+    let mut blocks = [vec![(outpoint(1), None)], vec![(outpoint(2), None)]];
+    let dying = blocks.iter_mut().enumerate().map(|(n, changes)| match n {
+        0 => changes,
+        _ => panic!("on purpose"),
+    });
+    let died = catch_unwind(AssertUnwindSafe(|| f.cache.apply(dying, tip(2))));
+    assert!(died.is_err());
+    let fault = half_changed();
+    assert_eq!(f.cache.read().err(), Some(fault.clone()));
+    assert_eq!(f.cache.get(&outpoint(1)), Err(fault.clone()));
+    assert_eq!(f.cache.bytes(), Err(fault.clone()));
+    assert_eq!(f.cache.apply(std::iter::empty(), tip(3)), Err(fault.clone()));
+    assert_eq!(f.cache.remember(Vec::new()), Err(fault.clone()));
+    assert_eq!(f.cache.merged(f.db.snapshot().unwrap()), Err(fault.clone()));
+    assert_eq!(f.cache.flushed(f.db.snapshot().unwrap(), Height::GENESIS), Err(fault));
 }

@@ -28,7 +28,8 @@ pub(super) fn load(
     let tip = flushed_tip(&tree, state)?;
     tree.set_tip(tip);
     tree.take_dirty();
-    let coins = CoinCache::new(store.db().snapshot()?, Arc::new(tree.as_tip(tip)));
+    let tip = Arc::new(tree.as_tip(tip));
+    let coins = CoinCache::new(store.db().snapshot()?, Arc::clone(&tip));
     let (blocks_end, undo_end) = state.map(|s| (s.blocks_end, s.undo_end)).unwrap_or_default();
     let bytes_max = u32::try_from(BLOCK_WEIGHT_MAX).unwrap_or(u32::MAX);
     let blocks = store.block_files(params.magic, bytes_max, blocks_end);
@@ -36,7 +37,7 @@ pub(super) fn load(
     join_tail(&mut tree, &mut places, tail);
     let (undo, verified) = store.undo_files(undo_end)?;
     join_verified(&mut tree, &mut places, verified);
-    Ok(Live::new((Arc::clone(params), Arc::clone(verifier)), tree, coins, (blocks, undo), places))
+    Ok(Live::new((Arc::clone(params), Arc::clone(verifier)), (tree, tip), coins, (blocks, undo), places))
 }
 
 fn restore(

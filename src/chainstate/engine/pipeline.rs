@@ -15,9 +15,10 @@ use adit_domain::consensus::{
     BlockContext, BlockError, Coin, Refused, UtxoView, connect_block, contextual_check_block,
 };
 use adit_domain::units::Height;
-use adit_domain::wire::ParsedBlock;
+use adit_domain::wire::{BlockDecodeError, DecodeError, ParsedBlock};
 use adit_store::{StoreFault, UndoRecord};
-use bitcoin::{BlockHash, OutPoint};
+use bitcoin::consensus::encode::deserialize_partial;
+use bitcoin::{Block, BlockHash, OutPoint};
 use crossbeam_channel::Receiver;
 
 use super::{Chainstate, check_alone};
@@ -97,6 +98,11 @@ impl Run<'_> {
         Run::default()
     }
 
+    /// A reorganisation that is more than one step goes on in the next: what the caller is told of one must fit in memory.
+    fn end_step(&mut self) {
+        self.steps = self.steps.map(|_| 0);
+    }
+
     fn is_over(&self) -> bool {
         self.steps == Some(0)
     }
@@ -174,7 +180,7 @@ enum Wait {
 
 impl Chainstate {
     /// Moves the tip to the best chain whose bodies are all stored, around blocks that turn out invalid.
-    pub(super) fn activate(&mut self, run: &mut Run<'_>) -> Result<(), ChainFault> {
+    pub(crate) fn activate(&mut self, run: &mut Run<'_>) -> Result<(), ChainFault> {
         loop {
             let target = {
                 let tree = self.live.tree();
@@ -211,6 +217,11 @@ impl Chainstate {
     fn walk(&mut self, leave: &[NodeId], join: &[NodeId], run: &mut Run<'_>) -> Result<Ended, ChainFault> {
         for id in leave {
             self.stage_disconnect(*id)?;
+            // What is more than one step may hold goes out before the rest comes in.
+            self.settle(Wait::No, run)?;
+            if run.is_over() {
+                return Ok(Ended::Paused);
+            }
         }
         let (mut ahead, mut upcoming) = (VecDeque::new(), join.iter());
         for id in join {
@@ -259,7 +270,7 @@ impl Chainstate {
             (None, Some(outside)) => {
                 let raw = read_block(&outside.path, outside.extent);
                 let raw = raw.map_err(|e| BodyError::Fault(ChainFault::Storage(e.to_string())))?;
-                let block = ParsedBlock::decode_shared(raw.into()).map_err(|_| BodyError::NoBlock)?;
+                let block = decode_framed(raw).ok_or(BodyError::NoBlock)?;
                 check_alone(&block, &live.params, live.verifier.as_ref()).map_err(BodyError::Refused)?;
                 Ok(Body { block: Arc::new(block), stored: false })
             }
@@ -299,13 +310,13 @@ impl Chainstate {
             let branch = tree.branch(parent);
             let context = BlockContext { params: &self.live.params, parent: &branch };
             contextual_check_block(&block, &context)?;
-            let coins = self.live.coins.read();
+            let coins = self.live.coins.read()?;
             let view = StageView::new(&self.stage, &coins);
             let connected = connect_block(&block, &context, &view)?;
             let overwritten = overwritten(&block, &view)?;
             (tree.as_tip(id), connected, overwritten, view.into_loaded(), node.status().script_valid)
         };
-        self.live.coins.remember(loaded);
+        self.live.coins.remember(loaded)?;
         if !body.stored {
             self.store_body(id, &block)?;
         }
@@ -402,7 +413,11 @@ impl Chainstate {
         let verified = self.stage.blocks().iter().take(self.verified);
         let better = verified.enumerate().rfind(|(_, staged)| staged.tip.chain_work > work);
         let too_many = self.stage.is_beyond_one_step().then(|| self.verified.checked_sub(1)).flatten();
-        let Some(last) = better.map(|(last, _)| last).or(too_many) else { return Ok(()) };
+        let better = better.map(|(last, _)| last);
+        let Some(last) = better.or(too_many) else { return Ok(()) };
+        if better.is_none() {
+            run.end_step();
+        }
         let mut moved: Vec<Staged> = Vec::new();
         for _ in 0..=last {
             moved.extend(self.stage.pop());
@@ -424,14 +439,14 @@ impl Chainstate {
                 self.count(&staged.block, run);
             }
         }
-        self.live.coins.apply(moved.iter_mut().map(|staged| &mut staged.changes), Arc::clone(&tip));
+        self.live.coins.apply(moved.iter_mut().map(|staged| &mut staged.changes), Arc::clone(&tip))?;
         self.mark_connected(&moved, &tip);
         self.live.tip.store(Arc::clone(&tip));
         if run.steps.is_some() {
             run.blocks.extend(moved.into_iter().map(|staged| (staged.block.hash(), staged.block)));
         }
         let unflushed_inputs = self.totals.inputs.saturating_sub(self.flushed_inputs);
-        if self.live.coins.bytes() > self.config.cache_bytes() || unflushed_inputs >= UNFLUSHED_INPUTS_MAX {
+        if self.live.coins.bytes()? > self.config.cache_bytes() || unflushed_inputs >= UNFLUSHED_INPUTS_MAX {
             self.flush()?;
         }
         let goes_on = run.progress.as_mut().is_none_or(|progress| progress(tip.height));
@@ -514,6 +529,18 @@ impl Chainstate {
         drop(tree);
         self.remember_failure(*hash, &reason);
         Ok(Rejected { hash: *hash, height, reason })
+    }
+}
+
+/// The block that a frame begins with. A frame may be larger than its block, as Core takes it: what follows is left out.
+fn decode_framed(raw: Vec<u8>) -> Option<ParsedBlock> {
+    let raw: Arc<[u8]> = raw.into();
+    match ParsedBlock::decode_shared(Arc::clone(&raw)) {
+        Err(BlockDecodeError(DecodeError::TrailingBytes)) => {
+            let (_, len) = deserialize_partial::<Block>(&raw).ok()?;
+            ParsedBlock::decode(raw.get(..len)?).ok()
+        }
+        decoded => decoded.ok(),
     }
 }
 

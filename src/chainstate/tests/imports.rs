@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::import::{ImportError, ImportProgress, Imported, import};
 use crate::scan::Skipped;
+use crate::stage::REORG_BLOCKS_MAX;
 
 fn frame(magic: [u8; 4], raw: &[u8]) -> Vec<u8> {
     [magic.as_slice(), &u32::try_from(raw.len()).unwrap().to_le_bytes(), raw].concat()
@@ -60,6 +61,41 @@ fn in_any_order_with_anything_between() {
     // Again: everything is known.
     let again = run(&mut node, &paths);
     assert_eq!((again.blocks, again.txs, again.inputs, again.muhash), (0, 0, 0, done.muhash));
+}
+
+#[test]
+fn what_follows_a_block_in_its_frame_is_left_out() {
+    let branch = busy_chain();
+    let mut node = Node::new();
+    let larger = |block: &Arc<ParsedBlock>| {
+        frame(Params::regtest().magic, &[block.raw(), &[1; 17], ours(&branch.blocks[0]).as_slice()].concat())
+    };
+    let parts: Vec<Vec<u8>> = branch.blocks.iter().map(larger).collect();
+    let path = file(&node, "a.dat", &parts);
+    let done = run(&mut node, &[path]);
+    assert_eq!((done.height, done.rejected, &done.muhash), (height(120), None, &expected(&branch).muhash));
+    node.crash();
+    assert_eq!(node.chain().reader().block(&branch.tip).unwrap(), branch.blocks.last().cloned());
+}
+
+#[test]
+fn an_import_that_fails_far_from_its_fork_goes_back_to_the_best_chain() {
+    let trunk = Branch::genesis(1);
+    let (mut old, mut new) = (trunk.fork(2), trunk.fork(3));
+    let deep = u32::try_from(REORG_BLOCKS_MAX).unwrap() + 5;
+    old.mine_empty(deep);
+    new.mine_empty(deep - 1);
+    let bad = new.block(vec![], SUBSIDY);
+    new.push(&bad);
+    new.mine_empty(1);
+    let mut node = Node::new();
+    node.submit_all(&old.blocks);
+    let before = node.stats();
+    let parts: Vec<Vec<u8>> = new.blocks.iter().map(|b| ours(b)).collect();
+    let path = file(&node, "a.dat", &parts);
+    let done = run(&mut node, &[path]);
+    assert_eq!(done.rejected.map(|r| (r.hash, r.reason)), Some((bad.hash(), "bad-cb-amount".to_owned())));
+    assert_eq!((done.tip, node.stats()), (old.tip, before));
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::stage::REORG_BLOCKS_MAX;
 
 /// The stats of a node that only ever saw these blocks.
 fn stats_of(parts: &[&[Arc<ParsedBlock>]]) -> UtxoStats {
@@ -118,6 +119,52 @@ fn a_chain_longer_than_one_step_is_published_step_by_step() {
     let hashes = |blocks: &[Arc<ParsedBlock>]| blocks.iter().map(|b| b.hash()).collect::<Vec<_>>();
     assert_eq!(joined.len(), new.blocks.len());
     assert_eq!(hashes(&joined), hashes(&new.blocks));
+    assert_eq!(node.tip().0, new.tip);
+}
+
+/// A node on `old`, with all of `new` at hand; the step with which it left for that.
+fn leaving(old: &Branch, new: &Branch) -> (Node, BlockAccepted) {
+    let mut node = Node::new();
+    node.submit_all(&old.blocks);
+    let headers: Vec<_> = new.blocks.iter().map(|block| *block.header()).collect();
+    node.chain().accept_headers(&headers, now()).unwrap();
+    let (first, later) = new.blocks.split_first().unwrap();
+    later.iter().for_each(|block| assert_eq!(node.submit(block).unwrap().tip.hash, old.tip));
+    let step = node.submit(first).unwrap();
+    (node, step)
+}
+
+/// What one step holds is bounded, in what leaves as in what joins.
+#[test]
+fn a_reorganisation_deeper_than_one_step_goes_out_in_steps() {
+    let trunk = Branch::genesis(1);
+    let (mut old, mut new) = (trunk.fork(2), trunk.fork(3));
+    old.mine_empty(REORG_BLOCKS_MAX as u32 + 10);
+    new.mine_empty(REORG_BLOCKS_MAX as u32 + 11);
+
+    let (mut node, first) = leaving(&old, &new);
+    let (mut left, mut joined, mut steps) = (Vec::new(), Vec::new(), 0);
+    let mut step = Some(first);
+    while let Some(BlockAccepted { disconnected, connected, .. }) = step {
+        assert!(disconnected.len() + connected.len() <= REORG_BLOCKS_MAX);
+        left.extend(disconnected);
+        joined.extend(connected);
+        steps += 1;
+        step = node.chain().advance().unwrap();
+    }
+    old.blocks.reverse();
+    assert_eq!(left, old.blocks);
+    assert_eq!(joined, new.blocks);
+    assert!(steps > 2, "{steps}");
+    assert_eq!(node.tip().0, new.tip);
+    assert_eq!(node.stats(), stats_of(&[&new.blocks]));
+    old.blocks.reverse();
+
+    // A process that ends between two steps goes on at its next start.
+    let (mut node, first) = leaving(&old, &new);
+    assert_eq!(node.tip().1, old.height - u32::try_from(first.disconnected.len()).unwrap());
+    node.chain().flush().unwrap();
+    node.crash();
     assert_eq!(node.tip().0, new.tip);
 }
 
