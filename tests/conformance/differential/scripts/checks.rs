@@ -17,8 +17,12 @@ pub(super) fn signature(p: &mut Program, chance: &mut Chance, env: &Env, last: b
             _ => checksig_tap(p, chance, env, last),
         };
     }
-    if p.dialect == Dialect::Base && !p.has_embedded && chance.one_in(10) {
-        return embedded(p, chance, env, last);
+    if p.dialect == Dialect::Base && !p.has_embedded && chance.one_in(8) {
+        return if chance.one_in(2) {
+            embedded(p, chance, env, last)
+        } else {
+            found_and_deleted(p, chance, last)
+        };
     }
     match chance.below(8) {
         0..=1 => multisig(p, chance, env, last),
@@ -134,6 +138,44 @@ fn embedded(p: &mut Program, chance: &mut Chance, env: &Env, last: bool) {
     p.embed(need, &[need]);
     let encoded = key(n).encoded(chance);
     p.push(chance, &encoded);
+    passes(p, last);
+}
+
+/// A signature that stood before its key: so the script may hold it in forms that are cut out and in forms that are not.
+fn found_and_deleted(p: &mut Program, chance: &mut Chance, last: bool) {
+    let hash_type = hash_type(chance);
+    let (need, signature) = p.fixed(chance, hash_type);
+    let len = signature.len() as u8;
+    p.slot_key(need);
+    for _ in 0..chance.within(1, 4) {
+        match chance.below(9) {
+            0..=1 => p.push_sig(need),
+            // Not the push that is looked for, though it pushes the same.
+            2 => p.raw([&[0x4c, len][..], &signature].concat()),
+            3 => p.raw([&[0x4d, len, 0][..], &signature].concat()),
+            // More than the signature, behind or before; the very push within another one.
+            4 => p.raw([&[len + 2, 0xaa, 0xaa][..], &signature].concat()),
+            5 => p.raw([&[len + 1][..], &signature, &[0xaa]].concat()),
+            6 => p.raw([&[len + 1, len][..], &signature].concat()),
+            // Less than it.
+            7 => p.raw([&[len - 1][..], &signature[..signature.len() - 1]].concat()),
+            _ => p.raw([&[len][..], &signature[..signature.len() - 1], &[hash_type ^ 1]].concat()),
+        }
+        p.op(op::OP_DROP);
+        if chance.one_in(6) {
+            p.separate();
+        }
+    }
+    p.signs_from_here(need);
+    if chance.one_in(4) {
+        p.op(op::OP_PUSHBYTES_0);
+        p.push_sig(need);
+        p.ops(&[op::OP_PUSHNUM_1, op::OP_PUSHNUM_3, op::OP_ROLL, op::OP_PUSHNUM_1]);
+        p.ops += 1;
+        return p.op(if last { op::OP_CHECKMULTISIG } else { op::OP_CHECKMULTISIGVERIFY });
+    }
+    p.push_sig(need);
+    p.op(op::OP_SWAP);
     passes(p, last);
 }
 
@@ -287,22 +329,30 @@ pub(super) fn sequence(p: &mut Program, chance: &mut Chance, env: &Env) {
 /// A script that checks one signature so often that the budget of BIP342 is just met, or missed by a byte; with the
 /// annex that makes it so.
 pub(super) fn budget(chance: &mut Chance, env: &Env, control_bytes: usize) -> (Program, Vec<u8>) {
-    let n = chance.below(KEYS_COUNT);
-    let hash_type = hash_type_tap(chance, env);
     let mut p = Program::new(Dialect::Tap);
-    let need = p.need(n, hash_type, Shape::Strict, false);
-    p.slot_sig(need);
-    p.raw([&[32][..], &key(n).x_only].concat());
-    let more = chance.within(4, 6);
+    let (n, is_known) = (chance.below(KEYS_COUNT), !chance.one_in(4));
+    let signature = if is_known {
+        let hash_type = hash_type_tap(chance, env);
+        let need = p.need(n, hash_type, Shape::Strict, false);
+        p.slot_sig(need);
+        p.raw([&[32][..], &key(n).x_only].concat());
+        64 + usize::from(hash_type != 0)
+    } else {
+        // A check that checks nothing costs the same.
+        p.slot(vec![0]);
+        p.raw(vec![2, 0, 0]);
+        1
+    };
+    let more = if is_known && !chance.one_in(8) { chance.within(4, 6) } else { chance.within(8, 12) };
     for _ in 0..more {
         p.ops(&[op::OP_2DUP, op::OP_CHECKSIGVERIFY]);
     }
     p.op(op::OP_CHECKSIG);
-    // The count, and three elements with a length of one byte before the annex.
-    let signature = 64 + usize::from(hash_type != 0);
-    let size = 1 + 1 + signature + 1 + p.len() + 1 + control_bytes + 1;
+    // The count, then three elements and the annex, each with its length.
+    let size = 1 + 1 + signature + 1 + p.len() + 1 + control_bytes;
     let missing = (50 * more).saturating_sub(size);
-    let annex_bytes = (missing + chance.below(3)).saturating_sub(1).clamp(1, 252);
+    let annex_bytes = missing.saturating_sub(if missing > 255 { 3 } else { 1 });
+    let annex_bytes = (annex_bytes + chance.below(3)).saturating_sub(1).max(1);
     let mut annex = chance.bytes(annex_bytes);
     annex[0] = 0x50;
     (p, annex)

@@ -149,6 +149,29 @@ impl Shape {
     }
 }
 
+/// The x of the curve's generator: the R of a signature whose nonce is 1; and its inverse modulo the order.
+const R: [u8; 32] = [
+    0x79, 0xbe, 0x66, 0x7e, 0xf9, 0xdc, 0xbb, 0xac, 0x55, 0xa0, 0x62, 0x95, 0xce, 0x87, 0x0b, 0x07, 0x02,
+    0x9b, 0xfc, 0xdb, 0x2d, 0xce, 0x28, 0xd9, 0x59, 0xf2, 0x81, 0x5b, 0x16, 0xf8, 0x17, 0x98,
+];
+const R_INVERSE: [u8; 32] = [
+    0x1d, 0xd8, 0x87, 0xb3, 0xea, 0xf1, 0x53, 0x26, 0x0a, 0x95, 0xe8, 0xb9, 0xfd, 0x31, 0xf6, 0x0a, 0xc1,
+    0x15, 0xd2, 0x6c, 0xcb, 0xe1, 0xf5, 0x72, 0xc0, 0xb8, 0xd7, 0xa6, 0xde, 0xc5, 0x20, 0xfe,
+];
+
+/// The signature with the nonce 1 and this S, whatever it signs.
+pub(super) fn fixed(s: &[u8; 32]) -> Vec<u8> {
+    Shape::Strict.encode(&R, s)
+}
+
+/// The key by which that signature is one of `digest`: with the nonce 1, `s = digest + R * secret`.
+pub(super) fn key_for(s: &[u8; 32], digest: [u8; 32]) -> Option<Vec<u8>> {
+    let digest = SecretKey::from_slice(&digest).ok()?.negate();
+    let secret = SecretKey::from_slice(s).ok()?.add_tweak(&digest.into()).ok()?;
+    let secret = secret.mul_tweak(&Scalar::from_be_bytes(R_INVERSE).ok()?).ok()?;
+    Some(secret.public_key(&CURVE).serialize().to_vec())
+}
+
 fn negated(s: &[u8]) -> [u8; 32] {
     SecretKey::from_slice(s).unwrap().negate().secret_bytes()
 }

@@ -62,7 +62,7 @@ fn long_script(p: &mut Program, chance: &mut Chance, env: &Env, len: usize) {
 
 /// So many elements at once; cleared away where they have to.
 fn full_stack(p: &mut Program, chance: &mut Chance, count: usize) {
-    let (given, mut here) = (chance.below(4), 0);
+    let (given, mut here) = (if chance.one_in(3) { count - 10 } else { chance.below(4) }, 0);
     for _ in 0..given {
         p.slot(vec![1]);
     }

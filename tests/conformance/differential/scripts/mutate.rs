@@ -53,7 +53,9 @@ fn witness(chance: &mut Chance, witness: &mut Witness) {
         7 => drop(elements.remove(at)),
         8 => elements.insert(at, elements[at].clone()),
         9 => elements.insert(at, vec![]),
-        10 => elements[at].clear(),
+        10 if chance.one_in(2) => elements[at].clear(),
+        // What has the first byte of an annex is none where it stands alone.
+        10 => elements = vec![[vec![0x50], elements[at].clone()].concat()],
         _ => elements.push([vec![0x50], chance.bytes(3)].concat()),
     }
     *witness = Witness::from_slice(&elements);

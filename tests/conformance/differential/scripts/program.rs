@@ -5,7 +5,7 @@ use bitcoin::opcodes::Opcode;
 use bitcoin::opcodes::all as op;
 
 use super::super::chance::Chance;
-use super::keys::{Key, Shape, key};
+use super::keys::{Key, Shape, fixed, key, key_for};
 use crate::asm;
 
 /// Under which rules a script runs.
@@ -29,6 +29,8 @@ enum Piece {
 pub(super) enum Slot {
     Bytes(Vec<u8>),
     Sig(usize),
+    /// The key of a signature that stood first.
+    Key(usize),
 }
 
 /// A signature that has to be made once the script and the transaction stand.
@@ -43,6 +45,8 @@ pub(super) struct Need {
     pub(super) deletes: Vec<usize>,
     /// It signs something else.
     pub(super) spoiled: bool,
+    /// The S of a signature that stood before what it signs did: its key follows from both.
+    fixed: Option<[u8; 32]>,
 }
 
 #[derive(Clone)]
@@ -103,8 +107,34 @@ impl Program {
     /// A signature to be made, for what runs from here on.
     pub(super) fn need(&mut self, key: usize, hash_type: u8, shape: Shape, spoiled: bool) -> usize {
         let separator = self.separator;
-        self.needs.push(Need { key, hash_type, shape, separator, deletes: vec![], spoiled });
+        let fixed = None;
+        self.needs.push(Need { key, hash_type, shape, separator, deletes: vec![], spoiled, fixed });
         self.needs.len() - 1
+    }
+
+    /// A signature made of nothing yet, so that the script may hold it in any form. Its bytes, and its number.
+    pub(super) fn fixed(&mut self, chance: &mut Chance, hash_type: u8) -> (usize, Vec<u8>) {
+        let need = self.need(0, hash_type, Shape::Strict, false);
+        // Below the order with its first byte.
+        let s: [u8; 32] = [vec![chance.byte() & 0x7f], chance.bytes(31)].concat().try_into().unwrap();
+        self.needs[need].fixed = Some(s);
+        self.needs[need].deletes = vec![need];
+        self.has_embedded = true;
+        (need, [fixed(&s), vec![hash_type]].concat())
+    }
+
+    /// The signature is checked behind the last separator that ran until now.
+    pub(super) fn signs_from_here(&mut self, need: usize) {
+        self.needs[need].separator = self.separator;
+    }
+
+    /// The push of a signature, where it will be cut out of what is signed.
+    pub(super) fn push_sig(&mut self, need: usize) {
+        self.pieces.push(Piece::Sig(need));
+    }
+
+    pub(super) fn slot_key(&mut self, need: usize) {
+        self.slots.push(Slot::Key(need));
     }
 
     /// The push of a signature in the script itself, which does not sign its own group.
@@ -145,18 +175,24 @@ impl Program {
 
     /// Signs the needs that stand in the script, then the others. None where one has nothing to sign.
     pub(super) fn sign_embedded(&self, signer: &Signer<'_>) -> Signatures {
-        let mut made = Signatures(vec![None; self.needs.len()]);
+        let fixed = self.needs.iter().map(|need| Some([fixed(&need.fixed?), vec![need.hash_type]].concat()));
+        let mut made = Signatures { signatures: fixed.collect(), keys: vec![None; self.needs.len()] };
         let embedded = self.needs.iter().enumerate().filter(|(_, need)| !need.deletes.is_empty());
-        for (n, need) in embedded {
-            made.0[n] = signer.sign(need, &self.code(need, &made), self.dialect);
+        for (n, need) in embedded.filter(|(_, need)| need.fixed.is_none()) {
+            made.signatures[n] = signer.sign(need, &self.code(need, &made), self.dialect);
         }
         made
     }
 
     pub(super) fn sign_rest(&self, signer: &Signer<'_>, made: &mut Signatures) {
         for (n, need) in self.needs.iter().enumerate() {
-            if made.0[n].is_none() {
-                made.0[n] = signer.sign(need, &self.code(need, made), self.dialect);
+            let code = self.code(need, made);
+            match &need.fixed {
+                Some(s) => made.keys[n] = signer.key_of(s, need, &code),
+                None if made.signatures[n].is_none() => {
+                    made.signatures[n] = signer.sign(need, &code, self.dialect);
+                }
+                None => {}
             }
         }
     }
@@ -180,7 +216,8 @@ impl Program {
     pub(super) fn elements(&self, made: &Signatures) -> Vec<Vec<u8>> {
         let element = |slot: &Slot| match slot {
             Slot::Bytes(bytes) => bytes.clone(),
-            Slot::Sig(need) => made.0[*need].clone().unwrap_or_default(),
+            Slot::Sig(need) => made.signatures[*need].clone().unwrap_or_default(),
+            Slot::Key(need) => made.keys[*need].clone().unwrap_or_default(),
         };
         self.slots.iter().rev().map(element).collect()
     }
@@ -197,12 +234,15 @@ fn joined(pieces: &[Piece], push_sig: impl Fn(usize) -> Vec<u8>) -> Vec<u8> {
     script
 }
 
-/// The signatures of a program, by the number of the need.
-pub(super) struct Signatures(Vec<Option<Vec<u8>>>);
+/// The signatures of a program, by the number of the need, and the keys that follow from some.
+pub(super) struct Signatures {
+    signatures: Vec<Option<Vec<u8>>>,
+    keys: Vec<Option<Vec<u8>>>,
+}
 
 impl Signatures {
     fn push(&self, need: usize) -> Vec<u8> {
-        asm::push(self.0[need].as_deref().unwrap_or_default())
+        asm::push(self.signatures[need].as_deref().unwrap_or_default())
     }
 }
 
@@ -216,6 +256,11 @@ pub(super) struct Signer<'s> {
 }
 
 impl Signer<'_> {
+    /// The key that makes the fixed signature one of what it signs here.
+    fn key_of(&self, s: &[u8; 32], need: &Need, code: &[u8]) -> Option<Vec<u8>> {
+        key_for(s, self.context.legacy_sighash(self.input, code, u32::from(need.hash_type))?)
+    }
+
     fn sign(&self, need: &Need, code: &[u8], dialect: Dialect) -> Option<Vec<u8>> {
         let hash_type = u32::from(need.hash_type);
         let digest = match dialect {

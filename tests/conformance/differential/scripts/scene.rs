@@ -97,11 +97,13 @@ const VERSIONS: [i32; 9] = [1, 2, 2, 2, 3, 0, -1, i32::MAX, i32::MIN];
 
 fn transaction(chance: &mut Chance) -> (Transaction, Vec<TxOut>, Vec<Plan>) {
     let inputs = *chance.pick(&[1, 1, 1, 2, 2, 3, 4]);
+    // Counts from 253 on are written with three bytes.
+    let many = if chance.one_in(200) { 250 } else { 0 };
     let mut tx = Transaction {
         version: Version(*chance.pick(&VERSIONS)),
         lock_time: LockTime::from_consensus(*chance.pick(&LOCK_TIMES)),
         input: (0..inputs).map(|_| tx_in(chance)).collect(),
-        output: (0..*chance.pick(&[0, 1, 1, 2, 2, 3, 4])).map(|_| tx_out(chance)).collect(),
+        output: (0..many + *chance.pick(&[0, 1, 1, 2, 2, 3, 4])).map(|_| tx_out(chance)).collect(),
     };
     let plans: Vec<Plan> = (0..inputs).map(|input| Plan::new(chance, &env(&tx, input))).collect();
     // What a signature before segwit signs has nothing of the outputs that are spent.

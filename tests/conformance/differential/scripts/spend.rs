@@ -42,6 +42,10 @@ const TAPSCRIPT: u8 = 0xc0;
 const P2SH_ROOM: usize = 520;
 const ROOM: usize = 10_000;
 
+/// What an input script may do beside pushing, where nothing forbids it; what it opens, it has to close.
+const BESIDE: [&[u8]; 7] =
+    [&[0x61], &[0xab], &[0x51, 0x6b], &[0x51, 0x63, 0x68], &[0x51, 0x63], &[0x00, 0x63, 0x50, 0x68], &[0x6a]];
+
 impl Plan {
     pub(super) fn new(chance: &mut Chance, env: &Env) -> Plan {
         match chance.below(40) {
@@ -70,6 +74,7 @@ impl Plan {
     }
 
     fn of(category: &'static str, wrap: Wrap, program: Program) -> Plan {
+        let category = if program.has_embedded { "signature in script" } else { category };
         Plan { category, wrap, program }
     }
 
@@ -126,7 +131,7 @@ impl Plan {
 
     fn budget(chance: &mut Chance, env: &Env) -> Plan {
         let mut leaf = Leaf::any(chance);
-        leaf.path.truncate(2);
+        leaf.path.truncate(1);
         let (program, annex) = checks::budget(chance, env, 33 + 32 * leaf.path.len());
         leaf.annex = Some(annex);
         Plan::of("tapscript budget", Wrap::Leaf(leaf), program)
@@ -145,8 +150,9 @@ impl Plan {
         let behind = chance.below(30);
         script.extend(chance.bytes(behind));
         p.raw(script);
-        for _ in 0..chance.below(3) {
-            let len = *chance.pick(&[0, 1, 80, 520, 521]);
+        let count = if chance.one_in(20) { 1001 } else { chance.below(3) };
+        for _ in 0..count {
+            let len = if count > 3 { 0 } else { *chance.pick(&[0, 1, 80, 520, 521]) };
             p.slot(chance.bytes(len));
         }
         Plan::of("OP_SUCCESS", Wrap::Leaf(Leaf::any(chance)), p)
@@ -170,6 +176,10 @@ impl Plan {
         let version = *chance.pick(&[0, 0x51, 0x51, 0x52, 0x53, 0x5f, 0x60]);
         let len = *chance.pick(&[1, 2, 2, 19, 20, 31, 32, 33, 39, 40, 41]);
         let mut script = vec![version, len as u8];
+        if chance.one_in(8) {
+            // The same bytes pushed in another way are no witness program.
+            script.insert(1, 0x4c);
+        }
         script.extend(chance.bytes(len));
         if chance.one_in(8) {
             script = vec![0x51, 2, 0x4e, 0x73];
@@ -194,7 +204,8 @@ impl Plan {
                     let depth = *chance.pick(&[127, 128, 128, 129]);
                     leaf.path = (0..depth).map(|_| chance.bytes(32).try_into().unwrap()).collect();
                 }
-                Plan::of("limits, tapscript", Wrap::Leaf(leaf), program(chance, Dialect::Tap, ROOM))
+                let room = *chance.pick(&[ROOM, ROOM, 300, 253, 65_540]);
+                Plan::of("limits, tapscript", Wrap::Leaf(leaf), program(chance, Dialect::Tap, room))
             }
         }
     }
@@ -304,7 +315,7 @@ impl Plan {
                 script_sig = pushes(chance, &elements);
                 elements.clear();
                 if chance.one_in(16) {
-                    script_sig.push(*chance.pick(&[0x61, 0xab]));
+                    script_sig.extend(*chance.pick(&BESIDE));
                 }
             }
             Wrap::P2sh => {
@@ -314,9 +325,9 @@ impl Plan {
             }
             Wrap::P2wsh { nested } => {
                 elements.push(script);
-                script_sig = self.shown_program(*nested, &made);
+                script_sig = self.shown_program(chance, *nested, &made);
             }
-            Wrap::P2wpkh { nested } => script_sig = self.shown_program(*nested, &made),
+            Wrap::P2wpkh { nested } => script_sig = self.shown_program(chance, *nested, &made),
             Wrap::Leaf(leaf) => {
                 let control = leaf.control(&script);
                 elements.extend([script, control]);
@@ -328,6 +339,9 @@ impl Plan {
                 let pair = tweak.map_or(key(*signer).pair, |tweak| tweaked(&key(*signer).pair, tweak).0);
                 let mut signature = Key::schnorr(&pair, digest);
                 signature.extend((*hash_type != 0).then_some(*hash_type));
+                if chance.one_in(24) {
+                    signature.push(*chance.pick(&[0, 1, 4, 0x80, 0x84]));
+                }
                 elements = [Some(signature), annex.clone()].into_iter().flatten().collect();
             }
             Wrap::Program { script, nested, witness } => {
@@ -338,8 +352,15 @@ impl Plan {
         (ScriptBuf::from_bytes(script_sig), Witness::from_slice(&elements))
     }
 
-    fn shown_program(&self, nested: bool, made: &Signatures) -> Vec<u8> {
-        if nested { shortest_push(&self.witness_program(made)) } else { vec![] }
+    fn shown_program(&self, chance: &mut Chance, nested: bool, made: &Signatures) -> Vec<u8> {
+        match (nested, chance.below(30)) {
+            (false, 0) => vec![0],
+            (false, _) => vec![],
+            // More than one push, and not the shortest one.
+            (true, 0) => [vec![0x51], shortest_push(&self.witness_program(made))].concat(),
+            (true, 1) => push(chance, &self.witness_program(made)),
+            (true, _) => shortest_push(&self.witness_program(made)),
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! What was asked, what passed, and where the engines differ.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+
+use adit_domain::script::ScriptError;
 
 use super::judge::{Verdict, told};
 use super::scene::{Group, Question};
@@ -17,6 +19,8 @@ struct Count {
 pub(super) struct Statistics {
     /// By category, and whether something was changed after signing.
     counts: BTreeMap<(&'static str, bool), Count>,
+    /// Why cases were refused.
+    errors: HashMap<ScriptError, u64>,
     differences: usize,
 }
 
@@ -27,6 +31,11 @@ impl Statistics {
 
     pub(super) fn differences(&self) -> usize {
         self.differences
+    }
+
+    /// How many of the reasons to refuse there were.
+    pub(super) fn reasons(&self) -> usize {
+        self.errors.len()
     }
 
     pub(super) fn valid_percent(&self) -> u64 {
@@ -48,9 +57,12 @@ impl Statistics {
             let count = self.counts.entry((question.category, question.is_mutant)).or_default();
             count.cases += 1;
             count.valid += u64::from(ours.plain.is_ok());
+            if let Err(error) = ours.plain {
+                *self.errors.entry(error).or_default() += 1;
+            }
             let theirs = theirs.map(|theirs| theirs[n]);
             let agree = theirs.is_none_or(|theirs| theirs == u8::from(ours.plain.is_ok()));
-            if !agree || ours.is_policy_laxer() {
+            if !agree || ours.is_policy_laxer() || ours.depends_on_cache() {
                 self.differ(*seed, group, question, ours, theirs);
             }
         }
@@ -74,6 +86,8 @@ impl fmt::Display for Statistics {
             let percent = count.valid * 100 / count.cases;
             writeln!(f, "{category:>22} {kind}: {:>8} cases, {percent:>3}% valid", count.cases)?;
         }
-        Ok(())
+        let errors = self.errors.iter().map(|(error, count)| format!("{error:?} {count}"));
+        let errors = errors.collect::<BTreeSet<String>>().into_iter().collect::<Vec<_>>();
+        writeln!(f, "refused for {}", errors.join(", "))
     }
 }
