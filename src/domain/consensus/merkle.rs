@@ -1,6 +1,8 @@
 //! Merkle trees as blocks have them: an odd level is filled up with its last hash.
 
-use bitcoin::hashes::{Hash, HashEngine, sha256d};
+use bitcoin::hashes::{Hash, sha256d};
+
+use crate::wire::hash::sha256d_64;
 
 /// The root of a merkle tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,22 +16,18 @@ pub struct MerkleRoot {
 /// Folds the leaves to their root.
 ///
 /// Neighbours are compared before an odd level is filled up: what is filled up is equal by itself and proves nothing.
-pub fn merkle_root(mut level: Vec<sha256d::Hash>) -> MerkleRoot {
+pub fn merkle_root(leaves: Vec<sha256d::Hash>) -> MerkleRoot {
+    let mut level: Vec<[u8; 32]> = leaves.into_iter().map(sha256d::Hash::to_byte_array).collect();
     let mut mutated = false;
     while level.len() > 1 {
-        mutated |= level.chunks_exact(2).any(|pair| matches!(pair, [a, b] if a == b));
-        level = level.chunks(2).map(parent).collect();
+        mutated |= level.as_chunks().0.iter().any(|[a, b]| a == b);
+        if !level.len().is_multiple_of(2) {
+            level.extend(level.last().copied());
+        }
+        level = sha256d_64(level.as_flattened().as_chunks().0);
     }
-    MerkleRoot { root: level.first().copied().unwrap_or_else(sha256d::Hash::all_zeros), mutated }
-}
-
-/// The hash of a pair, or of a single one beside itself.
-fn parent(pair: &[sha256d::Hash]) -> sha256d::Hash {
-    let mut engine = sha256d::Hash::engine();
-    for hash in pair.iter().chain(pair).take(2) {
-        engine.input(hash.as_byte_array());
-    }
-    sha256d::Hash::from_engine(engine)
+    let root = level.first().map_or_else(sha256d::Hash::all_zeros, |root| Hash::from_byte_array(*root));
+    MerkleRoot { root, mutated }
 }
 
 #[cfg(test)]

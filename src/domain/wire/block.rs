@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::ParsedTx;
 use super::reader::{DecodeError, Reader, size_length};
-use super::tx::{UnboundTx, weight_of};
+use super::tx::{self, weight_of};
 
 /// Why bytes are not a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -17,9 +17,6 @@ pub struct BlockDecodeError(#[from] pub DecodeError);
 
 /// Bytes of a header.
 pub const HEADER_BYTES: usize = 80;
-
-/// A transaction takes at least so many bytes: version, two counts, lock time.
-const TX_BYTES_MIN: usize = 10;
 
 /// A block with its hash and its transactions' ids, each computed once, and its own bytes.
 ///
@@ -77,11 +74,9 @@ impl ParsedBlock {
         let mut reader = Reader::new(&raw);
         let header = read_header(&mut reader)?;
         let count = reader.size()?;
-        let mut txs = Vec::with_capacity(reader.capacity(count, TX_BYTES_MIN));
-        for _ in 0..count {
-            txs.push(UnboundTx::read(&mut reader, &raw)?.bind(&raw));
-        }
+        let mut txs = tx::read(&mut reader, &raw, count)?;
         reader.expect_end()?;
+        tx::hash(&mut txs);
         Ok(ParsedBlock { header, hash: header.block_hash(), txs, raw })
     }
 
@@ -144,9 +139,9 @@ impl Eq for ParsedBlock {}
 /// Version, parent, merkle root, time, bits, nonce: 80 bytes, little-endian.
 fn read_header(reader: &mut Reader<'_>) -> Result<Header, DecodeError> {
     Ok(Header {
-        version: Version::from_consensus(i32::from_le_bytes(reader.array()?)),
-        prev_blockhash: BlockHash::from_byte_array(reader.array()?),
-        merkle_root: TxMerkleNode::from_byte_array(reader.array()?),
+        version: Version::from_consensus(i32::from_le_bytes(*reader.array()?)),
+        prev_blockhash: BlockHash::from_byte_array(*reader.array()?),
+        merkle_root: TxMerkleNode::from_byte_array(*reader.array()?),
         time: reader.u32()?,
         bits: CompactTarget::from_consensus(reader.u32()?),
         nonce: reader.u32()?,

@@ -14,6 +14,8 @@ const LENGTH_AT: usize = 56;
 /// Messages that [`sha256d_64`] works at together: from four on the processor is busy (measured: 82 ns a message with
 /// four, 80 with sixteen, 114 with one).
 const LANES: usize = 8;
+/// Messages of any length that [`sha256d_each`] works at together: a third takes as long as it saves.
+const STREAMS: usize = 2;
 
 /// FIPS 180-4, 5.3.3.
 const START: [u32; 8] =
@@ -115,6 +117,120 @@ pub fn sha256d_64(messages: &[Block]) -> Vec<[u8; 32]> {
     groups.iter().for_each(|group| hashes.extend(lockstep(group)));
     rest.iter().for_each(|message| hashes.extend(lockstep(std::array::from_ref(message))));
     hashes
+}
+
+/// SHA-256 of the SHA-256 of each message, in their order. A message may lie in up to three pieces.
+pub fn sha256d_each<'a>(messages: impl IntoIterator<Item = [&'a [u8]; 3]>) -> Vec<[u8; 32]> {
+    let mut messages = messages.into_iter();
+    let mut hashes = Vec::with_capacity(messages.size_hint().0);
+    let mut lanes = [const { None }; STREAMS];
+    let mut busy = true;
+    while busy {
+        busy = false;
+        for lane in &mut lanes {
+            if lane.is_none() {
+                *lane = messages.next().map(|pieces| (hashes.len(), Stream::new(pieces)));
+                hashes.extend(lane.as_ref().map(|_| [0; 32]));
+            }
+            let Some((place, stream)) = lane else { continue };
+            busy = true;
+            if let Some(hash) = stream.step() {
+                put_at(&mut hashes, *place, hash);
+                *lane = None;
+            }
+        }
+    }
+    hashes
+}
+
+fn put_at<T>(list: &mut [T], place: usize, value: T) {
+    if let Some(to) = list.get_mut(place) {
+        *to = value;
+    }
+}
+
+/// A message on its way through its double hash, a block a step.
+struct Stream<'a> {
+    state: [u32; 8],
+    piece: &'a [u8],
+    later: [&'a [u8]; 2],
+    length: u64,
+    next: Next,
+}
+
+/// What the next step hashes.
+enum Next {
+    /// Bytes of the message, or its end.
+    Message,
+    /// The block of its length, which found no place beside its last bytes.
+    Length,
+    /// Its hash.
+    Hash,
+}
+
+impl<'a> Stream<'a> {
+    fn new(pieces: [&'a [u8]; 3]) -> Stream<'a> {
+        let length = pieces.iter().fold(0usize, |sum, piece| sum.saturating_add(piece.len()));
+        let length = u64::try_from(length).unwrap_or(u64::MAX);
+        let [piece, later @ ..] = pieces;
+        Stream { state: START, piece, later, length, next: Next::Message }
+    }
+
+    /// Hashes a block; the result behind the last.
+    #[inline]
+    fn step(&mut self) -> Option<[u8; 32]> {
+        if let Some((block, rest)) = self.piece.split_first_chunk() {
+            compress256(&mut self.state, std::slice::from_ref(block));
+            self.piece = rest;
+            return None;
+        }
+        self.step_at_an_edge()
+    }
+
+    /// A step where the block does not lie in one piece.
+    fn step_at_an_edge(&mut self) -> Option<[u8; 32]> {
+        let mut block = [0; BLOCK_BYTES];
+        match self.next {
+            Next::Message => {
+                let filled = self.fill(&mut block);
+                put(block.get_mut(filled..).unwrap_or_default(), &[0x80]);
+                self.next = match filled {
+                    BLOCK_BYTES => Next::Message,
+                    LENGTH_AT.. => Next::Length,
+                    _ => self.with_length(&mut block),
+                };
+            }
+            Next::Length => self.next = self.with_length(&mut block),
+            Next::Hash => return Some(bytes_of(&again(&self.state))),
+        }
+        compress256(&mut self.state, &[block]);
+        None
+    }
+
+    fn with_length(&self, block: &mut Block) -> Next {
+        put(block.get_mut(LENGTH_AT..).unwrap_or_default(), &self.length.wrapping_mul(8).to_be_bytes());
+        Next::Hash
+    }
+
+    /// Moves bytes from the pieces into the block, and says how many.
+    fn fill(&mut self, block: &mut Block) -> usize {
+        let mut filled = 0usize;
+        loop {
+            let room = block.get_mut(filled..).unwrap_or_default();
+            if let Some((now, rest)) = self.piece.split_at_checked(room.len()) {
+                put(room, now);
+                self.piece = rest;
+                return BLOCK_BYTES;
+            }
+            put(room, self.piece);
+            filled = filled.saturating_add(self.piece.len());
+            let [next, last] = self.later;
+            (self.piece, self.later) = (next, [last, &[]]);
+            if next.is_empty() && last.is_empty() {
+                return filled;
+            }
+        }
+    }
 }
 
 /// Each step for all messages before the next: neighbouring calls do not wait for each other.

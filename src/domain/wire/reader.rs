@@ -26,55 +26,62 @@ pub enum DecodeError {
     TrailingBytes,
 }
 
-/// Reads the network's encoding from a slice; never reads beyond it, never allocates.
+/// Reads the network's encoding from a slice; never reads beyond it, never allocates, hands out references only.
 pub(super) struct Reader<'a> {
-    raw: &'a [u8],
-    at: usize,
+    rest: &'a [u8],
+    length: usize,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(raw: &'a [u8]) -> Reader<'a> {
-        Reader { raw, at: 0 }
+        Reader { rest: raw, length: raw.len() }
     }
 
     /// Bytes read so far.
     pub(super) fn position(&self) -> usize {
-        self.at
-    }
-
-    /// Bytes that are left.
-    pub(super) fn remaining(&self) -> usize {
-        self.raw.len().saturating_sub(self.at)
+        self.length.saturating_sub(self.rest.len())
     }
 
     /// How many elements to reserve memory for: as many as are announced, but never more than the bytes left can hold.
     pub(super) fn capacity(&self, announced: usize, element_bytes_min: usize) -> usize {
-        announced.min(self.remaining().checked_div(element_bytes_min).unwrap_or(0))
+        announced.min(self.rest.len().checked_div(element_bytes_min).unwrap_or(0))
     }
 
+    #[inline]
     pub(super) fn bytes(&mut self, length: usize) -> Result<&'a [u8], DecodeError> {
-        let end = self.at.checked_add(length).ok_or(DecodeError::Truncated)?;
-        let taken = self.raw.get(self.at..end).ok_or(DecodeError::Truncated)?;
-        self.at = end;
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or(DecodeError::Truncated)?;
+        self.rest = rest;
         Ok(taken)
     }
 
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        self.bytes(N)?.try_into().map_err(|_| DecodeError::Truncated)
+    #[inline]
+    pub(super) fn array<const N: usize>(&mut self) -> Result<&'a [u8; N], DecodeError> {
+        let (taken, rest) = self.rest.split_first_chunk().ok_or(DecodeError::Truncated)?;
+        self.rest = rest;
+        Ok(taken)
     }
 
+    #[inline]
     pub(super) fn u32(&mut self) -> Result<u32, DecodeError> {
-        Ok(u32::from_le_bytes(self.array()?))
+        Ok(u32::from_le_bytes(*self.array()?))
     }
 
     /// A CompactSize: 1, 3, 5 or 9 bytes, in the shortest form, not above [`COMPACT_SIZE_MAX`].
+    #[inline]
     pub(super) fn size(&mut self) -> Result<usize, DecodeError> {
-        let [first] = self.array()?;
-        let (value, min) = match first {
-            0xfd => (u64::from(u16::from_le_bytes(self.array()?)), 0xfd),
-            0xfe => (u64::from(u32::from_le_bytes(self.array()?)), 0x1_0000),
-            0xff => (u64::from_le_bytes(self.array()?), 0x1_0000_0000),
-            small => (u64::from(small), 0),
+        match self.array()? {
+            [small @ 0..=0xfc] => Ok(usize::from(*small)),
+            [mark] => self.long_size(*mark),
+        }
+    }
+
+    /// What follows the first byte of a CompactSize of more than one.
+    #[inline(never)]
+    fn long_size(&mut self, mark: u8) -> Result<usize, DecodeError> {
+        let (value, min) = match mark {
+            0xfd => (u64::from(u16::from_le_bytes(*self.array()?)), 0xfd),
+            0xfe => (u64::from(self.u32()?), 0x1_0000),
+            _ => (u64::from_le_bytes(*self.array()?), 0x1_0000_0000),
         };
         match value {
             v if v < min => Err(DecodeError::NonCanonicalSize),
@@ -84,13 +91,14 @@ impl<'a> Reader<'a> {
     }
 
     /// A CompactSize and as many bytes.
+    #[inline]
     pub(super) fn sized_bytes(&mut self) -> Result<&'a [u8], DecodeError> {
         let length = self.size()?;
         self.bytes(length)
     }
 
     pub(super) fn expect_end(&self) -> Result<(), DecodeError> {
-        if self.remaining() == 0 { Ok(()) } else { Err(DecodeError::TrailingBytes) }
+        if self.rest.is_empty() { Ok(()) } else { Err(DecodeError::TrailingBytes) }
     }
 }
 

@@ -3,13 +3,14 @@ use std::sync::Arc;
 
 use bitcoin::absolute::LockTime;
 use bitcoin::consensus::encode;
-use bitcoin::hashes::{Hash, HashEngine, sha256d};
+use bitcoin::hashes::{Hash, sha256d};
 use bitcoin::transaction::Version;
 use bitcoin::{
     Amount, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, Weight, Witness, Wtxid,
 };
 use thiserror::Error;
 
+use super::hash::sha256d_each;
 use super::reader::{DecodeError, Reader};
 
 /// Why bytes are not a transaction.
@@ -17,12 +18,24 @@ use super::reader::{DecodeError, Reader};
 #[error("transaction does not decode: {0}")]
 pub struct TxDecodeError(#[from] pub DecodeError);
 
+const VERSION_BYTES: usize = 4;
+const LOCK_TIME_BYTES: usize = 4;
+/// Marker and flag (BIP144).
+const MARKER_BYTES: usize = 2;
+
+/// Transactions whose ids are found together: enough that none waits alone for long, few enough that their bytes stay at hand.
+const HASHED_AT_ONCE: usize = 64;
+
+/// A transaction takes at least so many bytes: version, two counts, lock time.
+const TX_BYTES_MIN: usize = 10;
 /// An input takes at least so many bytes: outpoint, an empty script, sequence.
 const INPUT_BYTES_MIN: usize = 41;
 /// An output takes at least so many bytes: amount, an empty script.
 const OUTPUT_BYTES_MIN: usize = 9;
 /// An item of a witness takes at least one byte: its length.
 const WITNESS_ITEM_BYTES_MIN: usize = 1;
+/// A witness of so many items needs no memory but its own.
+const WITNESS_ITEMS_FEW: usize = 8;
 
 /// A transaction with its two ids, its sizes and its own bytes; nothing is hashed or written twice.
 ///
@@ -61,9 +74,37 @@ impl ParsedTx {
     /// Parses one whole transaction (BIP144 encoding), nothing after it.
     pub fn decode(raw: &[u8]) -> Result<ParsedTx, TxDecodeError> {
         let mut reader = Reader::new(raw);
-        let unbound = UnboundTx::read(&mut reader, raw)?;
+        let mut tx = empty();
+        let base_size = read_tx(&mut reader, &mut tx)?;
         reader.expect_end()?;
-        Ok(unbound.bind(&Arc::from(raw)))
+        let mut parsed = ParsedTx::unhashed(tx, base_size, Arc::from(raw), 0..raw.len());
+        hash(std::slice::from_mut(&mut parsed));
+        Ok(parsed)
+    }
+
+    /// One whose ids are not there yet: [`hash`] finds them.
+    fn unhashed(tx: Transaction, base_size: usize, buffer: Arc<[u8]>, range: Range<usize>) -> ParsedTx {
+        let (txid, wtxid) = (Txid::all_zeros(), Wtxid::all_zeros());
+        ParsedTx { tx, txid, wtxid, base_size, buffer, range }
+    }
+
+    /// Whether its bytes hold marker, flag and witnesses.
+    fn is_marked(&self) -> bool {
+        self.base_size != self.total_size()
+    }
+
+    /// Its bytes without marker, flag and witnesses: version, inputs and outputs, lock time.
+    fn stripped(&self) -> [&[u8]; 3] {
+        let part = |from: usize, length: usize| {
+            self.raw().get(from..from.saturating_add(length)).unwrap_or_default()
+        };
+        let body = self.base_size.saturating_sub(VERSION_BYTES).saturating_sub(LOCK_TIME_BYTES);
+        let lock_time = self.total_size().saturating_sub(LOCK_TIME_BYTES);
+        [
+            part(0, VERSION_BYTES),
+            part(VERSION_BYTES.saturating_add(MARKER_BYTES), body),
+            part(lock_time, LOCK_TIME_BYTES),
+        ]
     }
 
     /// The transaction.
@@ -128,137 +169,142 @@ pub(super) fn weight_of(base_size: usize, total_size: usize) -> Weight {
     Weight::from_wu(u64::try_from(wu).unwrap_or(u64::MAX))
 }
 
-/// A parsed transaction that does not hold its bytes yet.
-pub(super) struct UnboundTx {
-    tx: Transaction,
-    txid: Txid,
-    wtxid: Wtxid,
-    base_size: usize,
-    range: Range<usize>,
+fn empty() -> Transaction {
+    Transaction { version: Version(0), lock_time: LockTime::ZERO, input: Vec::new(), output: Vec::new() }
 }
 
-impl UnboundTx {
-    /// Reads the next transaction; `raw` is what the reader reads.
-    pub(super) fn read(reader: &mut Reader<'_>, raw: &[u8]) -> Result<UnboundTx, DecodeError> {
-        let start = reader.position();
-        let version = Version(i32::from_le_bytes(reader.array()?));
-        let body = Body::read(reader)?;
-        let body_end = reader.position();
-        let Body { mut input, output, has_witness, start: body_start } = body;
-        if has_witness {
-            read_witnesses(reader, &mut input)?;
-        }
-        let tail_start = reader.position();
-        let lock_time = LockTime::from_consensus(reader.u32()?);
-        let range = start..reader.position();
-        let tx = Transaction { version, lock_time, input, output };
-
-        let parts = [start..start.saturating_add(4), body_start..body_end, tail_start..range.end];
-        let whole = sha256d::Hash::hash(raw.get(range.clone()).unwrap_or_default());
-        let base_size = parts.iter().map(Range::len).sum();
-        let txid = if has_witness { hash_parts(raw, &parts) } else { whole };
-        Ok(UnboundTx { tx, txid: txid.into(), wtxid: whole.into(), base_size, range })
-    }
-
-    /// Ties it to the buffer that it was read from.
-    pub(super) fn bind(self, buffer: &Arc<[u8]>) -> ParsedTx {
-        let UnboundTx { tx, txid, wtxid, base_size, range } = self;
-        ParsedTx { tx, txid, wtxid, base_size, buffer: Arc::clone(buffer), range }
-    }
-}
-
-/// Inputs and outputs, and whether witnesses follow.
-struct Body {
-    input: Vec<TxIn>,
-    output: Vec<TxOut>,
-    has_witness: bool,
-    /// Where the count of inputs stands: behind marker and flag, where there are any.
-    start: usize,
-}
-
-impl Body {
-    /// As Core reads it: no input at first means a flag byte; a flag of 0 means a transaction without inputs and outputs.
-    fn read(reader: &mut Reader<'_>) -> Result<Body, DecodeError> {
-        let start = reader.position();
-        let input = read_inputs(reader)?;
-        if !input.is_empty() {
-            return Ok(Body { input, output: read_outputs(reader)?, has_witness: false, start });
-        }
-        match reader.array()? {
-            [0] => Ok(Body { input, output: Vec::new(), has_witness: false, start }),
-            [1] => {
-                let start = reader.position();
-                let input = read_inputs(reader)?;
-                Ok(Body { input, output: read_outputs(reader)?, has_witness: true, start })
-            }
-            _ => Err(DecodeError::UnknownFlag),
-        }
-    }
-}
-
-fn read_inputs(reader: &mut Reader<'_>) -> Result<Vec<TxIn>, DecodeError> {
-    let count = reader.size()?;
-    let mut inputs = Vec::with_capacity(reader.capacity(count, INPUT_BYTES_MIN));
+/// Parses the next transactions of a block, all but their ids: [`hash`] finds them.
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    buffer: &Arc<[u8]>,
+    count: usize,
+) -> Result<Vec<ParsedTx>, DecodeError> {
+    let mut txs = Vec::with_capacity(reader.capacity(count, TX_BYTES_MIN));
     for _ in 0..count {
-        let txid = Txid::from_byte_array(reader.array()?);
+        let start = reader.position();
+        let mut tx = empty();
+        let base_size = read_tx(reader, &mut tx)?;
+        txs.push(ParsedTx::unhashed(tx, base_size, Arc::clone(buffer), start..reader.position()));
+    }
+    Ok(txs)
+}
+
+/// Finds the ids of parsed transactions, many at once.
+pub(super) fn hash(txs: &mut [ParsedTx]) {
+    for batch in txs.chunks_mut(HASHED_AT_ONCE) {
+        let whole = batch.iter().map(|tx| [tx.raw(), &[], &[]]);
+        let stripped = batch.iter().filter(|tx| tx.is_marked()).map(ParsedTx::stripped);
+        let hashes = sha256d_each(whole.chain(stripped));
+        let mut hashes = hashes.into_iter().map(sha256d::Hash::from_byte_array);
+        for (tx, hash) in batch.iter_mut().zip(&mut hashes) {
+            (tx.txid, tx.wtxid) = (hash.into(), hash.into());
+        }
+        for (tx, hash) in batch.iter_mut().filter(|tx| tx.is_marked()).zip(hashes) {
+            tx.txid = hash.into();
+        }
+    }
+}
+
+/// Reads the next transaction into an empty one, and says how long it is without witnesses.
+///
+/// Core's order: no input at first means a flag byte behind it; a flag of 0 means a transaction without inputs and
+/// outputs. What is read is written where it stays: a `Result` with it would be copied at every step.
+fn read_tx(reader: &mut Reader<'_>, tx: &mut Transaction) -> Result<usize, DecodeError> {
+    tx.version = Version(i32::from_le_bytes(*reader.array()?));
+    let mut body = reader.position();
+    read_inputs(reader, &mut tx.input)?;
+    let flag = if tx.input.is_empty() { Some(reader.array()?) } else { None };
+    match flag {
+        None => read_outputs(reader, &mut tx.output)?,
+        Some([0]) => {}
+        Some([1]) => {
+            body = reader.position();
+            read_inputs(reader, &mut tx.input)?;
+            read_outputs(reader, &mut tx.output)?;
+        }
+        Some(_) => return Err(DecodeError::UnknownFlag),
+    }
+    let body = reader.position().saturating_sub(body);
+    if matches!(flag, Some([1])) {
+        read_witnesses(reader, &mut tx.input)?;
+    }
+    tx.lock_time = LockTime::from_consensus(reader.u32()?);
+    Ok(body.saturating_add(VERSION_BYTES).saturating_add(LOCK_TIME_BYTES))
+}
+
+fn read_inputs(reader: &mut Reader<'_>, inputs: &mut Vec<TxIn>) -> Result<(), DecodeError> {
+    let count = reader.size()?;
+    inputs.reserve_exact(reader.capacity(count, INPUT_BYTES_MIN));
+    for _ in 0..count {
+        let txid = Txid::from_byte_array(*reader.array()?);
+        let vout = reader.u32()?;
+        let script = reader.sized_bytes()?;
+        let sequence = Sequence(reader.u32()?);
         inputs.push(TxIn {
-            previous_output: OutPoint { txid, vout: reader.u32()? },
-            script_sig: ScriptBuf::from_bytes(reader.sized_bytes()?.to_vec()),
-            sequence: Sequence(reader.u32()?),
+            previous_output: OutPoint { txid, vout },
+            script_sig: ScriptBuf::from_bytes(script.to_vec()),
+            sequence,
             witness: Witness::new(),
         });
     }
-    Ok(inputs)
+    Ok(())
 }
 
-fn read_outputs(reader: &mut Reader<'_>) -> Result<Vec<TxOut>, DecodeError> {
+fn read_outputs(reader: &mut Reader<'_>, outputs: &mut Vec<TxOut>) -> Result<(), DecodeError> {
     let count = reader.size()?;
-    let mut outputs = Vec::with_capacity(reader.capacity(count, OUTPUT_BYTES_MIN));
+    outputs.reserve_exact(reader.capacity(count, OUTPUT_BYTES_MIN));
     for _ in 0..count {
-        outputs.push(TxOut {
-            value: Amount::from_sat(u64::from_le_bytes(reader.array()?)),
-            script_pubkey: ScriptBuf::from_bytes(reader.sized_bytes()?.to_vec()),
-        });
+        let value = Amount::from_sat(u64::from_le_bytes(*reader.array()?));
+        let script = reader.sized_bytes()?;
+        outputs.push(TxOut { value, script_pubkey: ScriptBuf::from_bytes(script.to_vec()) });
     }
-    Ok(outputs)
+    Ok(())
 }
 
 /// A script with its length, then a witness with its count, and nothing after them: what a signet block carries (BIP325).
 pub fn decode_script_and_witness(raw: &[u8]) -> Result<(ScriptBuf, Witness), DecodeError> {
     let mut reader = Reader::new(raw);
     let script = ScriptBuf::from_bytes(reader.sized_bytes()?.to_vec());
-    let witness = read_witness(&mut reader)?;
+    let mut witness = Witness::new();
+    read_witness(&mut reader, &mut witness)?;
     reader.expect_end()?;
     Ok((script, witness))
 }
 
 /// One witness an input.
 fn read_witnesses(reader: &mut Reader<'_>, inputs: &mut [TxIn]) -> Result<(), DecodeError> {
-    for input in inputs.iter_mut() {
-        input.witness = read_witness(reader)?;
+    let mut any = false;
+    for input in inputs {
+        read_witness(reader, &mut input.witness)?;
+        any |= !input.witness.is_empty();
     }
-    match inputs.iter().all(|input| input.witness.is_empty()) {
-        true => Err(DecodeError::SuperfluousWitness),
-        false => Ok(()),
-    }
+    if any { Ok(()) } else { Err(DecodeError::SuperfluousWitness) }
 }
 
 /// Items are bounded by the bytes that are there, and by nothing else.
-fn read_witness(reader: &mut Reader<'_>) -> Result<Witness, DecodeError> {
+fn read_witness(reader: &mut Reader<'_>, witness: &mut Witness) -> Result<(), DecodeError> {
     let count = reader.size()?;
-    let mut items: Vec<&[u8]> = Vec::with_capacity(reader.capacity(count, WITNESS_ITEM_BYTES_MIN));
-    for _ in 0..count {
-        items.push(reader.sized_bytes()?);
+    let mut few: [&[u8]; WITNESS_ITEMS_FEW] = [&[]; WITNESS_ITEMS_FEW];
+    let mut many = Vec::new();
+    let items = match few.get_mut(..count) {
+        Some(few) => {
+            for item in few.iter_mut() {
+                *item = reader.sized_bytes()?;
+            }
+            few
+        }
+        None => {
+            many.reserve_exact(reader.capacity(count, WITNESS_ITEM_BYTES_MIN));
+            for _ in 0..count {
+                many.push(reader.sized_bytes()?);
+            }
+            many.as_mut_slice()
+        }
+    };
+    if !items.is_empty() {
+        *witness = Witness::from_slice(items);
     }
-    Ok(Witness::from_slice(&items))
-}
-
-fn hash_parts(raw: &[u8], parts: &[Range<usize>]) -> sha256d::Hash {
-    let mut engine = sha256d::Hash::engine();
-    for part in parts {
-        engine.input(raw.get(part.clone()).unwrap_or_default());
-    }
-    sha256d::Hash::from_engine(engine)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use bitcoin::hashes::{Hash, sha256 as library, sha256d as library_twice};
 use proptest::prelude::*;
 
-use super::{Sha256, sha256, sha256d, sha256d_64};
+use super::{Sha256, sha256, sha256d, sha256d_64, sha256d_each};
 
 fn message(length: usize) -> Vec<u8> {
     (0..length).map(|n| (n * 7 + n / 251) as u8).collect()
@@ -49,7 +49,33 @@ fn messages_of_64_bytes_hash_alone_and_together_alike() {
     }
 }
 
+#[test]
+fn a_message_in_three_pieces_hashes_as_one() {
+    let bytes = message(300);
+    for length in (0..=300).step_by(7).chain(50..=70).chain(110..=130) {
+        for first in [0, 1, 4, 63, 64, 65, length].map(|cut| cut.min(length)) {
+            for second in [first, (first + 1).min(length), (first + 64).min(length), length] {
+                let pieces = [&bytes[..first], &bytes[first..second], &bytes[second..length]];
+                let expected = [library_twice::Hash::hash(&bytes[..length]).to_byte_array()];
+                assert_eq!(sha256d_each([pieces]), expected, "{length} {first} {second}");
+            }
+        }
+    }
+}
+
 proptest! {
+    #[test]
+    fn messages_of_any_lengths_hash_in_their_order(
+        lengths in proptest::collection::vec((0usize..9, 0usize..300, 0usize..70), 0..9),
+    ) {
+        let messages: Vec<_> =
+            lengths.iter().map(|(a, b, c)| [message(*a), message(*b), message(*c)]).collect();
+        let pieces = messages.iter().map(|m| [m[0].as_slice(), m[1].as_slice(), m[2].as_slice()]);
+        let expected: Vec<_> =
+            messages.iter().map(|m| library_twice::Hash::hash(&m.concat()).to_byte_array()).collect();
+        prop_assert_eq!(sha256d_each(pieces), expected);
+    }
+
     #[test]
     fn pieces_of_any_length_hash_as_one(pieces in proptest::collection::vec(0usize..200, 0..12)) {
         let mut engine = Sha256::new();
