@@ -1,7 +1,7 @@
 //! SHA-256 in one place: for ids and merkle trees here, and for whoever else in domain hashes more than a few bytes.
 //!
 //! Blocks go to the processor's own instructions in runs, without a copy of each; and where many messages wait at once
-//! ([`sha256d_64`]) they go in lockstep, so that the processor works at one while it waits for the other. Figures and
+//! ([`sha256d_64`], [`sha256d_each`]) they go in lockstep: it works at one while it waits for the other. Figures and
 //! reason: docs/decisions/0002-hashing.md.
 
 use bitcoin::hashes::{Hash, sha256, sha256d};
