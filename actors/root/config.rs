@@ -3,8 +3,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use adit_domain::consensus::Params;
 use adit_domain::units::Difficulty;
-use bitcoin::{Network, ScriptBuf};
+use bitcoin::ScriptBuf;
 
 use crate::supervision::Intensity;
 
@@ -14,8 +15,8 @@ pub type SetLogLevel = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
 /// Everything that a node must be told; the command line makes it of flags, environment and files.
 #[derive(Clone)]
 pub struct NodeConfig {
-    /// The network, whose rules are a value of `consensus::Params`.
-    pub network: Network,
+    /// The network: its rules are a value.
+    pub params: Arc<Params>,
     /// The folder that holds everything durable; networks but mainnet have their own in it.
     pub datadir: PathBuf,
     /// The chain and its coins.
@@ -38,9 +39,9 @@ pub struct NodeConfig {
 
 impl fmt::Debug for NodeConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let NodeConfig { network, datadir, chain, mempool, peer, pool, rpc, intensity, chaos, .. } = self;
+        let NodeConfig { params, datadir, chain, mempool, peer, pool, rpc, intensity, chaos, .. } = self;
         f.debug_struct("NodeConfig")
-            .field("network", network)
+            .field("network", &params.folder())
             .field("datadir", datadir)
             .field("chain", chain)
             .field("mempool", mempool)

@@ -90,7 +90,7 @@ struct Pool {
 
 /// Starts the roles one after the other; each is given those that it stands on.
 pub(super) fn start(shared: &Shared, events: &EventBus, config: NodeConfig) -> Result<Started, StartError> {
-    let params = Arc::new(Params::of(config.network));
+    let params = Arc::clone(&config.params);
     let starting = Starting { shared, events, config: &config, params: &params };
     let mut arbiters = Vec::new();
     let store = starting.store()?;
@@ -147,7 +147,7 @@ impl Starting<'_> {
     fn store(&self) -> Result<OpenStore, StartError> {
         let config = StoreConfig {
             base: self.config.datadir.clone(),
-            network: self.params.name().to_owned(),
+            network: self.params.folder(),
             intensity: self.config.intensity,
         };
         Ok(store::start(self.shared, config)?)
@@ -288,7 +288,7 @@ impl Starting<'_> {
             connections_per_ip_max: settings.connections_per_ip_max,
             server: SERVER,
             session: SessionConfig {
-                network: self.config.network,
+                network: self.params.network,
                 version_mask: VERSION_MASK,
                 vardiff,
                 server: format!("Adit/{}", env!("CARGO_PKG_VERSION")),

@@ -3,6 +3,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use adit_domain::consensus::Params;
 use adit_domain::units::Difficulty;
 use adit_proto::v1;
 use adit_proto::v1::admin_service_client::AdminServiceClient;
@@ -12,8 +13,8 @@ use bitcoin::block::{Header, Version};
 use bitcoin::consensus::serialize;
 use bitcoin::hashes::Hash;
 use bitcoin::{
-    Amount, Block, BlockHash, CompactTarget, Network, OutPoint, ScriptBuf, Sequence, Target, Transaction,
-    TxIn, TxMerkleNode, TxOut, Witness, absolute, transaction,
+    Amount, Block, BlockHash, CompactTarget, OutPoint, ScriptBuf, Sequence, Target, Transaction, TxIn,
+    TxMerkleNode, TxOut, Witness, absolute, transaction,
 };
 use tonic::transport::{Channel, Endpoint, Uri};
 
@@ -26,7 +27,7 @@ fn config(dir: &Path) -> NodeConfig {
     let any = "127.0.0.1:0".parse().unwrap();
     let easy = Difficulty::from_raw(16).unwrap();
     NodeConfig {
-        network: Network::Regtest,
+        params: Arc::new(Params::regtest()),
         datadir: dir.to_owned(),
         chain: ChainSettings { cache_mib: 16, script_cache_mib: 1, script_threads: 1 },
         mempool: MempoolSettings { max_mib: 16, min_fee_sat_per_kvb: 1000 },

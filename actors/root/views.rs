@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use adit_chainstate::{ChainFault, ChainReader};
 use adit_domain::chain::{NextBlock, Tip};
+use adit_domain::consensus::{DeploymentReport, ViewFault};
 use adit_domain::script::ScriptFlags;
 use adit_domain::units::{Height, UnixMillis};
 use adit_domain::wire::ParsedBlock;
@@ -23,6 +24,10 @@ impl ChainSight for ChainReader {
 
     fn next_block(&self, now: UnixMillis) -> NextBlock {
         ChainReader::next_block(self, now)
+    }
+
+    fn deployments(&self, block: Option<&BlockHash>) -> Option<Result<DeploymentReport, ViewFault>> {
+        ChainReader::deployments(self, block)
     }
 
     fn height_in_best_chain(&self, hash: &BlockHash) -> Option<Height> {

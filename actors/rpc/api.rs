@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix::Recipient;
 use adit_domain::chain::{NextBlock, Tip};
+use adit_domain::consensus::{DeploymentReport, ViewFault};
 use adit_domain::units::{Clock, Height, UnixMillis};
 use bitcoin::BlockHash;
 use tokio::sync::watch;
@@ -28,6 +29,8 @@ pub trait ChainSight: Send + Sync {
     fn best_header(&self) -> (BlockHash, Height);
     /// What the next block must be.
     fn next_block(&self, now: UnixMillis) -> NextBlock;
+    /// The soft forks at a block, or at the tip; none where the block is not known.
+    fn deployments(&self, block: Option<&BlockHash>) -> Option<Result<DeploymentReport, ViewFault>>;
     /// The height of a block of the best chain.
     fn height_in_best_chain(&self, hash: &BlockHash) -> Option<Height>;
     /// The way from an old tip to the present one: what leaves, and what joins.

@@ -2,11 +2,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adit_chainstate::{ChainFault, SubmitError};
+use adit_domain::consensus::{DeploymentReport, Tally, VoteReport};
 use adit_domain::mempool::{MempoolEntry, TxRejected};
 use adit_domain::peer::PeerInfo;
+use adit_domain::units::Height;
 use adit_domain::wire::{ParsedBlock, ParsedTx};
 use adit_proto::v1;
 use adit_proto::v1::node_service_server::NodeService;
+use bitcoin::BlockHash;
 use tonic::{Request, Response, Status};
 
 use super::api::Api;
@@ -42,6 +45,22 @@ impl NodeService for Api {
             next_bits: chain.next_block(self.clock.now()).bits.to_consensus(),
             chain_work: hex(&tip.chain_work.to_be_bytes()),
         }))
+    }
+
+    async fn get_deployments(
+        &self,
+        request: Request<v1::GetDeploymentsRequest>,
+    ) -> Result<Response<v1::GetDeploymentsResponse>, Status> {
+        let typed = request.into_inner().block;
+        let block = if typed.is_empty() {
+            None
+        } else {
+            Some(typed.parse::<BlockHash>().map_err(|_| Status::invalid_argument("not a block's hash"))?)
+        };
+        let report = self.links.chain.deployments(block.as_ref());
+        let report = report.ok_or_else(|| Status::not_found("Block not found"))?;
+        let report = report.map_err(|fault| Status::internal(fault.to_string()))?;
+        Ok(Response::new(deployments(&report)))
     }
 
     async fn list_peers(
@@ -111,6 +130,52 @@ impl NodeService for Api {
             connected: self.links.chain.height_in_best_chain(&hash).is_some(),
             height: accepted.tip.height.to_u32(),
         }))
+    }
+}
+
+fn deployments(report: &DeploymentReport) -> v1::GetDeploymentsResponse {
+    let buried = report.buried.iter().map(|buried| v1::Deployment {
+        name: buried.fork.name().to_owned(),
+        height: Some(buried.height.to_u32()),
+        active: buried.active,
+        vote: None,
+    });
+    let votes = report.votes.iter().map(|vote| v1::Deployment {
+        name: vote.deployment.name.to_owned(),
+        height: vote.active_since.map(Height::to_u32),
+        active: vote.is_active(report.height),
+        vote: Some(ballot(vote)),
+    });
+    v1::GetDeploymentsResponse {
+        hash: report.hash.to_string(),
+        height: report.height.to_u32(),
+        script_flags: report.script_flag_names().map(str::to_owned).collect(),
+        deployments: buried.chain(votes).collect(),
+    }
+}
+
+fn ballot(vote: &VoteReport) -> v1::Vote {
+    let deployment = &vote.deployment;
+    v1::Vote {
+        bit: u32::from(deployment.bit),
+        start_time_s: deployment.start.to_seconds(),
+        timeout_s: deployment.timeout_s,
+        min_activation_height: deployment.min_activation_height.to_u32(),
+        status: vote.state.as_str().to_owned(),
+        since: vote.since.to_u32(),
+        status_next: vote.next.as_str().to_owned(),
+        statistics: vote.tally.as_ref().map(statistics),
+    }
+}
+
+fn statistics(tally: &Tally) -> v1::VoteStatistics {
+    v1::VoteStatistics {
+        period: tally.period,
+        elapsed: tally.elapsed,
+        count: tally.count,
+        threshold: tally.goal.map(|goal| goal.threshold),
+        possible: tally.goal.map(|goal| goal.possible),
+        signalling: tally.votes.iter().map(|voted| if *voted { '#' } else { '-' }).collect(),
     }
 }
 

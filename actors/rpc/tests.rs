@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use actix::{Addr, Arbiter, Context, Message, Recipient};
 use adit_chainstate::{BlockAccepted, ChainFault, SubmitError, UtxoStats};
-use adit_domain::chain::{NextBlock, Tip};
-use adit_domain::consensus::{Params, ViewFault};
+use adit_domain::chain::{HeaderTree, NextBlock, Tip};
+use adit_domain::consensus::{DeploymentReport, Params, ViewFault};
 use adit_domain::mempool::{MempoolSummary, TxRejected};
 use adit_domain::payout::{Balance, WorkerTotals};
 use adit_domain::peer::PeerInfo;
@@ -108,6 +108,11 @@ impl ChainSight for Chain {
             time_min: 0,
             median_time_past: 0,
         }
+    }
+    fn deployments(&self, block: Option<&BlockHash>) -> Option<Result<DeploymentReport, ViewFault>> {
+        let tree = HeaderTree::new(Arc::new(Params::of(Network::Regtest)));
+        let id = block.map_or(Some(tree.tip_id()), |hash| tree.find(hash));
+        id.map(|id| tree.deployments(id))
     }
     fn height_in_best_chain(&self, _hash: &BlockHash) -> Option<Height> {
         None
@@ -214,6 +219,26 @@ impl House {
     async fn admin(&self) -> AdminServiceClient<Channel> {
         AdminServiceClient::new(self.line().await)
     }
+}
+
+#[actix::test]
+async fn an_operator_sees_the_soft_forks() {
+    let house = house(false, true, false);
+    let mut node = NodeServiceClient::new(house.line().await);
+    let mut ask =
+        async |block: &str| node.get_deployments(v1::GetDeploymentsRequest { block: block.to_owned() }).await;
+    let genesis = Params::of(Network::Regtest).genesis_hash.to_string();
+    let report = ask("").await.unwrap().into_inner();
+    assert_eq!(ask(&genesis).await.unwrap().into_inner(), report);
+    assert_eq!((report.hash, report.height), (genesis, 0));
+    assert_eq!(report.script_flags, ["NULLDUMMY", "P2SH", "TAPROOT", "WITNESS"]);
+    let names: Vec<&str> = report.deployments.iter().map(|d| d.name.as_str()).collect();
+    assert_eq!(names, ["bip34", "bip66", "bip65", "csv", "segwit", "testdummy"]);
+    assert_eq!((report.deployments[0].height, report.deployments[0].active), (Some(1), true));
+    let vote = report.deployments[5].vote.as_ref().unwrap();
+    assert_eq!((vote.bit, vote.status.as_str(), vote.statistics.is_none()), (28, "defined", true));
+    assert_eq!(ask("11").await.unwrap_err().code(), Code::InvalidArgument);
+    assert_eq!(ask(&"11".repeat(32)).await.unwrap_err().code(), Code::NotFound);
 }
 
 #[actix::test]

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use adit_domain::chain::{NextBlock, NodeId, Tip};
-use adit_domain::consensus::{BlockUndo, Coin, HeaderView, Params, UtxoView, ViewFault, script_flags_for};
+use adit_domain::consensus::{
+    BlockUndo, Coin, DeploymentReport, HeaderView, Params, UtxoView, ViewFault, script_flags_for,
+};
 use adit_domain::script::ScriptFlags;
 use adit_domain::units::{Height, UnixMillis};
 use adit_domain::wire::ParsedBlock;
@@ -52,6 +54,15 @@ impl ChainReader {
     /// for it.
     pub fn script_flags(&self, height: Height) -> ScriptFlags {
         script_flags_for(&self.live().params, BlockHash::all_zeros(), height)
+    }
+
+    /// The soft forks at a block, or at the tip; none where the block is not known.
+    pub fn deployments(&self, block: Option<&BlockHash>) -> Option<Result<DeploymentReport, ViewFault>> {
+        let live = self.live();
+        let tip = live.tip.load_full();
+        let tree = live.tree();
+        let id = tree.find(block.unwrap_or(&tip.hash))?;
+        Some(tree.deployments(id))
     }
 
     /// The header with the most work, and its height; its block may be missing yet.

@@ -104,6 +104,12 @@ pub(crate) enum CtlCommand {
     Utxo,
     /// Prints what happens, as it happens, until Ctrl-C.
     Events,
+    /// The soft forks at the tip, or at a block.
+    Deployments {
+        /// The block's hash.
+        #[arg(value_name = "BLOCK")]
+        block: Option<String>,
+    },
     /// Submits a transaction.
     Tx {
         /// A file (hex or raw), the hex itself, or - for standard input.
@@ -297,6 +303,10 @@ async fn ask(node: &Node, command: &CtlCommand) -> Result<View, CtlError> {
             let mut request = Request::new(v1::GetUtxoStatsRequest {});
             request.set_timeout(UTXO_WITHIN);
             show::utxo(&node.node().get_utxo_stats(request).await?.into_inner())
+        }
+        CtlCommand::Deployments { block } => {
+            let request = timed(v1::GetDeploymentsRequest { block: block.clone().unwrap_or_default() });
+            show::deployments(&node.node().get_deployments(request).await?.into_inner())
         }
         CtlCommand::Tx { tx } => {
             let transaction = input::transaction(tx)?;

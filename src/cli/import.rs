@@ -11,7 +11,6 @@ use adit_actors::clock::SystemClock;
 use adit_chainstate::{
     ChainConfig, ChainFault, Chainstate, ImportError, ImportProgress, Imported, Skipped, import,
 };
-use adit_domain::consensus::Params;
 use adit_domain::script::Interpreter;
 use adit_domain::units::Clock;
 use adit_store::{DataDir, DataDirError, Store, StoreFault};
@@ -105,8 +104,8 @@ fn connect(args: &ImportArgs) -> Result<(Imported, f64), Failed> {
 }
 
 fn open(settings: &Settings) -> Result<Chainstate, Failed> {
-    let params = Arc::new(Params::of(settings.network.to_bitcoin()));
-    let dir = DataDir::open(&settings.datadir, settings.network.as_str())?;
+    let params = Arc::new(settings.params.clone());
+    let dir = DataDir::open(&settings.datadir, &params.folder())?;
     let config = ChainConfig {
         params,
         cache_mib: usize::try_from(settings.chain.cache_mib).unwrap_or(usize::MAX),

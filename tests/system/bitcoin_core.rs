@@ -16,8 +16,8 @@ use crate::import::import;
 /// `adit:adit` in base64.
 const LOGIN: &str = "YWRpdDphZGl0";
 
-/// A bitcoind on regtest that only we know of.
-struct Core {
+/// A bitcoind that only we know of.
+pub struct Core {
     process: Process,
     rpc: u16,
     p2p: u16,
@@ -25,8 +25,13 @@ struct Core {
 }
 
 impl Core {
-    /// Starts one; says so where there is none to start.
-    fn start(args: &[String]) -> Option<Core> {
+    /// Starts one on regtest; says so where there is none to start.
+    pub fn start(args: &[String]) -> Option<Core> {
+        Core::on("-regtest", args)
+    }
+
+    /// The same on a network of that flag.
+    pub fn on(network: &str, args: &[String]) -> Option<Core> {
         let Some(binary) = std::env::var_os("BITCOIND") else {
             eprintln!("BITCOIND names no binary: Bitcoin Core was not asked");
             return None;
@@ -34,7 +39,7 @@ impl Core {
         let (dir, rpc, p2p) = (folder(), free_port(), free_port());
         let mut command = Command::new(binary);
         command.args([
-            "-regtest",
+            network,
             "-listen=1",
             "-connect=0",
             "-dnsseed=0",
@@ -70,23 +75,23 @@ impl Core {
     }
 
     #[track_caller]
-    fn call(&self, method: &str, params: Value) -> Value {
+    pub fn call(&self, method: &str, params: Value) -> Value {
         self.try_call(method, &params).unwrap_or_else(|| panic!("{method} {params}"))
     }
 
-    fn height(&self) -> u64 {
+    pub fn height(&self) -> u64 {
         self.call("getblockcount", json!([])).as_u64().unwrap()
     }
 
-    fn tip(&self) -> String {
+    pub fn tip(&self) -> String {
         self.call("getbestblockhash", json!([])).as_str().unwrap().to_owned()
     }
 
-    fn generate(&self, blocks: u32) {
+    pub fn generate(&self, blocks: u32) {
         self.call("generatetoaddress", json!([blocks, ADDRESS]));
     }
 
-    fn peer(&self) -> String {
+    pub fn peer(&self) -> String {
         format!("127.0.0.1:{}", self.p2p)
     }
 }

@@ -19,6 +19,7 @@ mod client;
 mod configuration;
 mod control;
 mod demo;
+mod deployments;
 mod harness;
 mod import;
 mod kills;

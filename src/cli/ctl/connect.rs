@@ -88,14 +88,15 @@ async fn find_socket(args: &CtlArgs) -> Result<PathBuf, CtlError> {
         None => default_datadir()?,
     };
     if let Some(name) = &args.network {
-        let params = Params::from_name(name).ok_or_else(|| CtlError::NoSuchNetwork(name.clone()))?;
-        return answers(DataDir::socket_of(&datadir, params.name()))
-            .await?
-            .ok_or_else(|| not_running(&datadir));
+        let known = Params::names().any(|known| known == name) || is_own_signet(name);
+        if !known {
+            return Err(CtlError::NoSuchNetwork(name.clone()));
+        }
+        return answers(DataDir::socket_of(&datadir, name)).await?.ok_or_else(|| not_running(&datadir));
     }
     let mut found = Vec::new();
-    for name in Params::names() {
-        if let Some(socket) = answers(DataDir::socket_of(&datadir, name)).await? {
+    for name in Params::names().map(str::to_owned).chain(own_signets(&datadir)) {
+        if let Some(socket) = answers(DataDir::socket_of(&datadir, &name)).await? {
             found.push((name, socket));
         }
     }
@@ -103,12 +104,24 @@ async fn find_socket(args: &CtlArgs) -> Result<PathBuf, CtlError> {
         (None, _) => Err(not_running(&datadir)),
         (Some((_, socket)), true) => Ok(socket),
         (Some((last, _)), false) => {
-            let mut networks: Vec<&str> = found.iter().map(|(name, _)| *name).collect();
-            networks.push(last);
+            let mut networks: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+            networks.push(&last);
             let datadir = datadir.display().to_string();
             Err(CtlError::Several { datadir, networks: networks.join("|") })
         }
     }
+}
+
+/// Whether it is what a signet of one's own is called: its magic in hex stands in it.
+fn is_own_signet(name: &str) -> bool {
+    let magic = name.strip_prefix(Params::OWN_SIGNET);
+    magic.is_some_and(|magic| magic.len() == 8 && magic.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// The folders of signets of one's own, 100 at most.
+fn own_signets(datadir: &Path) -> impl Iterator<Item = String> {
+    let entries = std::fs::read_dir(datadir).into_iter().flatten().flatten();
+    entries.filter_map(|e| e.file_name().into_string().ok()).filter(|name| is_own_signet(name)).take(100)
 }
 
 fn not_running(datadir: &Path) -> CtlError {

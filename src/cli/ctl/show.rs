@@ -1,7 +1,7 @@
 //! Answers, as people and as programs read them.
 
 use adit_proto::v1;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::table::Side::{Left, Right};
 use super::table::{Table, btc, bytes, difficulty, hashrate, pairs, span};
@@ -88,6 +88,84 @@ fn reason(panic: &str) -> String {
 
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// The object that Bitcoin Core's `getdeploymentinfo` gives; for people a row for each soft fork.
+pub(super) fn deployments(report: &v1::GetDeploymentsResponse) -> View {
+    let heading = format!("block {} at height {}", report.hash, report.height);
+    let flags = format!("scripts are verified under {}", report.script_flags.join(", "));
+    let mut table = Table::new(&[
+        ("NAME", Left),
+        ("STATE", Left),
+        ("FROM HEIGHT", Right),
+        ("NEXT BLOCK", Left),
+        ("VOTES", Left),
+    ]);
+    for deployment in &report.deployments {
+        table.row(deployment_row(deployment));
+    }
+    let text = format!("{heading}\n{flags}\n{}", table.render("no soft forks"));
+    let by_name = report.deployments.iter().map(|d| (d.name.clone(), deployment_json(d)));
+    let json = json!({
+        "hash": report.hash,
+        "height": report.height,
+        "script_flags": report.script_flags,
+        "deployments": by_name.collect::<Map<String, Value>>(),
+    });
+    View { text, json }
+}
+
+fn deployment_row(deployment: &v1::Deployment) -> Vec<String> {
+    let vote = deployment.vote.as_ref();
+    let votes = vote.and_then(|vote| vote.statistics.as_ref()).map_or_else(String::new, |s| {
+        let goal = s.threshold.map_or_else(String::new, |threshold| format!(", {threshold} win"));
+        format!("{} of {} in a period of {}{goal}", s.count, s.elapsed, s.period)
+    });
+    vec![
+        deployment.name.clone(),
+        vote.map_or_else(|| "buried".to_owned(), |vote| vote.status.clone()),
+        deployment.height.map_or_else(|| "?".to_owned(), |height| height.to_string()),
+        if deployment.active { "applies" } else { "does not" }.to_owned(),
+        votes,
+    ]
+}
+
+fn deployment_json(deployment: &v1::Deployment) -> Value {
+    let mut fields = Map::new();
+    let mut put = |key: &str, value: Value| drop(fields.insert(key.to_owned(), value));
+    put("type", json!(if deployment.vote.is_some() { "bip9" } else { "buried" }));
+    deployment.height.into_iter().for_each(|height| put("height", json!(height)));
+    put("active", json!(deployment.active));
+    deployment.vote.iter().for_each(|vote| put("bip9", vote_json(vote)));
+    Value::Object(fields)
+}
+
+fn vote_json(vote: &v1::Vote) -> Value {
+    let mut fields = Map::new();
+    let mut put = |key: &str, value: Value| drop(fields.insert(key.to_owned(), value));
+    put("start_time", json!(vote.start_time_s));
+    put("timeout", json!(vote.timeout_s));
+    put("min_activation_height", json!(vote.min_activation_height));
+    put("status", json!(vote.status));
+    put("since", json!(vote.since));
+    put("status_next", json!(vote.status_next));
+    if let Some(statistics) = &vote.statistics {
+        put("bit", json!(vote.bit));
+        put("statistics", statistics_json(statistics));
+        put("signalling", json!(statistics.signalling));
+    }
+    Value::Object(fields)
+}
+
+fn statistics_json(statistics: &v1::VoteStatistics) -> Value {
+    let mut fields = Map::new();
+    let mut put = |key: &str, value: Value| drop(fields.insert(key.to_owned(), value));
+    put("period", json!(statistics.period));
+    put("elapsed", json!(statistics.elapsed));
+    put("count", json!(statistics.count));
+    statistics.threshold.into_iter().for_each(|threshold| put("threshold", json!(threshold)));
+    statistics.possible.into_iter().for_each(|possible| put("possible", json!(possible)));
+    Value::Object(fields)
 }
 
 pub(super) fn peers(list: &v1::ListPeersResponse, now_ms: u64) -> View {

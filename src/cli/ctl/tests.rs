@@ -16,7 +16,7 @@ fn parse(line: &[&str]) -> Result<CtlArgs, clap::Error> {
 
 #[test]
 fn every_command_parses() {
-    let lines: [&[&str]; 18] = [
+    let lines: [&[&str]; 20] = [
         &["info"],
         &["actors"],
         &["peers"],
@@ -28,6 +28,8 @@ fn every_command_parses() {
         &["template"],
         &["utxo"],
         &["events"],
+        &["deployments"],
+        &["deployments", "00"],
         &["tx", "0200"],
         &["log", "debug"],
         &["actor", "restart", "chain"],
@@ -102,6 +104,91 @@ fn programs_get_the_fields_that_they_were_promised() {
     assert_eq!(row["name"], "bcrt1q.rig");
     assert!(view.text.contains("1.00 kH/s"));
     assert_eq!(show::workers(&v1::ListWorkersResponse::default(), 0).json, serde_json::json!([]));
+}
+
+#[test]
+fn soft_forks_are_told_as_by_bitcoind() {
+    let vote = |statistics| v1::Vote {
+        bit: 28,
+        start_time_s: 0,
+        timeout_s: i64::MAX,
+        min_activation_height: 5,
+        status: "started".to_owned(),
+        since: 144,
+        status_next: "started".to_owned(),
+        statistics,
+    };
+    let started = v1::VoteStatistics {
+        period: 144,
+        elapsed: 3,
+        count: 2,
+        threshold: Some(108),
+        possible: Some(true),
+        signalling: "#-#".to_owned(),
+    };
+    let won = v1::VoteStatistics { threshold: None, possible: None, ..started.clone() };
+    let of = |name: &str, height, vote| v1::Deployment { name: name.to_owned(), height, active: false, vote };
+    let report = v1::GetDeploymentsResponse {
+        hash: "00".to_owned(),
+        height: 146,
+        script_flags: vec!["P2SH".to_owned(), "WITNESS".to_owned()],
+        deployments: vec![
+            of("csv", Some(500), None),
+            of("one", None, Some(vote(Some(started)))),
+            of("two", None, Some(vote(Some(won)))),
+            of("three", None, Some(vote(None))),
+        ],
+    };
+    let view = show::deployments(&report);
+    let bip9 = |statistics: serde_json::Value| {
+        let mut bip9 = serde_json::json!({
+            "start_time": 0, "timeout": i64::MAX, "min_activation_height": 5, "status": "started", "since": 144,
+            "status_next": "started", "bit": 28, "signalling": "#-#",
+        });
+        bip9["statistics"] = statistics;
+        serde_json::json!({"type": "bip9", "active": false, "bip9": bip9})
+    };
+    let mut bare = bip9(serde_json::Value::Null);
+    for key in ["bit", "signalling", "statistics"] {
+        bare["bip9"].as_object_mut().unwrap().remove(key);
+    }
+    let expected = serde_json::json!({
+        "hash": "00",
+        "height": 146,
+        "script_flags": ["P2SH", "WITNESS"],
+        "deployments": {
+            "csv": {"type": "buried", "active": false, "height": 500},
+            "one": bip9(serde_json::json!({
+                "period": 144, "elapsed": 3, "count": 2, "threshold": 108, "possible": true,
+            })),
+            "two": bip9(serde_json::json!({"period": 144, "elapsed": 3, "count": 2})),
+            "three": bare,
+        },
+    });
+    assert_eq!(view.json, expected);
+    assert!(
+        view.text.starts_with("block 00 at height 146\nscripts are verified under P2SH, WITNESS\n"),
+        "{}",
+        view.text
+    );
+    assert!(view.text.contains("2 of 3 in a period of 144, 108 win"), "{}", view.text);
+}
+
+#[tokio::test]
+async fn a_signet_of_ones_own_is_found_by_its_magic() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["signet-0000abcd", "signet-x", "signet-0000abcde"] {
+        std::fs::create_dir(dir.path().join(name)).unwrap();
+    }
+    let bind = |name: &str| std::os::unix::net::UnixListener::bind(dir.path().join(name)).unwrap();
+    let _both = (bind("adit.sock"), bind("signet-0000abcd/adit.sock"), bind("signet-x/adit.sock"));
+    let datadir = dir.path().display().to_string();
+    let error = failure(&["--datadir", &datadir, "info"]).await;
+    assert!(error.to_string().ends_with("--network mainnet|signet-0000abcd"), "{error}");
+    let error = failure(&["--datadir", &datadir, "--network", "signet-x", "info"]).await;
+    assert!(matches!(error, CtlError::NoSuchNetwork(_)), "{error}");
+    let error = failure(&["--datadir", &datadir, "--network", "signet-00000000", "info"]).await;
+    assert!(matches!(error, CtlError::NotRunning(_)), "{error}");
 }
 
 #[test]

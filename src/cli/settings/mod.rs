@@ -8,13 +8,16 @@ mod layers;
 mod network;
 mod parts;
 mod reader;
+mod rules;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use adit_actors::root::{
     ChainSettings, MempoolSettings, NodeConfig, PeerSettings, PoolSettings, RpcSettings, SetLogLevel,
 };
 use adit_actors::supervision::Intensity;
+use adit_domain::consensus::Params;
 use adit_store::DataDir;
 
 pub(crate) use error::{Place, SettingsError};
@@ -29,6 +32,8 @@ use super::logging;
 pub(crate) struct Settings {
     /// `network`.
     pub(crate) network: Network,
+    /// The network's rules: those of its name, and what the keys of `chain.*` change in them.
+    pub(crate) params: Params,
     /// `datadir`.
     pub(crate) datadir: PathBuf,
     /// `chaos`.
@@ -61,6 +66,7 @@ impl Settings {
 
     fn take(r: &mut Reader) -> Result<Settings, SettingsError> {
         let network = Network::from_entry(&r.entry("network")?)?;
+        let params = rules::params(r, network)?;
         let place = r.place("datadir");
         let datadir =
             r.path("datadir")?.ok_or_else(|| SettingsError::bad("datadir", "", &place, "a path"))?;
@@ -73,8 +79,9 @@ impl Settings {
             peer: parts::peer(r)?,
             mempool: parts::mempool(r)?,
             pool: parts::pool(r, network)?,
-            rpc: parts::rpc(r, &DataDir::folder(&datadir, network.as_str()))?,
+            rpc: parts::rpc(r, &DataDir::folder(&datadir, &params.folder()))?,
             intensity: parts::intensity(r)?,
+            params,
             datadir,
         })
     }
@@ -90,7 +97,7 @@ impl Settings {
     /// What the node is told.
     pub(crate) fn into_node(self, set_log_level: SetLogLevel) -> NodeConfig {
         NodeConfig {
-            network: self.network.to_bitcoin(),
+            params: Arc::new(self.params),
             datadir: self.datadir,
             chain: self.chain,
             mempool: self.mempool,

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use adit_domain::consensus::{BuriedFork, Params, Start};
 use adit_domain::units::Difficulty;
 use bitcoin::{Address, Network as BitcoinNetwork, ScriptBuf, opcodes};
 
@@ -184,5 +185,86 @@ fn difficulties_are_exact() {
         ("0.1234567890123456789", None),
     ] {
         assert_eq!(parse_difficulty(text).map(Difficulty::to_raw), steps, "{text:?}");
+    }
+}
+
+#[test]
+fn regtests_rules_can_be_moved() {
+    let flags = [
+        ("network", "regtest"),
+        ("datadir", "/d"),
+        ("chain.test_activation_heights", "segwit@432,bip34@2,dersig@3, cltv@0,csv@2147483646"),
+        ("chain.version_bits", "testdummy:100:200:300"),
+    ];
+    let params = Settings::read(&given("", &[], &flags)).unwrap().params;
+    let heights = BuriedFork::ALL.map(|fork| params.forks.of(fork).to_u32());
+    assert_eq!(heights, [2, 3, 0, 2_147_483_646, 432]);
+    let vote = &params.deployments[0];
+    assert_eq!((vote.start, vote.timeout_s), (Start::At(100), 200));
+    assert_eq!(vote.min_activation_height.to_u32(), 300);
+    assert_eq!((vote.bit, vote.period, vote.threshold), (28, 144, 108));
+
+    let file = "network = \"regtest\"\n[chain]\nversion_bits = [\"testdummy:-1:0\"]";
+    let params = Settings::read(&given(file, &[], &[("datadir", "/d")])).unwrap().params;
+    assert_eq!(params.deployments[0].start, Start::Always);
+    assert_eq!(params.forks, Params::regtest().forks);
+    let plain = Settings::read(&given("", &[], &[("network", "regtest"), ("datadir", "/d")])).unwrap();
+    assert_eq!(plain.params, Params::regtest());
+}
+
+#[test]
+fn rules_that_cannot_be_moved_so_are_named() {
+    let check = |key: &str, value: &str, expected: &str| {
+        let line = format!("{key} = {value:?} in the flag --set: expected {expected}");
+        check_error(given("", &[], &[("network", "regtest"), (key, value)]), &line);
+    };
+    let heights = "a list of NAME@HEIGHT such as segwit@432: bip34, dersig, cltv, csv or segwit; a height from 0 to 2147483646";
+    for value in ["segwit", "segwit@", "segwit@-1", "segwit@2147483647", "taproot@1", "bip66@1", "segwit@1@2"]
+    {
+        check("chain.test_activation_heights", value, heights);
+    }
+    let votes = "a list of DEPLOYMENT:START:END or DEPLOYMENT:START:END:HEIGHT such as testdummy:0:999999999999: times in \
+                 seconds since 1970 (a start of -1: always, of -2: never), a height from 0 to 2147483646";
+    for value in
+        ["testdummy", "testdummy:0", "taproot:0:1", "testdummy:x:1", "testdummy:0:", "testdummy:0:1:x"]
+    {
+        check("chain.version_bits", value, votes);
+    }
+    check("chain.version_bits", "testdummy:0:1:2:3", votes);
+    check("chain.version_bits", "testdummy:0:1:2147483647", votes);
+}
+
+#[test]
+fn rules_stay_what_they_are_on_other_networks() {
+    let check = |network: &str, key: &str, value: &str, only: &str| {
+        let line = format!(
+            "{key} = {value:?} in the flag --set: expected nothing on {network}: the key is for {only}"
+        );
+        check_error(given("", &[], &[("network", network), (key, value)]), &line);
+    };
+    for network in ["mainnet", "testnet3", "testnet4", "signet"] {
+        check(network, "chain.test_activation_heights", "segwit@1", "regtest");
+        check(network, "chain.version_bits", "testdummy:0:1", "regtest");
+    }
+    for network in ["mainnet", "testnet3", "testnet4", "regtest"] {
+        check(network, "chain.signet_challenge", "51", "signet");
+    }
+}
+
+#[test]
+fn a_signet_may_be_ones_own() {
+    let read = |challenge: &str| {
+        let flags = [("network", "signet"), ("datadir", "/d"), ("chain.signet_challenge", challenge)];
+        Settings::read(&given("", &[], &flags))
+    };
+    assert_eq!(read("").unwrap().params, Params::signet());
+    let own = read("51Ac").unwrap().params;
+    assert_eq!(own, Params::signet_with(vec![0x51, 0xac]));
+    assert_eq!(read(&"51".repeat(10_000)).unwrap().params.signet_challenge.unwrap().len(), 10_000);
+    for bad in ["5", "xy", "+1", "5 1", &"51".repeat(10_001)] {
+        let line = format!(
+            "chain.signet_challenge = {bad:?} in the flag --set: expected a script in hex, 10000 bytes at most, or nothing"
+        );
+        assert_eq!(read(bad).unwrap_err().to_string(), line);
     }
 }

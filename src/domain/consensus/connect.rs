@@ -100,9 +100,7 @@ pub fn script_flags_for(params: &Params, hash: BlockHash, height: Height) -> Scr
 /// Two blocks are excepted. Where BIP34 proves that it cannot happen, nothing is looked up.
 pub(super) fn no_coin_is_overwritten(connecting: &Connecting<'_>) -> Checked {
     let Connecting { block, context, coins } = connecting;
-    if is_repeated_coinbase(context.height(), block.hash()) && !resumes_bip30(context)
-        || bip34_rules_out_repeats(context)
-    {
+    if may_overwrite(block.hash(), context) {
         return Ok(());
     }
     for tx in block.txs() {
@@ -112,6 +110,11 @@ pub(super) fn no_coin_is_overwritten(connecting: &Connecting<'_>) -> Checked {
         }
     }
     Ok(())
+}
+
+/// Whether a block is one of the two that are excepted, or one of which BIP34 proves that it overwrites nothing.
+fn may_overwrite(hash: BlockHash, context: &BlockContext<'_>) -> bool {
+    is_repeated_coinbase(context.height(), hash) || bip34_rules_out_repeats(context)
 }
 
 fn is_repeated_coinbase(height: Height, hash: BlockHash) -> bool {

@@ -235,6 +235,20 @@ impl Params {
         NAMES.iter().map(|(name, _)| *name)
     }
 
+    /// What the network is called where it is kept: a signet of one's own is another chain, though it begins as the public one.
+    pub fn folder(&self) -> String {
+        match &self.signet_challenge {
+            Some(challenge) if *challenge != SIGNET_CHALLENGE_DEFAULT => {
+                let magic = u32::from_be_bytes(self.magic);
+                format!("{}{magic:08x}", Params::OWN_SIGNET)
+            }
+            _ => self.name().to_owned(),
+        }
+    }
+
+    /// What the folder of a signet of one's own begins with; its magic follows.
+    pub const OWN_SIGNET: &'static str = "signet-";
+
     /// What the network is called.
     pub fn name(&self) -> &'static str {
         NAMES.iter().find(|(_, n)| *n == self.network).map_or("unknown", |(name, _)| name)

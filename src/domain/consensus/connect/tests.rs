@@ -214,6 +214,17 @@ fn d13_the_two_repeated_coinbases_are_excepted_by_height_and_hash() {
     check(91_880, second, true);
     check(91_880, first, false);
     check(91_841, first, false);
+    check(91_842, second, false);
+    // So they are on mainnet, where nothing else says that they overwrite nothing.
+    let params = Params::mainnet();
+    let check = |height: u32, hash: BlockHash, expected: bool| {
+        let view = Made(height - 1, |h| Some(header(h, 0x1d00_ffff)));
+        let context = BlockContext { params: &params, parent: &view };
+        assert_eq!(super::may_overwrite(hash, &context), expected, "{height}");
+    };
+    check(91_842, first, true);
+    check(91_842, second, false);
+    check(91_880, second, true);
 }
 
 #[test]
