@@ -8,13 +8,15 @@
 //! | 1 | a header, 80 bytes | a report |
 //! | 2 | a block in BIP144's encoding, whole or not | a report |
 //! | 3 | hashes | of each block what it spent |
+//! | 4 | a block of mainnet | 0 where it is sound by itself, or the class of what is wrong; 254 where it does not decode |
 //!
-//! The first opens a fresh chain in an empty folder and ends the one before. A report:
+//! The first opens a fresh chain in an empty folder and ends the one before; the last needs none. A report:
 //!
 //! | bytes | what |
 //! |---|---|
 //! | 1 | 0 new, 1 known, 2 refused, 3 does not decode |
 //! | 32, 4 | the tip's hash and height |
+//! | 4 | the best header's height |
 //! | 4 | how many verdicts; then for each, in order: |
 //! | 32, 1 | the block; 0 valid, or the class of what is wrong, as in `class` |
 //! | 4, n | the reject reason, empty where there is none |
@@ -28,9 +30,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bitcoinkernel::core::block::BlockHeader;
 use bitcoinkernel::prelude::*;
 use bitcoinkernel::{
-    Block, BlockHash, BlockSpentOutputs, BlockValidationResult, BlockValidationStateRef, ChainType,
-    ChainstateManager, Context, ContextBuilder, Log, LogCategory, Logger, ProcessBlockHeaderResult,
-    ProcessBlockResult, ValidationMode,
+    BLOCK_CHECK_ALL, Block, BlockCheckResult, BlockHash, BlockSpentOutputs, BlockValidationResult,
+    BlockValidationStateRef, ChainParams, ChainType, ChainstateManager, Context, ContextBuilder, Log,
+    LogCategory, Logger, ProcessBlockHeaderResult, ProcessBlockResult, ValidationMode,
 };
 
 use crate::frames::Answer;
@@ -39,6 +41,8 @@ const NEW: u8 = 0;
 const KNOWN: u8 = 1;
 const REFUSED: u8 = 2;
 const NO_BLOCK: u8 = 3;
+/// The same, where 3 is a class.
+const NO_BLOCK_ALONE: u8 = 254;
 
 /// Threads beside the one that connects: with none, scripts are run before the rules that come after them in a node.
 const SCRIPT_THREADS: i32 = 1;
@@ -62,6 +66,7 @@ pub(crate) fn mode(_arguments: &[String]) -> io::Result<Answer> {
             (1, Some(node)) => node.header(rest),
             (2, Some(node)) => node.block(rest),
             (3, Some(node)) => node.spent(rest),
+            (4, _) => Ok(vec![check_alone(rest)]),
             (kind, _) => Err(io::Error::other(format!("message {kind} without a chain, or unknown"))),
         };
         heard.fault().map_or(answer, |fault| Err(io::Error::other(fault)))
@@ -120,6 +125,7 @@ impl Node {
         let mut answer = vec![outcome];
         answer.extend(tip.block_hash().to_bytes());
         answer.extend(tip.height().to_le_bytes());
+        answer.extend(self.chain.best_entry().map_or(-1, |best| best.height()).to_le_bytes());
         let heard = self.heard.state();
         put_count(&mut answer, heard.verdicts.len())?;
         for verdict in &heard.verdicts {
@@ -157,6 +163,15 @@ fn builder(message: &[u8]) -> io::Result<(ContextBuilder, &str)> {
         other => return Err(io::Error::other(format!("network {other}"))),
     };
     Ok((context, std::str::from_utf8(folder).map_err(io::Error::other)?))
+}
+
+/// What a block of mainnet is by itself: proof of work, merkle root, and the rules that need nothing but the block.
+fn check_alone(raw: &[u8]) -> u8 {
+    let Ok(block) = Block::new(raw) else { return NO_BLOCK_ALONE };
+    match block.check(&ChainParams::new(ChainType::Mainnet), BLOCK_CHECK_ALL) {
+        BlockCheckResult::Valid => 0,
+        BlockCheckResult::Invalid(state) => class(state.mode(), state.result()),
+    }
 }
 
 /// 0 for what is valid; 255 where the library itself failed.

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use adit_domain::chain::{BlockStatus, HeaderTree, InsertError, NodeId};
@@ -83,8 +83,8 @@ fn read_tail(
 fn join_tail(tree: &mut HeaderTree, places: &mut HashMap<BlockHash, Places>, tail: Vec<(Header, FilePos)>) {
     let mut waiting: HashMap<BlockHash, Vec<(Header, FilePos)>> = HashMap::new();
     for row in tail {
-        let mut ready = vec![row];
-        while let Some((header, pos)) = ready.pop() {
+        let mut ready = VecDeque::from([row]);
+        while let Some((header, pos)) = ready.pop_front() {
             match tree.insert(header, long_after(&header)) {
                 Ok(id) => {
                     let hash = header.block_hash();

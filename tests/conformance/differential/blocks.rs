@@ -16,9 +16,9 @@ use super::setting;
 use session::{Found, Session, Tally, WALK};
 
 /// Blocks where nothing else is said: half a minute.
-const BLOCKS: u64 = 2_000;
+const BLOCKS: u64 = 3_000;
 /// From so many blocks on every reason must have come up.
-const ENOUGH: u64 = 2_000;
+const ENOUGH: u64 = 10_000;
 
 /// Every reason to refuse a block that can come up on regtest, but those of scripts.
 const REASONS: &[&str] = &[
@@ -65,7 +65,7 @@ fn blocks_agree() {
     while tally.blocks < wanted {
         let walked = Session::open(oracle, seed, &mut tally).and_then(|mut session| {
             session.walk(WALK)?;
-            Ok(session.into_oracle())
+            session.end()
         });
         oracle = walked.unwrap_or_else(|found| panic!("{}", told(&found)));
         if seed % 25 == 0 {

@@ -1,6 +1,7 @@
 //! Which chain is best: of headers, and of blocks whose bodies are all there.
 
 use std::cmp::Reverse;
+use std::collections::VecDeque;
 
 use bitcoin::Work;
 
@@ -74,7 +75,10 @@ impl HeaderTree {
 
     /// Says that a block's body is stored and passed every rule that needs no coins.
     pub fn body_stored(&mut self, id: NodeId) {
-        self.node_mut(id).status.body_stored = true;
+        let since = self.next_in_order();
+        let node = self.node_mut(id);
+        node.status.body_stored = true;
+        node.stored_since = since;
         self.dirty.insert(id);
         self.spread_completeness(id);
     }
@@ -134,20 +138,27 @@ impl HeaderTree {
         std::iter::successors(self.node(id).first_child, |child| self.node(*child).next_sibling)
     }
 
-    /// If the chain below is complete and so is the block: says so of it, and of all on it that were waiting.
+    /// If the chain below is complete and so is the block: says so of it, and of all on it that were waiting, level by level
+    /// and of siblings first the one whose body came first. Of equal work the one that was first wins, so the order is Core's.
     pub(super) fn spread_completeness(&mut self, id: NodeId) {
-        let mut waiting = vec![id];
-        while let Some(id) = waiting.pop() {
+        let mut waiting = VecDeque::from([id]);
+        while let Some(id) = waiting.pop_front() {
             let node = self.node(id);
             let below = node.parent.is_none_or(|parent| self.node(parent).is_complete());
             if node.is_complete() || !node.status.body_stored || !below {
                 continue;
             }
-            self.node_mut(id).complete_since = Some(self.sequence);
-            self.sequence = self.sequence.saturating_add(1);
+            self.node_mut(id).complete_since = Some(self.next_in_order());
             self.add_candidate(id);
-            waiting.extend(self.children(id));
+            let mut children: Vec<NodeId> = self.children(id).collect();
+            children.sort_unstable_by_key(|child| (self.node(*child).stored_since, *child));
+            waiting.extend(children);
         }
+    }
+
+    fn next_in_order(&mut self) -> u32 {
+        self.sequence = self.sequence.saturating_add(1);
+        self.sequence
     }
 
     fn candidate(&self, id: NodeId) -> Option<Candidate> {

@@ -186,6 +186,7 @@ impl HeaderTree {
             median_time_past: self.median_above(header.time, parent),
             work: add_work(work_below, work_of_bits(header.bits)),
             first_child: None,
+            stored_since: 0,
             complete_since: None,
             header,
             hash,

@@ -88,6 +88,8 @@ pub struct Node {
     pub(super) first_child: Option<NodeId>,
     pub(super) next_sibling: Option<NodeId>,
     pub(super) status: BlockStatus,
+    /// When its body came, in order; 0 while it is missing.
+    pub(super) stored_since: u32,
     /// When the last body of its chain came, in order: none while one is missing.
     pub(super) complete_since: Option<u32>,
 }

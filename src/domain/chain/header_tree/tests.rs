@@ -294,6 +294,17 @@ fn what_stands_on_a_failed_block_is_restored_as_failed() {
 }
 
 #[test]
+fn of_blocks_that_waited_for_a_parent_the_first_body_wins() {
+    let mut tree = tree();
+    let root = grow(&mut tree, HeaderTree::GENESIS, 1, 1)[0];
+    let (one, two) = (grow(&mut tree, root, 2, 2), grow(&mut tree, root, 3, 2));
+    for id in [two[1], one[0], two[0], one[1], root] {
+        tree.body_stored(id);
+    }
+    assert_eq!(tree.best_candidate(), one[1]);
+}
+
+#[test]
 fn a_status_is_one_byte() {
     for bits in 0..=u8::MAX {
         let status = BlockStatus::from_bits(bits);

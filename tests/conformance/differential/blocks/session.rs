@@ -90,8 +90,11 @@ impl<'t> Session<'t> {
         Ok(session)
     }
 
-    pub(crate) fn into_oracle(self) -> Oracle {
-        self.sides.into_oracle()
+    /// Ends the walk with a start of our side on what it has on disk.
+    pub(crate) fn end(self) -> Result<Oracle, Box<Found>> {
+        let Session { sides, seed, messages, .. } = self;
+        let found = |apart| Found { seed, message: messages, name: "restart", raw: Vec::new(), apart };
+        sides.restart().map_err(|apart| Box::new(found(apart)))
     }
 
     /// Goes on until so many messages have been sent.
@@ -104,12 +107,16 @@ impl<'t> Session<'t> {
                 64..=69 => self.flip(),
                 70..=72 => self.cut(),
                 73..=82 => self.reorganise(),
-                83..=88 => self.side(),
+                83..=86 => self.side(),
+                87..=88 => self.rivals(),
                 89..=92 => self.headers(),
                 93..=97 => self.again(),
                 98 => self.tamper(),
-                _ if self.chance.one_in(2) => self.heavy(),
-                _ => self.grow(),
+                _ => match self.chance.below(3) {
+                    0 => self.heavy(),
+                    1 => self.grow(),
+                    _ => self.flush(),
+                },
             }?;
         }
         Ok(())
@@ -372,6 +379,46 @@ impl<'t> Session<'t> {
             self.block("of a branch, again", &blocks[n])?;
         }
         Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Box<Found>> {
+        self.sides.flush().map_err(|apart| self.found("flush", &[], apart))
+    }
+
+    /// A good block on one that was learnt.
+    fn on(&mut self, parent: BlockHash) -> Block {
+        let view = self.world.view(parent);
+        let block = Draft::busy(&view, &mut self.chance).seal();
+        self.world.learn(&block);
+        block
+    }
+
+    /// Branches that begin in one block, whose body comes last: headers in one order, bodies in another. Seldom they are
+    /// longer than what is connected in one step.
+    fn rivals(&mut self) -> Result<(), Box<Found>> {
+        let depth = self.chance.below(3) as u32;
+        let start = self.world.ancestor(self.sides.tip().0, depth);
+        let root = self.on(start);
+        let length = if self.chance.one_in(12) { 40 } else { self.chance.within(1, 4) };
+        let mut bodies = Vec::new();
+        for _ in 0..self.chance.within(1, 3) {
+            let mut parent = root.block_hash();
+            for _ in 0..length + self.chance.below(2) {
+                bodies.push(self.on(parent));
+                parent = bodies[bodies.len() - 1].block_hash();
+            }
+        }
+        self.header("header of a rival", &root.header)?;
+        for block in &bodies {
+            self.header("header of a rival", &block.header)?;
+        }
+        for n in 0..bodies.len() {
+            bodies.swap(n, self.chance.below(n + 1));
+        }
+        for block in &bodies {
+            self.block("rival", block)?;
+        }
+        self.block("root of rivals", &root).map(drop)
     }
 
     fn headers(&mut self) -> Result<(), Box<Found>> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -101,6 +102,8 @@ pub(crate) struct Refusal {
 pub(crate) struct Said {
     pub(crate) outcome: Outcome,
     pub(crate) tip: (BlockHash, u32),
+    /// The height of the header with the most work that may be valid.
+    pub(crate) best_header: u32,
     /// Blocks that were refused on the way, the message's own not among them.
     pub(crate) fallen: BTreeMap<BlockHash, Refusal>,
 }
@@ -148,7 +151,14 @@ fn agree(ours: &Refusal, theirs: &Refusal, scripts: usize) -> bool {
 pub(crate) struct Sides {
     ours: Chainstate,
     theirs: Oracle,
-    _folders: (tempfile::TempDir, tempfile::TempDir),
+    params: Params,
+    folders: (tempfile::TempDir, tempfile::TempDir),
+}
+
+fn open_ours(folder: &Path, params: Params) -> Chainstate {
+    let store = Store::open(DataDir::open(folder, params.name()).unwrap()).unwrap();
+    let config = ChainConfig { cache_mib: 64, script_threads: 1, ..ChainConfig::new(Arc::new(params)) };
+    Chainstate::open(config, Arc::new(store), verifier()).unwrap()
 }
 
 impl Sides {
@@ -162,19 +172,39 @@ impl Sides {
         message.extend(challenge);
         message.extend(folders.1.path().to_str().expect("a path in UTF-8").as_bytes());
         theirs.ask(&message)?;
-        let store = Store::open(DataDir::open(folders.0.path(), params.name()).unwrap()).unwrap();
-        let config = ChainConfig { cache_mib: 64, script_threads: 1, ..ChainConfig::new(Arc::new(params)) };
-        let ours = Chainstate::open(config, Arc::new(store), verifier()).unwrap();
-        Ok(Sides { ours, theirs, _folders: folders })
-    }
-
-    pub(crate) fn into_oracle(self) -> Oracle {
-        self.theirs
+        let ours = open_ours(folders.0.path(), params.clone());
+        Ok(Sides { ours, theirs, params, folders })
     }
 
     pub(crate) fn tip(&self) -> (BlockHash, u32) {
         let tip = self.ours.reader().tip();
         (tip.hash, tip.height.to_u32())
+    }
+
+    fn said(&self, outcome: Outcome, fallen: BTreeMap<BlockHash, Refusal>) -> Said {
+        let best_header = self.ours.reader().best_header().1.to_u32();
+        Said { outcome, tip: self.tip(), best_header, fallen }
+    }
+
+    /// Writes our coins to disk, so that what comes finds them there.
+    pub(crate) fn flush(&mut self) -> Result<(), Apart> {
+        self.ours.flush().map_err(|fault| fault_of(&fault.into()))?;
+        while self.ours.maintain().map_err(|fault| fault_of(&fault.into()))? {}
+        Ok(())
+    }
+
+    /// Ends our side as a crash does, and starts it again: it must come to as much work as it had. Of equal work it may be
+    /// another block: a branch that fails further up is tried again on the way, and what was good of it stays.
+    pub(crate) fn restart(mut self) -> Result<Oracle, Apart> {
+        let before = self.tip();
+        drop(self.ours);
+        self.ours = open_ours(self.folders.0.path(), self.params.clone());
+        let after = self.tip();
+        let theirs = format!("{before:?}");
+        match before.1 == after.1 {
+            true => Ok(self.theirs),
+            false => Err(Apart { what: "the tip after a restart", ours: format!("{after:?}"), theirs }),
+        }
     }
 
     /// A header alone.
@@ -186,7 +216,7 @@ impl Sides {
             Ok(_) => Outcome::New,
             Err(error) => Outcome::Refused(refusal(&error)?.1),
         };
-        let ours = Said { outcome, tip: self.tip(), fallen: BTreeMap::new() };
+        let ours = self.said(outcome, BTreeMap::new());
         compare(&ours, &theirs, 0)?;
         Ok(ours.outcome)
     }
@@ -206,7 +236,7 @@ impl Sides {
             Ok(block) => self.accept(block)?,
             Err(error) => {
                 longer = error == BlockDecodeError(DecodeError::TrailingBytes);
-                (Said { outcome: Outcome::NoBlock, tip: self.tip(), fallen: BTreeMap::new() }, vec![])
+                (self.said(Outcome::NoBlock, BTreeMap::new()), vec![])
             }
         };
         let mut theirs = read_report(&self.theirs.receive()?, hash)?;
@@ -237,7 +267,7 @@ impl Sides {
         while let Some(step) = self.ours.advance().map_err(|fault| fault_of(&fault.into()))? {
             joined.extend(step.connected.iter().map(|block| block.hash()));
         }
-        Ok((Said { outcome, tip: self.tip(), fallen }, joined))
+        Ok((self.said(outcome, fallen), joined))
     }
 
     /// What each block that has joined the chain spent.
@@ -286,13 +316,7 @@ fn refusal(error: &SubmitError) -> Result<(Option<BlockHash>, Refusal), Apart> {
 }
 
 fn compare(ours: &Said, theirs: &Said, scripts: usize) -> Result<(), Apart> {
-    let apart = |what| {
-        Err(Apart {
-            what,
-            ours: format!("{:?}, tip {:?}, fallen {:?}", ours.outcome, ours.tip, ours.fallen),
-            theirs: format!("{:?}, tip {:?}, fallen {:?}", theirs.outcome, theirs.tip, theirs.fallen),
-        })
-    };
+    let apart = |what| Err(Apart { what, ours: format!("{ours:?}"), theirs: format!("{theirs:?}") });
     let same = match (&ours.outcome, &theirs.outcome) {
         (Outcome::Refused(ours), Outcome::Refused(theirs)) => agree(ours, theirs, scripts),
         (ours, theirs) => ours == theirs,
@@ -308,6 +332,9 @@ fn compare(ours: &Said, theirs: &Said, scripts: usize) -> Result<(), Apart> {
     if ours.tip != theirs.tip {
         return apart("the tip");
     }
+    if ours.best_header != theirs.best_header {
+        return apart("the best header");
+    }
     Ok(())
 }
 
@@ -315,7 +342,7 @@ fn read_report(answer: &[u8], own: BlockHash) -> Result<Said, Apart> {
     let strange = |theirs: String| Apart { what: "a strange answer", ours: own.to_string(), theirs };
     let mut rest = Bytes(answer);
     let outcome = rest.byte();
-    let tip = (rest.hash(), rest.number());
+    let (tip, best_header) = ((rest.hash(), rest.number()), rest.number());
     let mut fallen = BTreeMap::new();
     for _ in 0..rest.number() {
         let (hash, class) = (rest.hash(), rest.byte());
@@ -337,7 +364,7 @@ fn read_report(answer: &[u8], own: BlockHash) -> Result<Said, Apart> {
         (None, 3) => Outcome::NoBlock,
         (None, other) => return Err(strange(format!("outcome {other} without a verdict"))),
     };
-    Ok(Said { outcome, tip, fallen })
+    Ok(Said { outcome, tip, best_header, fallen })
 }
 
 /// What of an answer has not been read.
