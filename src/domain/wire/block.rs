@@ -71,7 +71,7 @@ impl ParsedBlock {
 
     /// As [`ParsedBlock::decode`], and keeps these very bytes.
     pub fn decode_shared(raw: Arc<[u8]>) -> Result<ParsedBlock, BlockDecodeError> {
-        let mut reader = Reader::new(&raw);
+        let mut reader = Reader::new(&raw)?;
         let header = read_header(&mut reader)?;
         let count = reader.size()?;
         let mut txs = tx::read(&mut reader, &raw, count)?;

@@ -12,7 +12,7 @@ pub enum DecodeError {
     /// A CompactSize is written in more bytes than it needs.
     #[error("a CompactSize is not in its shortest form")]
     NonCanonicalSize,
-    /// A CompactSize is beyond [`COMPACT_SIZE_MAX`].
+    /// A CompactSize is beyond [`COMPACT_SIZE_MAX`], or the whole is beyond four gigabytes.
     #[error("a CompactSize is above 33554432")]
     SizeTooLarge,
     /// The BIP144 marker stands there, and every witness is empty.
@@ -33,8 +33,11 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(raw: &'a [u8]) -> Reader<'a> {
-        Reader { rest: raw, length: raw.len() }
+    /// Refuses more than four gigabytes, which no caller has: the library keeps a witness's places in four bytes each.
+    pub(super) fn new(raw: &'a [u8]) -> Result<Reader<'a>, DecodeError> {
+        let length = raw.len();
+        u32::try_from(length).map_err(|_| DecodeError::SizeTooLarge)?;
+        Ok(Reader { rest: raw, length })
     }
 
     /// Bytes read so far.

@@ -28,6 +28,8 @@ const HASHED_AT_ONCE: usize = 64;
 
 /// A transaction takes at least so many bytes: version, two counts, lock time.
 const TX_BYTES_MIN: usize = 10;
+/// One that pays takes at least so many: an input and an output, too. Memory for smaller ones is asked for when they come.
+const TX_BYTES_LIKELY: usize = 60;
 /// An input takes at least so many bytes: outpoint, an empty script, sequence.
 const INPUT_BYTES_MIN: usize = 41;
 /// An output takes at least so many bytes: amount, an empty script.
@@ -73,7 +75,7 @@ impl ParsedTx {
 
     /// Parses one whole transaction (BIP144 encoding), nothing after it.
     pub fn decode(raw: &[u8]) -> Result<ParsedTx, TxDecodeError> {
-        let mut reader = Reader::new(raw);
+        let mut reader = Reader::new(raw)?;
         let mut tx = empty();
         let base_size = read_tx(&mut reader, &mut tx)?;
         reader.expect_end()?;
@@ -179,8 +181,11 @@ pub(super) fn read(
     buffer: &Arc<[u8]>,
     count: usize,
 ) -> Result<Vec<ParsedTx>, DecodeError> {
-    let mut txs = Vec::with_capacity(reader.capacity(count, TX_BYTES_MIN));
-    for _ in 0..count {
+    let mut txs = Vec::with_capacity(reader.capacity(count, TX_BYTES_LIKELY));
+    for done in 0..count {
+        if txs.len() == txs.capacity() {
+            txs.reserve_exact(reader.capacity(count.saturating_sub(done), TX_BYTES_MIN));
+        }
         let start = reader.position();
         let mut tx = empty();
         let base_size = read_tx(reader, &mut tx)?;
@@ -263,7 +268,7 @@ fn read_outputs(reader: &mut Reader<'_>, outputs: &mut Vec<TxOut>) -> Result<(),
 
 /// A script with its length, then a witness with its count, and nothing after them: what a signet block carries (BIP325).
 pub fn decode_script_and_witness(raw: &[u8]) -> Result<(ScriptBuf, Witness), DecodeError> {
-    let mut reader = Reader::new(raw);
+    let mut reader = Reader::new(raw)?;
     let script = ScriptBuf::from_bytes(reader.sized_bytes()?.to_vec());
     let mut witness = Witness::new();
     read_witness(&mut reader, &mut witness)?;

@@ -3,7 +3,7 @@ use super::{DecodeError, Reader, size_length};
 #[test]
 fn d04_compact_sizes_are_canonical_and_bounded() {
     let check = |raw: &[u8], expected: Result<usize, DecodeError>| {
-        let mut reader = Reader::new(raw);
+        let mut reader = Reader::new(raw).unwrap();
         assert_eq!(reader.size(), expected, "{raw:02x?}");
         if let Ok(value) = expected {
             assert_eq!(size_length(value), raw.len());
@@ -28,7 +28,7 @@ fn d04_compact_sizes_are_canonical_and_bounded() {
 
 #[test]
 fn memory_follows_the_bytes_and_not_what_is_announced() {
-    let reader = Reader::new(&[0; 100]);
+    let reader = Reader::new(&[0; 100]).unwrap();
     assert_eq!(reader.capacity(usize::MAX, 41), 2);
     assert_eq!(reader.capacity(1, 41), 1);
     assert_eq!(reader.capacity(usize::MAX, 0), 0);
@@ -36,7 +36,7 @@ fn memory_follows_the_bytes_and_not_what_is_announced() {
 
 #[test]
 fn nothing_is_read_beyond_the_end() {
-    let mut reader = Reader::new(&[2, 1]);
+    let mut reader = Reader::new(&[2, 1]).unwrap();
     assert_eq!(reader.sized_bytes(), Err(DecodeError::Truncated));
     assert_eq!(reader.expect_end(), Err(DecodeError::TrailingBytes));
     assert_eq!(reader.bytes(usize::MAX), Err(DecodeError::Truncated));
