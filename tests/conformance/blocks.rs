@@ -14,7 +14,8 @@ use crate::vectors;
 /// The flags of a block at height 367,891: BIP16 and BIP66.
 const FLAGS_2015: ScriptFlags = ScriptFlags::from_bits(ScriptFlags::P2SH.bits() | ScriptFlags::DERSIG.bits());
 
-fn read(path: &Path) -> Vec<u8> {
+/// A file's bytes, unpacked where it is packed.
+pub(crate) fn read(path: &Path) -> Vec<u8> {
     let file = std::fs::read(path).unwrap();
     if path.extension().is_none_or(|extension| extension != "zst") {
         return file;

@@ -23,6 +23,25 @@ fn what_was_not_flushed_is_connected_again() {
 }
 
 #[test]
+fn of_blocks_that_waited_for_their_parent_the_same_is_first_after_a_crash() {
+    let mut trunk = Branch::genesis(1);
+    trunk.mine_empty(1);
+    let (mut one, mut two) = (trunk.fork(2), trunk.fork(3));
+    one.mine_empty(1);
+    two.mine_empty(1);
+    for (first, second) in [(&one, &two), (&two, &one)] {
+        let mut node = Node::new();
+        for branch in [&trunk, &one, &two] {
+            node.chain().accept_headers(&[*branch.blocks[0].header()], now()).unwrap();
+        }
+        node.submit_all(&[&first.blocks[..], &second.blocks, &trunk.blocks].concat());
+        assert_eq!(node.tip(), (first.tip, 2));
+        node.crash();
+        assert_eq!(node.tip(), (first.tip, 2));
+    }
+}
+
+#[test]
 fn a_torn_end_costs_the_blocks_in_it() {
     let branch = busy_chain();
     for cut in [1, 50, 5_000] {

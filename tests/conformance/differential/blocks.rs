@@ -3,6 +3,7 @@
 //! After each header and block is compared: the verdict, its class and reason, the tip, and of each block that joined the
 //! best chain what it spent. `ADIT_ORACLE_BLOCKS` says how many blocks are sent.
 
+mod alone;
 mod locks;
 mod mutants;
 mod session;
@@ -73,16 +74,15 @@ fn blocks_agree() {
         }
         seed += 1;
     }
+    let Tally { blocks, headers, reorganisations, deepest, met_before, .. } = &tally;
+    println!("differential blocks: {blocks} blocks, {headers} headers, seeds up to {seed}");
     println!(
-        "differential blocks: {} blocks, {} headers, {} reorganisations of up to {} blocks, seeds up to {seed}\n{}",
-        tally.blocks,
-        tally.headers,
-        tally.reorganisations,
-        tally.deepest,
-        tally.table()
+        "  {reorganisations} reorganisations of up to {deepest} blocks, {met_before} transactions in the cache"
     );
+    println!("{}", tally.table());
     if tally.blocks >= ENOUGH {
         let reasons = tally.reasons();
+        assert!(tally.met_before > 0, "no transaction was in the cache");
         let never: Vec<_> = REASONS.iter().filter(|reason| !reasons.contains_key(**reason)).collect();
         assert!(never.is_empty(), "no block was refused as {never:?}");
     }

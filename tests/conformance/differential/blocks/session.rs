@@ -29,6 +29,8 @@ pub(crate) struct Tally {
     pub(crate) headers: u64,
     pub(crate) reorganisations: u64,
     pub(crate) deepest: u32,
+    /// Transactions of ours whose scripts did not run: they were in the cache.
+    pub(crate) met_before: u64,
     /// By what was done, then by what became of it.
     pub(crate) outcomes: BTreeMap<&'static str, BTreeMap<String, u64>>,
 }
@@ -92,7 +94,8 @@ impl<'t> Session<'t> {
 
     /// Ends the walk with a start of our side on what it has on disk.
     pub(crate) fn end(self) -> Result<Oracle, Box<Found>> {
-        let Session { sides, seed, messages, .. } = self;
+        let Session { sides, seed, messages, tally, .. } = self;
+        tally.met_before += sides.found();
         let found = |apart| Found { seed, message: messages, name: "restart", raw: Vec::new(), apart };
         sides.restart().map_err(|apart| Box::new(found(apart)))
     }

@@ -312,7 +312,9 @@ impl Draft {
     /// An empty block on a chain.
     pub(crate) fn empty(view: &View, chance: &mut Chance) -> Draft {
         let median = view.median();
-        let usual = view.time().max(BASE_TIME).saturating_add(chance.within(1, 1200) as u32);
+        // One that stands two hours ahead is no place to go on from.
+        let last = if view.time() > median.saturating_add(1_000_000) { median } else { view.time() };
+        let usual = last.max(BASE_TIME).saturating_add(chance.within(1, 1200) as u32);
         let time = if chance.one_in(6) { median.saturating_add(chance.within(1, 600) as u32) } else { usual };
         let header = Header {
             version: Version::from_consensus(*chance.pick(&[4, 0x2000_0000, 0x3fff_e000, i32::MAX])),
