@@ -314,6 +314,55 @@ fn a_status_is_one_byte() {
 }
 
 #[test]
+fn d19_a_child_that_came_before_its_parent_is_not_forgotten() {
+    let mut tree = tree();
+    let chain = grow(&mut tree, HeaderTree::GENESIS, 1, 4);
+    for at in [3, 1, 2] {
+        store(&mut tree, &[chain[at]]);
+        assert_eq!(tree.best_candidate(), HeaderTree::GENESIS);
+    }
+    store(&mut tree, &[chain[0]]);
+    assert_eq!(tree.best_candidate(), chain[3]);
+}
+
+#[test]
+fn d19_an_invalid_block_takes_what_stands_on_it_along_and_strands_nobody() {
+    let mut tree = tree();
+    let long = grow(&mut tree, HeaderTree::GENESIS, 1, 5);
+    let short = grow(&mut tree, HeaderTree::GENESIS, 2, 3);
+    store(&mut tree, &short);
+    tree.set_tip(short[2]);
+    store(&mut tree, &long);
+    assert_eq!(tree.best_candidate(), long[4]);
+    // The branch with more work breaks a rule in its third block: the old tip stays, and the sound part of it may grow.
+    assert_eq!(tree.mark_failed(long[2]), [long[2], long[3], long[4]]);
+    assert_eq!(tree.best_candidate(), short[2]);
+    assert_eq!(tree.insert(header_on(&tree, long[4], 1), NOW), Err(InsertError::ParentInvalid));
+    let grown = grow(&mut tree, long[1], 3, 2);
+    store(&mut tree, &grown);
+    assert_eq!((tree.best_candidate(), tree.best_header_id()), (grown[1], grown[1]));
+}
+
+#[test]
+fn votes_are_remembered_as_the_tree_grows() {
+    let mut tree = tree();
+    let chain = grow(&mut tree, HeaderTree::GENESIS, 1, 300);
+    // Version 4 is no vote: it has begun, and goes on.
+    let version =
+        |tree: &HeaderTree, at: usize| tree.next_block(chain[at], NOW).unwrap().version.to_consensus();
+    assert_eq!([141, 142, 299].map(|at| version(&tree, at)), [0x2000_0000, 0x3000_0000, 0x3000_0000]);
+    let report = tree.deployments(chain[149]).unwrap();
+    let tally = report.votes[0].tally.as_ref().unwrap();
+    assert_eq!((report.height, tally.elapsed, tally.count), (Height::new(150), 7, 0));
+    // One that is restored knows the same.
+    let mut again = HeaderTree::new(Arc::new(Params::regtest()));
+    for id in tree.ids() {
+        again.restore(*tree.node(id).header(), tree.node(id).status()).unwrap();
+    }
+    assert_eq!(again.deployments(chain[299]), tree.deployments(chain[299]));
+}
+
+#[test]
 fn d19_a_deep_tree_needs_no_deep_stack() {
     let params = Arc::new(Params::regtest());
     let mut tree = HeaderTree::new(params);

@@ -92,6 +92,60 @@ fn d06_outputs_that_nobody_can_spend_are_no_coins() {
     check_spent(vec![0x6a], false);
 }
 
+/// A chain with its coins: what connects changes them, what is refused does not.
+struct Node {
+    chain: Chain,
+    coins: Coins,
+}
+
+impl Node {
+    fn connect(&mut self, block: Block) -> Result<(), BlockError> {
+        let (header, params, block) = (block.header, Params::regtest(), parsed(block));
+        let context = BlockContext { params: &params, parent: &self.chain };
+        match connect_block(&block, &context, &self.coins) {
+            Ok(_) => {}
+            Err(Refused::Invalid(error)) => return Err(error),
+            Err(Refused::Fault(fault)) => panic!("{fault}"),
+        }
+        for tx in block.txs() {
+            tx.tx().input.iter().for_each(|input| drop(self.coins.coins.remove(&input.previous_output)));
+            let made = coin(tx.tx().output[0].value.to_sat(), context.height().to_u32());
+            self.coins.coins.insert(output_of(tx.tx(), 0), made);
+        }
+        self.chain.0.push(header);
+        Ok(())
+    }
+}
+
+#[test]
+fn d12_the_outputs_of_a_refused_block_are_no_coins() {
+    let chain = Chain::of(&Params::regtest(), 120);
+    let mut node =
+        Node { chain, coins: Coins::with([(outpoint(1), coin(100, 7)), (outpoint(2), coin(50, 7))]) };
+    let (parent, other) = (spend(&[outpoint(1)], &[90]), spend(&[outpoint(2)], &[60]));
+    let child = spend(&[output_of(&parent, 0)], &[80]);
+    // The first transaction is sound; the block falls with the second.
+    let refused = node.connect(block(&node.chain, vec![parent.clone(), other.clone()]));
+    assert_eq!(refused, Err(of(&other, TxError::InputsBelowOutputs)));
+    let orphaned = node.connect(block(&node.chain, vec![child.clone()]));
+    assert_eq!(orphaned, Err(of(&child, TxError::InputsMissingOrSpent)));
+    assert_eq!(node.coins.coins.len(), 2);
+    // What it spent is still there, and its outputs are those of the block that connects: its height counts.
+    node.connect(block(&node.chain, vec![])).unwrap();
+    node.connect(block(&node.chain, vec![parent.clone()])).unwrap();
+    assert_eq!(node.coins.coins[&output_of(&parent, 0)].height, Height::new(122));
+    let mut early = child.clone();
+    early.version = bitcoin::transaction::Version::TWO;
+    early.input[0].sequence = Sequence(2);
+    assert_eq!(node.connect(block(&node.chain, vec![early.clone()])), Err(BlockError::NonFinal));
+    node.connect(block(&node.chain, vec![])).unwrap();
+    node.connect(block(&node.chain, vec![early])).unwrap();
+    assert_eq!(
+        node.connect(block(&node.chain, vec![child.clone()])),
+        Err(of(&child, TxError::InputsMissingOrSpent))
+    );
+}
+
 #[test]
 fn a_coinbase_is_not_spent_in_its_own_block() {
     let params = Params::regtest();

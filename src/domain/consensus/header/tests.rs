@@ -179,6 +179,17 @@ fn d18_a_period_does_not_begin_before_its_parent() {
 }
 
 #[test]
+fn d18_within_a_period_a_time_may_lie_before_its_parents() {
+    let params = Params::testnet4();
+    let times = |h: u32| if h == 2_014 { 2_000_000 } else { h * 600 };
+    let view = Made(2_014, |h| Some(header(times(h), LIMIT)));
+    let header = Header { version: Version::from_consensus(4), ..header(2_000_000 - 601, LIMIT) };
+    let now = UnixMillis::from_seconds(3_000_000);
+    assert_eq!(check_header(&HeaderContext { params: &params, header: &header, parent: &view, now }), Ok(()));
+    assert_eq!(next_time_min(&params, &view), Ok(2_009 * 600 + 1));
+}
+
+#[test]
 fn a_view_with_gaps_is_our_fault_and_not_the_headers() {
     let view = Made(2_015, |h| (h > 1_000).then(|| header(h * 600, LIMIT)));
     let fault = next_bits(&Params::mainnet(), &view, 0).unwrap_err();

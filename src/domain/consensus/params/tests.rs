@@ -1,6 +1,8 @@
-use bitcoin::{Amount, Network};
+use bitcoin::{Amount, BlockHash, Network};
 
 use super::Params;
+use crate::consensus::{BuriedFork, Deployment, Start};
+use crate::script::ScriptFlags;
 use crate::units::Height;
 
 #[test]
@@ -92,4 +94,208 @@ fn all_subsidies_together_stay_below_21_million() {
     let total: u64 =
         (0..33u32).map(|era| mainnet.subsidy(Height::new(era * 210_000)).to_sat() * 210_000).sum();
     assert_eq!(total, 2_099_999_997_690_000);
+}
+
+/// What Core's `kernel/chainparams.cpp` says of a network, beyond its first block.
+struct Core {
+    heights: [u32; 5],
+    bip34_hash: Option<&'static str>,
+    exceptions: &'static [(&'static str, ScriptFlags)],
+    timespan_s: u32,
+    min_difficulty: bool,
+    bip94: bool,
+    no_retargeting: bool,
+    halving: u32,
+    threshold: u32,
+    period: u32,
+    start: Start,
+    work: &'static str,
+    assume_valid: Option<&'static str>,
+    seeds: &'static [&'static str],
+}
+
+const WITHOUT_TAPROOT: ScriptFlags =
+    ScriptFlags::from_bits(ScriptFlags::P2SH.bits() | ScriptFlags::WITNESS.bits());
+const TWO_WEEKS_S: u32 = 1_209_600;
+
+fn check(params: &Params, core: &Core) {
+    let name = params.name();
+    assert_eq!(BuriedFork::ALL.map(|fork| params.forks.of(fork).to_u32()), core.heights, "{name}");
+    let text = |hash: &BlockHash| hash.to_string();
+    assert_eq!(params.forks.bip34_hash.as_ref().map(text).as_deref(), core.bip34_hash, "{name}");
+    let exceptions: Vec<(String, ScriptFlags)> =
+        params.script_flag_exceptions.iter().map(|(hash, flags)| (text(hash), *flags)).collect();
+    let expected: Vec<(String, ScriptFlags)> =
+        core.exceptions.iter().map(|(hash, flags)| ((*hash).to_owned(), *flags)).collect();
+    assert_eq!(exceptions, expected, "{name}");
+    let pow = &params.pow;
+    assert_eq!((pow.spacing_s, pow.timespan_s), (600, core.timespan_s), "{name}");
+    let modes = (pow.allow_min_difficulty, pow.enforce_bip94, pow.no_retargeting);
+    assert_eq!(modes, (core.min_difficulty, core.bip94, core.no_retargeting), "{name}");
+    assert_eq!(params.halving_interval, core.halving, "{name}");
+    let testdummy = Deployment {
+        name: "testdummy",
+        bit: 28,
+        start: core.start,
+        timeout_s: i64::MAX,
+        min_activation_height: Height::GENESIS,
+        period: core.period,
+        threshold: core.threshold,
+    };
+    assert_eq!(params.deployments, [testdummy], "{name}");
+    assert_eq!(format!("{:x}", params.minimum_chain_work), core.work, "{name}");
+    assert_eq!(params.assume_valid.as_ref().map(text).as_deref(), core.assume_valid, "{name}");
+    assert_eq!(params.dns_seeds, core.seeds, "{name}");
+}
+
+#[test]
+fn mainnet_has_cores_constants() {
+    let params = Params::mainnet();
+    check(
+        &params,
+        &Core {
+            heights: [227_931, 363_725, 388_381, 419_328, 481_824],
+            bip34_hash: Some("000000000000024b89b42a942fe0d9fea3bb44ab7bd1b19115dd6a759c0808b8"),
+            exceptions: &[
+                ("00000000000002dc756eebf4f49723ed8d30cc28a5f108eb94b1ba88ac4f9c22", ScriptFlags::NONE),
+                ("0000000000000000000f14c35b2d841e986ab5441de8c585d5ffe55ea1e395ad", WITHOUT_TAPROOT),
+            ],
+            timespan_s: TWO_WEEKS_S,
+            min_difficulty: false,
+            bip94: false,
+            no_retargeting: false,
+            halving: 210_000,
+            threshold: 1815,
+            period: 2016,
+            start: Start::Never,
+            work: "0000000000000000000000000000000000000001128750f82f4c366153a3a030",
+            assume_valid: Some("00000000000000000000ccebd6d74d9194d8dcdc1d177c478e094bfad51ba5ac"),
+            seeds: &[
+                "dnsseed.bluematt.me.",
+                "seed.bitcoin.jonasschnelli.ch.",
+                "seed.btc.petertodd.net.",
+                "seed.bitcoin.sprovoost.nl.",
+                "dnsseed.emzy.de.",
+                "seed.bitcoin.wiz.biz.",
+                "seed.mainnet.achownodes.xyz.",
+            ],
+        },
+    );
+    assert_eq!(params.signet_challenge, None);
+}
+
+#[test]
+fn testnet3_has_cores_constants() {
+    check(
+        &Params::testnet3(),
+        &Core {
+            heights: [21_111, 330_776, 581_885, 770_112, 834_624],
+            bip34_hash: Some("0000000023b3a96d3484e5abb3755c413e7d41500f8e2a5c3f0dd01299cd8ef8"),
+            exceptions: &[(
+                "00000000dd30457c001f4095d208cc1296b0eed002427aa599874af7a432b105",
+                ScriptFlags::NONE,
+            )],
+            timespan_s: TWO_WEEKS_S,
+            min_difficulty: true,
+            bip94: false,
+            no_retargeting: false,
+            halving: 210_000,
+            threshold: 1512,
+            period: 2016,
+            start: Start::Never,
+            work: "0000000000000000000000000000000000000000000017dde1c649f3708d14b6",
+            assume_valid: Some("000000007a61e4230b28ac5cb6b5e5a0130de37ac1faf2f8987d2fa6505b67f4"),
+            seeds: &[
+                "testnet-seed.bitcoin.jonasschnelli.ch.",
+                "seed.tbtc.petertodd.net.",
+                "seed.testnet.bitcoin.sprovoost.nl.",
+                "testnet-seed.bluematt.me.",
+                "seed.testnet.achownodes.xyz.",
+            ],
+        },
+    );
+}
+
+/// What the newer test networks share.
+const FROM_BLOCK_1: Core = Core {
+    heights: [1; 5],
+    bip34_hash: None,
+    exceptions: &[],
+    timespan_s: TWO_WEEKS_S,
+    min_difficulty: false,
+    bip94: false,
+    no_retargeting: false,
+    halving: 210_000,
+    threshold: 1815,
+    period: 2016,
+    start: Start::Never,
+    work: "0000000000000000000000000000000000000000000000000000000000000000",
+    assume_valid: None,
+    seeds: &[],
+};
+
+#[test]
+fn testnet4_has_cores_constants() {
+    check(
+        &Params::testnet4(),
+        &Core {
+            min_difficulty: true,
+            bip94: true,
+            threshold: 1512,
+            work: "0000000000000000000000000000000000000000000009a0fe15d0177d086304",
+            assume_valid: Some("0000000002368b1e4ee27e2e85676ae6f9f9e69579b29093e9a82c170bf7cf8a"),
+            seeds: &["seed.testnet4.bitcoin.sprovoost.nl.", "seed.testnet4.wiz.biz."],
+            ..FROM_BLOCK_1
+        },
+    );
+}
+
+#[test]
+fn signets_have_cores_constants() {
+    let public = Params::signet();
+    let core = Core {
+        work: "00000000000000000000000000000000000000000000000000000b463ea0a4b8",
+        assume_valid: Some("00000008414aab61092ef93f1aacc54cf9e9f16af29ddad493b908a01ff5c329"),
+        seeds: &["seed.signet.bitcoin.sprovoost.nl.", "seed.signet.achownodes.xyz."],
+        ..FROM_BLOCK_1
+    };
+    check(&public, &core);
+    let challenge: String =
+        public.signet_challenge.as_ref().unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
+    let expected = "512103ad5e0edad18cb1f0fc0d28a3d4f1f3e445640337489abb10404f2d1e086be430210359ef5021964fe22d6f8e05b2463c9540ce9\
+                    6883fe3b278760f048f5189f2e6c452ae";
+    assert_eq!(challenge, expected);
+    // One of one's own is the same chain but for its challenge, and nobody knows anything of it.
+    let own = Params::signet_with(vec![0x51]);
+    check(&own, &FROM_BLOCK_1);
+    assert_eq!(
+        (own.magic, own.default_port, own.genesis_hash),
+        ([0x54, 0xd2, 0x6f, 0xbd], 38333, public.genesis_hash)
+    );
+}
+
+#[test]
+fn regtest_has_cores_constants() {
+    check(
+        &Params::regtest(),
+        &Core {
+            heights: [1, 1, 1, 1, 0],
+            timespan_s: 86_400,
+            min_difficulty: true,
+            no_retargeting: true,
+            halving: 150,
+            threshold: 108,
+            period: 144,
+            start: Start::At(0),
+            ..FROM_BLOCK_1
+        },
+    );
+}
+
+#[test]
+fn each_network_is_kept_in_a_folder_of_its_own() {
+    for name in Params::names() {
+        assert_eq!(Params::from_name(name).unwrap().folder(), name);
+    }
+    assert_eq!(Params::signet_with(vec![0x51]).folder(), "signet-54d26fbd");
 }
