@@ -8,6 +8,7 @@ mod locks;
 mod mutants;
 mod session;
 mod sides;
+mod signet;
 mod world;
 
 use std::path::PathBuf;
