@@ -24,6 +24,9 @@ pub(super) fn signature(p: &mut Program, chance: &mut Chance, env: &Env, last: b
             found_and_deleted(p, chance, last)
         };
     }
+    if p.dialect == Dialect::V0 && !p.has_embedded && chance.one_in(24) {
+        return found_and_deleted(p, chance, last);
+    }
     match chance.below(8) {
         0..=1 => multisig(p, chance, env, last),
         2 => key_hash(p, chance, env, last),
@@ -142,6 +145,7 @@ fn embedded(p: &mut Program, chance: &mut Chance, env: &Env, last: bool) {
 }
 
 /// A signature that stood before its key: so the script may hold it in forms that are cut out and in forms that are not.
+/// Of a witness nothing is cut out.
 fn found_and_deleted(p: &mut Program, chance: &mut Chance, last: bool) {
     let hash_type = hash_type(chance);
     let (need, signature) = p.fixed(chance, hash_type);
@@ -222,7 +226,8 @@ fn multisig(p: &mut Program, chance: &mut Chance, _: &Env, last: bool) {
 /// A key for a tapscript, and whether it is one of the unknown kinds.
 fn key_tap(chance: &mut Chance, n: usize) -> Vec<u8> {
     if chance.one_in(8) {
-        let len = *chance.pick(&[1, 20, 31, 33, 65]);
+        // None at all is refused.
+        let len = *chance.pick(&[0, 1, 20, 20, 31, 31, 33, 33, 65, 65]);
         return chance.bytes(len);
     }
     key(n).x_only.to_vec()

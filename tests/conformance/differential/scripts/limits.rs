@@ -62,11 +62,12 @@ fn long_script(p: &mut Program, chance: &mut Chance, env: &Env, len: usize) {
 
 /// So many elements at once; cleared away where they have to.
 fn full_stack(p: &mut Program, chance: &mut Chance, count: usize) {
-    let (given, mut here) = (if chance.one_in(3) { count - 10 } else { chance.below(4) }, 0);
+    let given = *chance.pick(&[0, 1, 2, 3, count - 10, count]);
+    let mut here = 0;
     for _ in 0..given {
         p.slot(vec![1]);
     }
-    let aside = chance.below(6);
+    let aside = if given < count { chance.below(6) } else { 0 };
     for _ in 0..aside {
         p.ops(&[op::OP_PUSHNUM_1, op::OP_TOALTSTACK]);
     }

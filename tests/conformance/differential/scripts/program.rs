@@ -112,13 +112,14 @@ impl Program {
         self.needs.len() - 1
     }
 
-    /// A signature made of nothing yet, so that the script may hold it in any form. Its bytes, and its number.
+    /// A signature made of nothing yet, so that the script may hold it in any form. Its number, and its bytes.
     pub(super) fn fixed(&mut self, chance: &mut Chance, hash_type: u8) -> (usize, Vec<u8>) {
         let need = self.need(0, hash_type, Shape::Strict, false);
         // Below the order with its first byte.
         let s: [u8; 32] = [vec![chance.byte() & 0x7f], chance.bytes(31)].concat().try_into().unwrap();
         self.needs[need].fixed = Some(s);
-        self.needs[need].deletes = vec![need];
+        // Only before segwit is a signature cut out of what it signs.
+        self.needs[need].deletes = if self.dialect == Dialect::Base { vec![need] } else { vec![] };
         self.has_embedded = true;
         (need, [fixed(&s), vec![hash_type]].concat())
     }
@@ -188,7 +189,7 @@ impl Program {
         for (n, need) in self.needs.iter().enumerate() {
             let code = self.code(need, made);
             match &need.fixed {
-                Some(s) => made.keys[n] = signer.key_of(s, need, &code),
+                Some(s) => made.keys[n] = signer.key_of(s, need, &code, self.dialect),
                 None if made.signatures[n].is_none() => {
                     made.signatures[n] = signer.sign(need, &code, self.dialect);
                 }
@@ -257,23 +258,26 @@ pub(super) struct Signer<'s> {
 
 impl Signer<'_> {
     /// The key that makes the fixed signature one of what it signs here.
-    fn key_of(&self, s: &[u8; 32], need: &Need, code: &[u8]) -> Option<Vec<u8>> {
-        key_for(s, self.context.legacy_sighash(self.input, code, u32::from(need.hash_type))?)
+    fn key_of(&self, s: &[u8; 32], need: &Need, code: &[u8], dialect: Dialect) -> Option<Vec<u8>> {
+        key_for(s, self.digest(need, code, dialect)?)
     }
 
-    fn sign(&self, need: &Need, code: &[u8], dialect: Dialect) -> Option<Vec<u8>> {
+    fn digest(&self, need: &Need, code: &[u8], dialect: Dialect) -> Option<[u8; 32]> {
         let hash_type = u32::from(need.hash_type);
-        let digest = match dialect {
+        match dialect {
             Dialect::Base => self.context.legacy_sighash(self.input, code, hash_type),
             Dialect::V0 => self.context.segwit_v0_sighash(self.input, code, hash_type, self.amount_sat),
             Dialect::Tap => {
                 let separator = need.separator.map_or(u32::MAX, |at| u32::try_from(at).unwrap());
-                let extra =
-                    TaprootExtra { annex_hash: self.annex_hash, leaf: Some((self.leaf_hash, separator)) };
+                let leaf = Some((self.leaf_hash, separator));
+                let extra = TaprootExtra { annex_hash: self.annex_hash, leaf };
                 self.context.taproot_sighash(self.input, need.hash_type, &extra)
             }
-        };
-        let mut digest = digest?;
+        }
+    }
+
+    fn sign(&self, need: &Need, code: &[u8], dialect: Dialect) -> Option<Vec<u8>> {
+        let mut digest = self.digest(need, code, dialect)?;
         digest[0] ^= u8::from(need.spoiled);
         let mut signature = match dialect {
             Dialect::Tap => Key::schnorr(&key(need.key).pair, digest),
