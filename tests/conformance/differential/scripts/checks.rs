@@ -99,7 +99,12 @@ fn refused(p: &mut Program, chance: &mut Chance, _: &Env, last: bool) {
             key(n).encoded(chance)
         }
         2 => {
-            let need = p.need(n, hash_type, Shape::Overflow, false);
+            let wide = Shape::Wide(chance.below(3));
+            let shape = *chance.pick(&[Shape::Overflow, Shape::Tiny, wide, wide]);
+            if !shape.is_strict() {
+                breaks(p, ScriptFlags::DERSIG);
+            }
+            let need = p.need(n, hash_type, shape, false);
             p.slot_sig(need);
             key(n).encoded(chance)
         }

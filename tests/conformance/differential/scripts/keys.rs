@@ -107,6 +107,10 @@ pub(super) enum Shape {
     Long([usize; 3]),
     /// R beyond the curve's order: never verifies.
     Overflow,
+    /// R of 33 bytes that are no padding, or of more: neither does this, and BIP66 takes 72 bytes in all.
+    Wide(usize),
+    /// R and S of a byte each: the shortest that BIP66 takes.
+    Tiny,
 }
 
 impl Shape {
@@ -125,7 +129,7 @@ impl Shape {
 
     /// Whether BIP66 surely takes it.
     pub(super) fn is_strict(self) -> bool {
-        matches!(self, Shape::Strict | Shape::HighS | Shape::Overflow)
+        matches!(self, Shape::Strict | Shape::HighS | Shape::Overflow | Shape::Tiny | Shape::Wide(0))
     }
 
     fn encode(self, r: &[u8], s: &[u8]) -> Vec<u8> {
@@ -135,6 +139,11 @@ impl Shape {
         if let Shape::Padded(before_r, before_s) = self {
             r = [vec![0; before_r], r].concat();
             s = [vec![0; before_s], s].concat();
+        }
+        match self {
+            Shape::Wide(more) => r = vec![0x7f; 33 + more],
+            Shape::Tiny => (r, s) = (vec![1], vec![1]),
+            _ => {}
         }
         let long = if let Shape::Long(long) = self { long } else { [0; 3] };
         let mut body = vec![2];
