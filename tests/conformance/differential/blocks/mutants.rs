@@ -56,7 +56,7 @@ pub(crate) const MUTANTS: &[(&str, u8, Mutant)] = &[
     ("relative seconds", 8, relative_seconds),
     ("early lock", 4, early_lock),
     ("sealed output", 5, sealed),
-    ("sigops", 5, sigops),
+    ("sigops", 8, sigops),
     ("commitment", 8, commitments),
     ("nonce", 6, nonce),
     ("uncommitted", 4, uncommitted),
@@ -520,15 +520,26 @@ fn sealed(view: &View, chance: &mut Chance) -> Option<Block> {
     Some(draft.seal())
 }
 
+/// What the signature operations of an input with this lock cost beyond those of the transaction's own scripts.
+fn sigop_cost(lock: Option<Lock>) -> usize {
+    match lock {
+        Some(Lock::ShSigops) => 800,
+        Some(Lock::WshSigops) => 200,
+        Some(Lock::WshMulti | Lock::ShWshMulti) => 3,
+        Some(Lock::Wpkh | Lock::ShWpkh) => 1,
+        _ => 0,
+    }
+}
+
 /// Signature operations up to the limit of 80,000, or one beyond, by all the ways in which they are counted.
 fn sigops(view: &View, chance: &mut Chance) -> Option<Block> {
     let mut draft = Draft::empty(view, chance);
     let mut cost = 0;
-    let mut of_kind = view.choose(|coin| matches!(coin.lock, Some(Lock::ShSigops | Lock::WshSigops)));
-    of_kind.retain(|(_, coin)| !coin.is_coinbase || view.height - coin.height >= 100);
-    for _ in 0..chance.below(4) {
+    let mut of_kind = view.ready();
+    of_kind.retain(|(_, coin)| sigop_cost(coin.lock) > 0);
+    for _ in 0..chance.below(5) {
         let Some(coin) = take(&mut of_kind, chance) else { break };
-        cost += if coin.1.lock == Some(Lock::ShSigops) { 800 } else { 200 };
+        cost += sigop_cost(coin.1.lock);
         draft.add(Spend::new(&[coin], &[Lock::True], 0).signed(chance));
     }
     // What is left of the limit, in the outputs' own scripts; those of the coinbase count too.
