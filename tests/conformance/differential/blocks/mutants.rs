@@ -399,7 +399,8 @@ fn replay(view: &View, chance: &mut Chance) -> Option<Block> {
 fn worth(view: &View, chance: &mut Chance) -> Option<Block> {
     let mut coins = view.ready();
     let mut spend = some_spend(&mut coins, chance)?;
-    spend.tx.output[0].value += Amount::from_sat(spend.fee + chance.below(3) as u64);
+    let value = &mut spend.tx.output[0].value;
+    *value = Amount::from_sat(value.to_sat().saturating_add(spend.fee + chance.below(3) as u64));
     let mut spend = spend.signed(chance);
     if chance.one_in(2) {
         spend.fee = 0;

@@ -248,7 +248,8 @@ pub(crate) struct Spend {
 impl Spend {
     /// Spends coins, all of their worth but the fee, to outputs with these locks.
     pub(crate) fn new(coins: &[Owned], to: &[Lock], fee: u64) -> Spend {
-        let worth: u64 = coins.iter().map(|(_, coin)| coin.sat()).sum();
+        // On a refused block the worth of a coin may be anything.
+        let worth = coins.iter().fold(0u64, |sum, (_, coin)| sum.saturating_add(coin.sat()));
         let fee = fee.min(worth);
         let each = (worth - fee) / to.len().max(1) as u64;
         let rest = (worth - fee) - each * to.len() as u64;
@@ -363,7 +364,7 @@ impl Draft {
     pub(crate) fn add(&mut self, spend: Spend) {
         self.commits |= spend.tx.input.iter().any(|input| !input.witness.is_empty());
         if let Some(output) = self.coinbase.output.first_mut() {
-            output.value += Amount::from_sat(spend.fee);
+            output.value = Amount::from_sat(output.value.to_sat().saturating_add(spend.fee));
         }
         self.txs.push(spend.tx);
     }
