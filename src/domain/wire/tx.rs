@@ -239,7 +239,7 @@ fn read_tx(reader: &mut Reader<'_>, tx: &mut Transaction) -> Result<usize, Decod
 
 fn read_inputs(reader: &mut Reader<'_>, inputs: &mut Vec<TxIn>) -> Result<(), DecodeError> {
     let count = reader.size()?;
-    inputs.reserve_exact(reader.capacity(count, INPUT_BYTES_MIN));
+    *inputs = Vec::with_capacity(reader.capacity(count, INPUT_BYTES_MIN));
     for _ in 0..count {
         let txid = Txid::from_byte_array(*reader.array()?);
         let vout = reader.u32()?;
@@ -257,7 +257,7 @@ fn read_inputs(reader: &mut Reader<'_>, inputs: &mut Vec<TxIn>) -> Result<(), De
 
 fn read_outputs(reader: &mut Reader<'_>, outputs: &mut Vec<TxOut>) -> Result<(), DecodeError> {
     let count = reader.size()?;
-    outputs.reserve_exact(reader.capacity(count, OUTPUT_BYTES_MIN));
+    *outputs = Vec::with_capacity(reader.capacity(count, OUTPUT_BYTES_MIN));
     for _ in 0..count {
         let value = Amount::from_sat(u64::from_le_bytes(*reader.array()?));
         let script = reader.sized_bytes()?;
@@ -290,7 +290,7 @@ fn read_witnesses(reader: &mut Reader<'_>, inputs: &mut [TxIn]) -> Result<(), De
 fn read_witness(reader: &mut Reader<'_>, witness: &mut Witness) -> Result<(), DecodeError> {
     let count = reader.size()?;
     let mut few: [&[u8]; WITNESS_ITEMS_FEW] = [&[]; WITNESS_ITEMS_FEW];
-    let mut many = Vec::new();
+    let mut many;
     let items = match few.get_mut(..count) {
         Some(few) => {
             for item in few.iter_mut() {
@@ -299,7 +299,7 @@ fn read_witness(reader: &mut Reader<'_>, witness: &mut Witness) -> Result<(), De
             few
         }
         None => {
-            many.reserve_exact(reader.capacity(count, WITNESS_ITEM_BYTES_MIN));
+            many = Vec::with_capacity(reader.capacity(count, WITNESS_ITEM_BYTES_MIN));
             for _ in 0..count {
                 many.push(reader.sized_bytes()?);
             }
