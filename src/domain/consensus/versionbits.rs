@@ -111,16 +111,17 @@ impl Vote<'_> {
             at = end.checked_sub(self.deployment.period);
         }
         while let Some(end) = unknown.pop() {
-            state = self.step(state, end, start_s)?;
+            state = self.step(state, end)?;
         }
         Ok(state)
     }
 
-    /// The state of the period after the one that ends at `end`, of which the state is `state`.
-    fn step(&self, state: DeploymentState, end: Height, start_s: i64) -> Result<DeploymentState, ViewFault> {
+    /// The state of the period after the one that ends at `end`, of which the state is `state`, where the vote has begun by
+    /// then.
+    fn step(&self, state: DeploymentState, end: Height) -> Result<DeploymentState, ViewFault> {
         let deployment = self.deployment;
         Ok(match state {
-            DeploymentState::Defined if self.median_s(end)? >= start_s => DeploymentState::Started,
+            DeploymentState::Defined => DeploymentState::Started,
             DeploymentState::Started if self.votes_up_to(end)? >= deployment.threshold => {
                 DeploymentState::LockedIn
             }

@@ -219,6 +219,23 @@ fn only_votes_that_have_begun_are_remembered_at_the_end_of_a_period() {
 }
 
 #[test]
+fn what_is_remembered_is_not_looked_for_again() {
+    let deployment = deployment();
+    let params = Params { deployments: vec![deployment.clone()], ..Params::regtest() };
+    let (whole, mut cache) = (chain(&[0, 7], 29), StateCache::default());
+    for tip in [9, 19, 29] {
+        cache.learn(&params, &Chain(whole.0[..=tip].to_vec())).unwrap();
+    }
+    let only_the_last = Made(29, |h| (h == 29).then(|| whole.0[29]));
+    let state = |cache: &StateCache| {
+        let vote = Vote { deployment: &deployment, chain: &only_the_last, cache };
+        vote.state_after(Some(Height::new(29)))
+    };
+    assert_eq!(state(&cache), Ok(Active));
+    assert!(state(&StateCache::default()).is_err());
+}
+
+#[test]
 fn a_header_that_is_missing_is_our_fault() {
     let missing_from = |height: u32| {
         Made(40, move |h| (h >= height).then(|| Header { nonce: h, ..header(h * 100, 0x207f_ffff) }))
