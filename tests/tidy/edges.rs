@@ -21,7 +21,11 @@ const DOMAIN: [(&str, &[&str]); 10] = [
 
 /// A crate, the crates of ours that it may use, and those of others.
 const CRATES: [(&str, &[&str], &[&str]); 5] = [
-    ("src/domain", &[], &["bitcoin", "chacha20", "serde_json", "sha2", "thiserror"]),
+    (
+        "src/domain",
+        &[],
+        &["bitcoin", "chacha20", "ripemd", "secp256k1", "serde_json", "sha1", "sha2", "thiserror"],
+    ),
     ("src/store", &["adit-domain"], &["bitcoin", "crc32fast", "redb", "rustix", "thiserror", "tracing"]),
     (
         "src/chainstate",

@@ -21,7 +21,9 @@ pub(crate) struct Given {
 }
 
 /// Variables that begin with `ADIT_` and are no keys: what the tests and `adit ctl` read.
-const ENV_OTHER: [&str; 8] = [
+const ENV_OTHER: [&str; 10] = [
+    "ADIT_BENCH_ROUNDS",
+    "ADIT_CHAIN",
     "ADIT_DATA",
     "ADIT_ORACLE",
     "ADIT_ORACLE_BLOCKS",

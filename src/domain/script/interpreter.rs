@@ -10,13 +10,17 @@ mod moves;
 
 pub(super) use checks::check_schnorr;
 
-use bitcoin::hashes::{Hash, hash160, ripemd160, sha1, sha256, sha256d};
+use bitcoin::hashes::Hash;
+use ripemd::Ripemd160;
+use sha1::{Digest, Sha1};
 
 use super::cache::Cached;
+use super::memo::Memo;
 use super::opcode::*;
-use super::sighash::TxContext;
+use super::sighash::{Midstates, TxContext};
 use super::stack::{Element, STACK_ELEMENTS_MAX, Stack};
 use super::{ScriptError, ScriptFlags, num};
+use crate::wire::hash::{sha256, sha256d};
 
 /// Opcodes above `OP_16` that a script may have before tapscript.
 const OPS_MAX: u32 = 201;
@@ -28,6 +32,7 @@ pub(super) struct Input<'a> {
     pub(super) index: usize,
     pub(super) flags: ScriptFlags,
     pub(super) cache: Cached<'a>,
+    pub(super) memo: &'a Memo,
 }
 
 /// What a tapscript is run with beside its stack.
@@ -70,6 +75,7 @@ pub(super) fn run<'s>(
         ops: 0,
         code: script,
         code_separator: u32::MAX,
+        midstates: Midstates::default(),
     };
     let mut reader = Reader::new(script);
     let mut position: u32 = 0;
@@ -99,6 +105,7 @@ struct Run<'i, 's, 'r> {
     code: &'s [u8],
     /// The position of that OP_CODESEPARATOR among the instructions; 0xffffffff before the first.
     code_separator: u32,
+    midstates: Midstates<'s>,
 }
 
 impl<'s> Run<'_, 's, '_> {
@@ -239,11 +246,11 @@ impl<'s> Run<'_, 's, '_> {
         let element = self.stack.pop()?;
         let bytes = element.as_bytes();
         self.stack.push(match opcode {
-            OP_RIPEMD160 => hash_element(ripemd160::Hash::hash(bytes)),
-            OP_SHA1 => hash_element(sha1::Hash::hash(bytes)),
-            OP_SHA256 => hash_element(sha256::Hash::hash(bytes)),
-            OP_HASH160 => hash_element(hash160::Hash::hash(bytes)),
-            _ => hash_element(sha256d::Hash::hash(bytes)),
+            OP_RIPEMD160 => hash_element(Ripemd160::digest(bytes)),
+            OP_SHA1 => hash_element(Sha1::digest(bytes)),
+            OP_SHA256 => hash_element(sha256(bytes)),
+            OP_HASH160 => hash_element(Ripemd160::digest(sha256(bytes).as_byte_array())),
+            _ => hash_element(sha256d(bytes)),
         });
         Ok(())
     }
@@ -252,8 +259,8 @@ impl<'s> Run<'_, 's, '_> {
 fn hash_element(hash: impl AsRef<[u8]>) -> Element<'static> {
     let mut bytes = [0; 32];
     let hash = hash.as_ref();
-    for (to, from) in bytes.iter_mut().zip(hash) {
-        *to = *from;
+    if let Some(to) = bytes.get_mut(..hash.len()) {
+        to.copy_from_slice(hash);
     }
     Element::short(bytes, hash.len())
 }

@@ -8,6 +8,7 @@ mod cache;
 mod error;
 mod flags;
 mod interpreter;
+mod memo;
 mod num;
 mod opcode;
 mod sighash;

@@ -1,14 +1,9 @@
 //! Signatures and keys: their encodings, and the curve.
 
-use std::sync::LazyLock;
+use secp256k1::{Message, ecdsa, schnorr};
 
-use bitcoin::secp256k1::{Message, PublicKey, Secp256k1, VerifyOnly, XOnlyPublicKey, ecdsa, schnorr};
-
-use super::standard::has_key_form;
+use super::memo::Memo;
 use super::{ScriptError, ScriptFlags};
-
-/// The context of every check; checking needs no blinding.
-pub(super) static CURVE: LazyLock<Secp256k1<VerifyOnly>> = LazyLock::new(Secp256k1::verification_only);
 
 /// A signature that is not empty MUST have the encoding that the flags ask for. BIP-0066 and policy.
 pub(super) fn check_signature_encoding(signature: &[u8], flags: ScriptFlags) -> Result<(), ScriptError> {
@@ -112,8 +107,9 @@ fn without_leading_zeros(bytes: &[u8]) -> &[u8] {
 fn copy_integer(to: &mut [u8], integer: &[u8]) -> bool {
     let integer = without_leading_zeros(integer);
     let fits = integer.len() <= to.len();
-    for (to, from) in to.iter_mut().rev().zip(integer.iter().rev()) {
-        *to = *from;
+    let start = to.len().saturating_sub(integer.len());
+    if let Some(to) = to.get_mut(start..).filter(|to| to.len() == integer.len()) {
+        to.copy_from_slice(integer);
     }
     fits
 }
@@ -128,23 +124,21 @@ fn has_low_s(der: &[u8]) -> bool {
 
 /// Whether the signature (without the hash type) is one of `digest` by `key`, which [`has_key_form`]; a high S is as
 /// good as a low one, and a key may also have the hybrid form.
-pub(super) fn verify_ecdsa(key: &[u8], der: &[u8], digest: [u8; 32]) -> bool {
-    if !has_key_form(key) {
-        return false;
-    }
-    let (Ok(key), Some(mut signature)) = (PublicKey::from_slice(key), parse_lax(der)) else { return false };
+pub(super) fn verify_ecdsa(memo: &Memo, key: &[u8], der: &[u8], digest: [u8; 32]) -> bool {
+    let (Some(key), Some(mut signature)) = (memo.key(key), parse_lax(der)) else { return false };
     signature.normalize_s();
-    CURVE.verify_ecdsa(&Message::from_digest(digest), &signature, &key).is_ok()
+    ecdsa::verify(&signature, Message::from_digest(digest), &key).is_ok()
 }
 
 /// Whether 64 bytes are a signature of `digest` by the x-only `key` of 32 bytes. BIP-0340.
 pub fn verify_schnorr(key: &[u8], signature: &[u8], digest: [u8; 32]) -> bool {
-    let (Ok(key), Ok(signature)) =
-        (XOnlyPublicKey::from_slice(key), schnorr::Signature::from_slice(signature))
-    else {
-        return false;
-    };
-    CURVE.verify_schnorr(&signature, &Message::from_digest(digest), &key).is_ok()
+    verify_schnorr_by(&Memo::default(), key, signature, digest)
+}
+
+/// The same with the keys that are kept.
+pub(super) fn verify_schnorr_by(memo: &Memo, key: &[u8], signature: &[u8], digest: [u8; 32]) -> bool {
+    let (Some(key), Ok(signature)) = (memo.x_only_key(key), signature.try_into()) else { return false };
+    schnorr::verify(&schnorr::Signature::from_byte_array(signature), &digest, &key).is_ok()
 }
 
 #[cfg(test)]

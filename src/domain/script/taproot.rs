@@ -2,11 +2,12 @@
 
 use std::sync::LazyLock;
 
-use bitcoin::hashes::{Hash, HashEngine, sha256};
-use bitcoin::secp256k1::{Parity, Scalar, XOnlyPublicKey};
+use bitcoin::hashes::Hash;
+use secp256k1::{Parity, Scalar};
 
-use super::sighash::{tagged_engine, write_bytes};
-use super::signature::CURVE;
+use super::memo::Memo;
+use super::sighash::write_bytes;
+use crate::wire::hash::Sha256;
 
 /// The first byte of a last witness element that makes it an annex.
 pub(super) const ANNEX_TAG: u8 = 0x50;
@@ -15,9 +16,9 @@ pub(super) const TAPSCRIPT_LEAF: u8 = 0xc0;
 /// Nodes that the path from a leaf to the root may have.
 const PATH_NODES_MAX: usize = 128;
 
-static TAP_LEAF: LazyLock<sha256::HashEngine> = LazyLock::new(|| tagged_engine("TapLeaf"));
-static TAP_BRANCH: LazyLock<sha256::HashEngine> = LazyLock::new(|| tagged_engine("TapBranch"));
-static TAP_TWEAK: LazyLock<sha256::HashEngine> = LazyLock::new(|| tagged_engine("TapTweak"));
+static TAP_LEAF: LazyLock<Sha256> = LazyLock::new(|| Sha256::tagged(b"TapLeaf"));
+static TAP_BRANCH: LazyLock<Sha256> = LazyLock::new(|| Sha256::tagged(b"TapBranch"));
+static TAP_TWEAK: LazyLock<Sha256> = LazyLock::new(|| Sha256::tagged(b"TapTweak"));
 
 /// A control block: `<leaf version and parity> <internal key, 32> <node, 32> * 0..=128`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,37 +44,31 @@ impl<'a> ControlBlock<'a> {
 
     /// The hash of a leaf of this version.
     pub(super) fn leaf_hash(&self, script: &[u8]) -> [u8; 32] {
-        let mut engine = TAP_LEAF.clone();
-        engine.input(&[self.leaf_version()]);
+        let mut engine = TAP_LEAF.clone().with(&[self.leaf_version()]);
         write_bytes(&mut engine, script);
-        sha256::Hash::from_engine(engine).to_byte_array()
+        engine.finish().to_byte_array()
     }
 
-    /// Whether the output key is the internal key tweaked by the tree that the leaf is in.
-    pub(super) fn commits(&self, output_key: &[u8], leaf_hash: [u8; 32]) -> bool {
+    /// Whether the output key is the internal key tweaked by the tree that the leaf is in. The output key need not be read
+    /// as a point for that: one that is none is not the x of the tweaked key.
+    pub(super) fn commits(&self, memo: &Memo, output_key: &[u8], leaf_hash: [u8; 32]) -> bool {
         let root = self.path.iter().fold(leaf_hash, branch_hash);
-        let mut engine = TAP_TWEAK.clone();
-        engine.input(self.internal_key);
-        engine.input(&root);
-        let tweak = Scalar::from_be_bytes(sha256::Hash::from_engine(engine).to_byte_array());
-        let internal = XOnlyPublicKey::from_slice(self.internal_key);
-        let output = XOnlyPublicKey::from_slice(output_key);
+        let tweak = TAP_TWEAK.clone().with(self.internal_key).with(&root).finish().to_byte_array();
         let parity = if self.first & 1 == 1 { Parity::Odd } else { Parity::Even };
-        match (internal, output, tweak) {
-            (Ok(internal), Ok(output), Ok(tweak)) => {
-                internal.tweak_add_check(&*CURVE, &output, parity, tweak)
-            }
-            _ => false,
-        }
+        let (Some(internal), Ok(tweak)) = (memo.x_only_key(self.internal_key), Scalar::from_be_bytes(tweak))
+        else {
+            return false;
+        };
+        internal
+            .add_tweak(&tweak)
+            .is_ok_and(|(tweaked, odd)| odd == parity && tweaked.to_byte_array() == output_key)
     }
 }
 
 /// The lesser of the two hashes goes first.
 fn branch_hash(one: [u8; 32], other: &[u8; 32]) -> [u8; 32] {
-    let mut engine = TAP_BRANCH.clone();
-    engine.input((&one).min(other));
-    engine.input((&one).max(other));
-    sha256::Hash::from_engine(engine).to_byte_array()
+    let (first, second) = ((&one).min(other), (&one).max(other));
+    TAP_BRANCH.clone().with(first).with(second).finish().to_byte_array()
 }
 
 #[cfg(test)]

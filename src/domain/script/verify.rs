@@ -1,10 +1,11 @@
 //! Which scripts an input runs, and in what order: its own, the output's, the redeem script, the witness program.
 
-use bitcoin::hashes::{Hash, sha256};
+use bitcoin::hashes::Hash;
 use bitcoin::{TxIn, Witness};
 
 use super::cache::Cached;
 use super::interpreter::{Input, Rules, Tapscript, check_schnorr, run};
+use super::memo::Memo;
 use super::opcode::{
     ELEMENT_BYTES_MAX, OP_CHECKSIG, OP_DUP, OP_EQUALVERIFY, OP_HASH160, Reader, is_op_success, is_push_only,
 };
@@ -13,6 +14,7 @@ use super::stack::{Element, STACK_ELEMENTS_MAX, Stack};
 use super::standard::{is_anchor, is_p2sh, witness_program};
 use super::taproot::{ANNEX_TAG, ControlBlock, TAPSCRIPT_LEAF};
 use super::{ScriptError, ScriptFlags, ScriptVerifier, SignatureCache, Spend};
+use crate::wire::hash::sha256;
 
 /// What a tapscript's budget has beside the bytes of its witness (BIP-0342).
 const BUDGET_OFFSET: i64 = 50;
@@ -40,6 +42,11 @@ impl<C: SignatureCache> CachingInterpreter<C> {
     pub fn new(cache: C) -> CachingInterpreter<C> {
         CachingInterpreter(cache)
     }
+
+    /// The cache again.
+    pub fn into_cache(self) -> C {
+        self.0
+    }
 }
 
 impl<C: SignatureCache> ScriptVerifier for CachingInterpreter<C> {
@@ -55,7 +62,7 @@ impl<C: SignatureCache> ScriptVerifier for CachingInterpreter<C> {
 /// Whether input `input` may spend its output under `flags`. [`ScriptError::Unknown`] where there is no such input, or
 /// where the prevouts are not as many as the inputs.
 pub fn verify_input(context: &TxContext<'_>, input: usize, flags: ScriptFlags) -> Result<(), ScriptError> {
-    verify(context, input, flags, Cached(None))
+    verify(context, input, flags, Cached(None), &Memo::default())
 }
 
 /// As [`verify_input`], with a cache of signatures.
@@ -65,13 +72,14 @@ pub fn verify_input_cached(
     flags: ScriptFlags,
     cache: &dyn SignatureCache,
 ) -> Result<(), ScriptError> {
-    verify(context, input, flags, Cached(Some(cache)))
+    verify(context, input, flags, Cached(Some(cache)), &Memo::default())
 }
 
 fn verify_all(spend: &Spend<'_>, flags: ScriptFlags, cache: Cached<'_>) -> Result<(), (usize, ScriptError)> {
     let context = TxContext::new(spend.tx, spend.prevouts);
+    let memo = Memo::default();
     (0..spend.tx.input.len())
-        .try_for_each(|input| verify(&context, input, flags, cache).map_err(|error| (input, error)))
+        .try_for_each(|input| verify(&context, input, flags, cache, &memo).map_err(|error| (input, error)))
 }
 
 fn verify(
@@ -79,6 +87,7 @@ fn verify(
     input: usize,
     flags: ScriptFlags,
     cache: Cached<'_>,
+    memo: &Memo,
 ) -> Result<(), ScriptError> {
     let (tx, prevouts) = (context.tx(), context.prevouts());
     let (Some(tx_in), Some(prevout)) = (tx.input.get(input), prevouts.get(input)) else {
@@ -87,7 +96,7 @@ fn verify(
     if prevouts.len() != tx.input.len() {
         return Err(ScriptError::Unknown);
     }
-    let run = Input { context, index: input, flags: flags.with_implied(), cache };
+    let run = Input { context, index: input, flags: flags.with_implied(), cache, memo };
     Inputs { run, tx_in, output_script: &prevout.script_pubkey }.verify()
 }
 
@@ -110,7 +119,8 @@ impl Inputs<'_> {
         }
         let mut stack = Stack::default();
         run(self.run, Rules::Base, script_sig, &mut stack)?;
-        let pushed = stack.clone();
+        let pays_to_hash = self.has(ScriptFlags::P2SH) && is_p2sh(self.output_script);
+        let pushed = pays_to_hash.then(|| stack.clone());
         run(self.run, Rules::Base, output, &mut stack)?;
         must_end_true(&stack)?;
 
@@ -121,7 +131,7 @@ impl Inputs<'_> {
             }
             return self.verify_program(version, program, false);
         }
-        if self.has(ScriptFlags::P2SH) && is_p2sh(self.output_script) {
+        if let Some(pushed) = pushed {
             return self.verify_redeem(pushed);
         }
         self.must_be_clean(&stack)?;
@@ -185,7 +195,7 @@ impl Inputs<'_> {
     fn verify_script_hash(&self, program: &[u8]) -> Result<(), ScriptError> {
         let elements = elements_of(&self.tx_in.witness);
         let (script, elements) = elements.split_last().ok_or(ScriptError::WitnessProgramWitnessEmpty)?;
-        if sha256::Hash::hash(script).as_byte_array() != program {
+        if sha256(script).as_byte_array() != program {
             return Err(ScriptError::WitnessProgramMismatch);
         }
         self.run_witness(Rules::WitnessV0, script, elements)
@@ -232,7 +242,7 @@ impl Inputs<'_> {
     ) -> Result<(), ScriptError> {
         let control = ControlBlock::parse(control).ok_or(ScriptError::TaprootWrongControlSize)?;
         let leaf_hash = control.leaf_hash(script);
-        if !control.commits(program, leaf_hash) {
+        if !control.commits(self.run.memo, program, leaf_hash) {
             return Err(ScriptError::WitnessProgramMismatch);
         }
         if control.leaf_version() != TAPSCRIPT_LEAF {

@@ -5,19 +5,15 @@ use std::borrow::Cow;
 use super::{Input, Rules, Run, Tapscript, ensure};
 use crate::script::opcode::{MULTISIG_KEYS_MAX, OP_PUSHDATA1, OP_PUSHDATA2, Reader};
 use crate::script::sighash::TaprootExtra;
-use crate::script::signature::{check_key_encoding, check_signature_encoding, verify_ecdsa, verify_schnorr};
+use crate::script::signature::{
+    check_key_encoding, check_signature_encoding, verify_ecdsa, verify_schnorr_by,
+};
 use crate::script::stack::Element;
 use crate::script::standard::has_key_form;
 use crate::script::{ScriptError, ScriptFlags, SignatureFact, SignatureScheme};
 
 /// What a signature check costs of a tapscript's budget (BIP-0342).
 const BUDGET_PER_CHECK: i64 = 50;
-
-/// The digests of one script code, one a hash type: the signatures of one opcode mostly share theirs.
-struct Digests<'c> {
-    code: Cow<'c, [u8]>,
-    last: Option<(u8, [u8; 32])>,
-}
 
 impl<'s> Run<'_, 's, '_> {
     /// `signature key -- valid`.
@@ -51,8 +47,8 @@ impl<'s> Run<'_, 's, '_> {
             self.check_in_tapscript(&tapscript, code_separator, signature, key)?;
             return Ok(spends);
         }
-        let mut digests = Digests { code: self.script_code(&[signature])?, last: None };
-        let valid = self.check_ecdsa(&mut digests, signature, key)?;
+        let code = self.script_code(&[signature])?;
+        let valid = self.check_ecdsa(&code, signature, key)?;
         if !valid && self.has(ScriptFlags::NULLFAIL) && !signature.is_empty() {
             return Err(ScriptError::SigNullFail);
         }
@@ -83,33 +79,36 @@ impl<'s> Run<'_, 's, '_> {
         }
     }
 
+    #[expect(clippy::ptr_arg, reason = "it is kept, without a copy where it is borrowed")]
     fn check_ecdsa(
-        &self,
-        digests: &mut Digests<'_>,
+        &mut self,
+        code: &Cow<'s, [u8]>,
         signature: &[u8],
         key: &[u8],
     ) -> Result<bool, ScriptError> {
         check_signature_encoding(signature, self.input.flags)?;
         check_key_encoding(key, self.input.flags, matches!(self.rules, Rules::WitnessV0))?;
         let Some((&hash_type, der)) = signature.split_last() else { return Ok(false) };
-        let digest = match digests.last {
-            Some((last_type, digest)) if last_type == hash_type => digest,
-            _ => self.digest(&digests.code, hash_type)?,
-        };
-        digests.last = Some((hash_type, digest));
+        if !has_key_form(key) {
+            return Ok(false);
+        }
+        let digest = self.digest(code, hash_type).ok_or(ScriptError::Unknown)?;
         let fact = SignatureFact { scheme: SignatureScheme::Ecdsa, digest, key, signature: der };
-        Ok(has_key_form(key) && self.input.cache.check(&fact, || verify_ecdsa(key, der, digest)))
+        Ok(self.input.cache.check(&fact, || verify_ecdsa(self.input.memo, key, der, digest)))
     }
 
-    fn digest(&self, code: &[u8], hash_type: u8) -> Result<[u8; 32], ScriptError> {
+    #[expect(clippy::ptr_arg, reason = "it is kept, without a copy where it is borrowed")]
+    fn digest(&mut self, code: &Cow<'s, [u8]>, hash_type: u8) -> Option<[u8; 32]> {
         let (context, index) = (self.input.context, self.input.index);
-        let digest = match self.rules {
-            Rules::WitnessV0 => context.prevouts().get(index).and_then(|prevout| {
-                context.segwit_v0_sighash(index, code, u32::from(hash_type), prevout.value.to_sat())
-            }),
-            _ => context.legacy_sighash(index, code, u32::from(hash_type)),
-        };
-        digest.ok_or(ScriptError::Unknown)
+        if matches!(self.rules, Rules::WitnessV0) {
+            let amount_sat = context.prevouts().get(index)?.value.to_sat();
+            let compute = |kind| context.segwit_v0_midstate(index, code, kind, amount_sat);
+            return self.midstates.digest(code, hash_type, compute);
+        }
+        let without_output = context.legacy_single(index, hash_type.into());
+        without_output.or_else(|| {
+            self.midstates.digest(code, hash_type, |kind| context.legacy_midstate(index, code, kind))
+        })
     }
 
     /// What signatures sign of the script: all behind the last OP_CODESEPARATOR, and before segwit without the pushes
@@ -120,7 +119,9 @@ impl<'s> Run<'_, 's, '_> {
             return Ok(code);
         }
         for signature in signatures {
-            if let Some(without) = find_and_delete(&code, &push_of(signature)) {
+            // A push longer than the script stands nowhere in it: so it is for most, and nothing is searched.
+            let deleted = (signature.len() < code.len()).then(|| find_and_delete(&code, &push_of(signature)));
+            if let Some(without) = deleted.flatten() {
                 ensure(!self.has(ScriptFlags::CONST_SCRIPTCODE), ScriptError::SigFindAndDelete)?;
                 code = Cow::Owned(without);
             }
@@ -157,19 +158,19 @@ impl<'s> Run<'_, 's, '_> {
 
     /// Whether every signature finds its key; each key is tried once, and none where there are too few left.
     fn match_signatures(
-        &self,
+        &mut self,
         signatures: &[Element<'s>],
         keys: &[Element<'s>],
     ) -> Result<bool, ScriptError> {
         let raw: Vec<&[u8]> = signatures.iter().map(Element::as_bytes).collect();
-        let mut digests = Digests { code: self.script_code(&raw)?, last: None };
+        let code = self.script_code(&raw)?;
         let (mut raw, mut keys) = (raw.as_slice(), keys);
         while let Some((signature, later)) = raw.split_first() {
             if raw.len() > keys.len() {
                 return Ok(false);
             }
             let Some((key, other_keys)) = keys.split_first() else { return Ok(false) };
-            if self.check_ecdsa(&mut digests, signature, key.as_bytes())? {
+            if self.check_ecdsa(&code, signature, key.as_bytes())? {
                 raw = later;
             }
             keys = other_keys;
@@ -192,10 +193,11 @@ pub(in crate::script) fn check_schnorr(
         (65, Some((hash_type, signature))) => (signature, *hash_type),
         _ => return Err(ScriptError::SchnorrSigSize),
     };
-    let digest = input.context.taproot_sighash(input.index, hash_type, extra);
+    let own_output = || input.memo.single_output(input.context, input.index);
+    let digest = input.context.taproot_digest(input.index, hash_type, extra, own_output);
     let digest = digest.ok_or(ScriptError::SchnorrSigHashType)?;
     let fact = SignatureFact { scheme: SignatureScheme::Schnorr, digest, key, signature };
-    let valid = input.cache.check(&fact, || verify_schnorr(key, signature, digest));
+    let valid = input.cache.check(&fact, || verify_schnorr_by(input.memo, key, signature, digest));
     ensure(valid, ScriptError::SchnorrSig)
 }
 

@@ -45,7 +45,9 @@ fn check_stack(script: &[u8], expected: &[&[u8]]) {
     let tx = Transaction { version: Version::ONE, lock_time: LockTime::ZERO, input: vec![], output: vec![] };
     let context = TxContext::new(&tx, &[]);
     let mut stack = Stack::default();
-    let input = Input { context: &context, index: 0, flags: ScriptFlags::NONE, cache: Cached(None) };
+    let memo = Memo::default();
+    let input =
+        Input { context: &context, index: 0, flags: ScriptFlags::NONE, cache: Cached(None), memo: &memo };
     run(input, Rules::Base, script, &mut stack).unwrap();
     let left: Vec<Vec<u8>> =
         (0..stack.len()).rev().map(|depth| stack.peek(depth).unwrap().as_bytes().to_vec()).collect();

@@ -1,35 +1,12 @@
 use super::*;
 use bitcoin::consensus::encode::{VarInt, serialize};
 
-fn bytes_of(write: impl FnOnce(&mut sha256::HashEngine)) -> sha256::Hash {
-    sha256_of(write)
-}
-
 #[test]
 fn lengths_are_written_as_compact_sizes() {
     for len in [0, 0xfc, 0xfd, 0xffff, 0x1_0000, 0xffff_ffff, 0x1_0000_0000] {
         let expected = sha256::Hash::hash(&serialize(&VarInt(len)));
-        assert_eq!(bytes_of(|engine| write_len(engine, usize::try_from(len).unwrap())), expected, "{len}");
+        assert_eq!(sha256_of(|engine| write_len(engine, usize::try_from(len).unwrap())), expected, "{len}");
     }
-}
-
-#[test]
-fn code_separators_are_left_out() {
-    fn check(script: &[u8], len: u8, left: &[u8]) {
-        let expected = sha256::Hash::hash(&[&[len][..], left].concat());
-        assert_eq!(
-            bytes_of(|engine| write_without_code_separators(engine, script)),
-            expected,
-            "{script:02x?}"
-        );
-    }
-    check(&[], 0, &[]);
-    check(&[0x51, 0x52], 2, &[0x51, 0x52]);
-    check(&[0xab], 0, &[]);
-    check(&[0xab, 0x51, 0xab, 0xab, 0x52], 2, &[0x51, 0x52]);
-    check(&[0x01, 0xab, 0xab], 2, &[0x01, 0xab]);
-    // Behind a truncated push nothing is written, though the length counts it.
-    check(&[0xab, 0x51, 0x05, 0xab], 3, &[0x51, 0x05]);
 }
 
 #[test]

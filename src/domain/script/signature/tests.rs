@@ -76,7 +76,7 @@ fn a_high_s_is_one_above_half_the_order() {
 fn keys_that_do_not_parse_verify_nothing() {
     let signature = der(&[1], &[1]);
     for key in [&[][..], &[2; 32], &[2; 65], &[5; 33], &[4; 65], &[0xff; 33]] {
-        assert!(!verify_ecdsa(key, &signature, [1; 32]), "{key:02x?}");
+        assert!(!verify_ecdsa(&Memo::default(), key, &signature, [1; 32]), "{key:02x?}");
     }
     assert!(!verify_schnorr(&[0xff; 32], &[1; 64], [1; 32]));
     assert!(!verify_schnorr(&[1; 31], &[1; 64], [1; 32]));
@@ -88,16 +88,17 @@ fn a_key_may_have_the_hybrid_form() {
     let secp = bitcoin::secp256k1::Secp256k1::new();
     let secret = bitcoin::secp256k1::SecretKey::from_slice(&[7; 32]).unwrap();
     let key = secret.public_key(&secp);
-    let signature = secp.sign_ecdsa(&Message::from_digest([1; 32]), &secret).serialize_der();
+    let signature =
+        secp.sign_ecdsa(&bitcoin::secp256k1::Message::from_digest([1; 32]), &secret).serialize_der();
     let mut hybrid = key.serialize_uncompressed();
     let is_odd = hybrid[64] & 1;
-    assert!(verify_ecdsa(&key.serialize(), &signature, [1; 32]));
-    assert!(!verify_ecdsa(&key.serialize(), &signature, [2; 32]));
-    assert!(verify_ecdsa(&hybrid, &signature, [1; 32]));
+    assert!(verify_ecdsa(&Memo::default(), &key.serialize(), &signature, [1; 32]));
+    assert!(!verify_ecdsa(&Memo::default(), &key.serialize(), &signature, [2; 32]));
+    assert!(verify_ecdsa(&Memo::default(), &hybrid, &signature, [1; 32]));
     hybrid[0] = 6 | is_odd;
-    assert!(verify_ecdsa(&hybrid, &signature, [1; 32]));
+    assert!(verify_ecdsa(&Memo::default(), &hybrid, &signature, [1; 32]));
     hybrid[0] = 6 | (is_odd ^ 1);
-    assert!(!verify_ecdsa(&hybrid, &signature, [1; 32]));
+    assert!(!verify_ecdsa(&Memo::default(), &hybrid, &signature, [1; 32]));
     assert_eq!(check_key_encoding(&hybrid, ScriptFlags::STRICTENC, false), Err(ScriptError::PubKeyType));
     assert_eq!(check_key_encoding(&hybrid, ScriptFlags::CONSENSUS, true), Ok(()));
 }

@@ -70,7 +70,7 @@ impl Failures {
 }
 
 fn program_of(script: &[u8]) -> Vec<u8> {
-    [&[0, 32][..], sha256::Hash::hash(script).as_byte_array()].concat()
+    [&[0, 32][..], sha256(script).as_byte_array()].concat()
 }
 
 fn keypair() -> Keypair {
