@@ -25,6 +25,9 @@ const QUEUE_MAX: usize = 1_000;
 const ORPHANS_MAX: usize = 100;
 /// Blocks that the pool follows one by one; beyond it everything is judged anew on the new tip, which costs less than reading them.
 const FOLLOW_BLOCKS_MAX: usize = 100;
+/// Blocks that left whose transactions come back: their scripts are verified here, half a second a block at worst, and next to nothing where
+/// they were here before.
+const RETURN_BLOCKS_MAX: usize = 10;
 /// Tries to look at the chain between two moves of its tip.
 const PREPARE_TRIES: usize = 3;
 /// How often a changed pool is put in order for the block builder; half of what a template waits for it.
@@ -190,7 +193,8 @@ impl MempoolActor {
             self.blocks(&connect)?.iter().for_each(|block| self.connect(block));
             return Ok(());
         }
-        let lost = if short { self.blocks(&disconnect)? } else { Vec::new() };
+        let few = short && disconnect.len() <= RETURN_BLOCKS_MAX;
+        let lost = if few { self.blocks(&disconnect)? } else { Vec::new() };
         self.reorganise(&lost)
     }
 
@@ -206,7 +210,7 @@ impl MempoolActor {
     fn reorganise(&mut self, lost: &[Arc<ParsedBlock>]) -> Result<(), ViewFault> {
         let next = self.deps.chain.next_block(self.clock.now());
         let chain = context(&*self.deps.chain, &next);
-        let refused = self.pool.reorganised(lost, &chain, self.clock.now());
+        let refused = self.pool.reorganised(lost, &chain, &*self.deps.verifier, self.clock.now());
         tracing::info!(
             held = self.pool.len(),
             refused = refused.len(),

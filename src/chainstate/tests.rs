@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use adit_domain::consensus::Params;
-use adit_domain::script::Interpreter;
+use adit_domain::script::{Interpreter, ScriptVerifier};
 use adit_domain::units::{Height, UnixMillis};
 use adit_domain::wire::ParsedBlock;
 use adit_store::{DataDir, Store};
@@ -42,10 +42,14 @@ struct Node {
 }
 
 fn open(base: &Path, cache_mib: usize) -> Chainstate {
+    open_with(base, cache_mib, Arc::new(Interpreter))
+}
+
+fn open_with(base: &Path, cache_mib: usize, verifier: Arc<dyn ScriptVerifier>) -> Chainstate {
     let store = Arc::new(Store::open(DataDir::open(base, "regtest").unwrap()).unwrap());
     let config =
         ChainConfig { cache_mib, script_threads: 2, ..ChainConfig::new(Arc::new(Params::regtest())) };
-    Chainstate::open(config, store, Arc::new(Interpreter)).unwrap()
+    Chainstate::open(config, store, verifier).unwrap()
 }
 
 impl Node {
@@ -63,6 +67,11 @@ impl Node {
     fn crash(&mut self) {
         self.chain = None;
         self.chain = Some(open(self.dir.path(), self.cache_mib));
+    }
+
+    fn reopen_with(&mut self, verifier: Arc<dyn ScriptVerifier>) {
+        self.chain = None;
+        self.chain = Some(open_with(self.dir.path(), self.cache_mib, verifier));
     }
 
     fn chain(&mut self) -> &mut Chainstate {

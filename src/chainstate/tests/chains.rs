@@ -1,8 +1,9 @@
 use adit_domain::consensus::UtxoView;
-use adit_domain::script::{ScriptError, ScriptFlags, ScriptVerifier, Spend};
+use adit_domain::script::{ScriptError, ScriptFlags, Spend};
 
 use super::*;
 use crate::types::ChainFault;
+use crate::{BlockVerifier, PoolVerifier, ScriptCaches};
 
 #[test]
 fn a_chain_connects_and_readers_see_it() {
@@ -38,6 +39,36 @@ fn a_chain_connects_and_readers_see_it() {
     assert_eq!(reader.path_from(&BlockHash::all_zeros()), None);
     let totals = node.chain().totals();
     assert_eq!((totals.blocks, totals.txs), (120, 120 + 20 * 3 - 1));
+}
+
+/// The mempool's verifier and the chain's ask for the same: the rules that the reader names are those of the block that comes.
+#[test]
+fn of_what_the_mempool_took_no_script_runs_in_a_block() {
+    let caches = ScriptCaches::new([1; 32], 1);
+    let mut node = Node::new();
+    node.reopen_with(Arc::new(BlockVerifier::new(&caches)));
+    let mut branch = Branch::genesis(1);
+    branch.mine_empty(110);
+    node.submit_all(&branch.blocks);
+
+    let taken: Vec<Transaction> = (0..5).map(|n| spend(&[branch.reward(n)], 2, 9)).collect();
+    let flags = node.chain().reader().script_flags(height(111));
+    for tx in &taken {
+        let prevouts = [TxOut { value: SUBSIDY, script_pubkey: anyone() }];
+        let raw = bitcoin::consensus::encode::serialize(tx);
+        let spend = Spend { tx, wtxid: tx.compute_wtxid(), raw: &raw, prevouts: &prevouts };
+        assert_eq!(PoolVerifier::new(&caches).verify_tx(&spend, flags), Ok(()));
+    }
+    let mut other = branch.fork(2);
+    let unknown = spend(&[branch.reward(5)], 2, 9);
+    branch.mine([taken.clone(), vec![unknown]].concat());
+    node.submit_all(&branch.blocks[110..]);
+    assert_eq!((node.tip().0, caches.found()), (branch.tip, 5));
+    // In a block that takes its place, three of them are known still.
+    other.mine(taken[..3].to_vec());
+    other.mine_empty(1);
+    node.submit_all(&other.blocks);
+    assert_eq!((node.tip().0, caches.found()), (other.tip, 8));
 }
 
 #[test]

@@ -171,20 +171,27 @@ impl Mempool {
     }
 
     /// The best chain took another way: everything is judged anew on the new tip, first what `disconnected` blocks (the
-    /// highest first) had, then what was held. Scripts that were verified before are not verified again: what they
-    /// depend on, the outputs that they spend, cannot have changed.
+    /// highest first) had, then what was held. Of what was held, scripts are not verified again: the outputs that they
+    /// spend cannot have changed. What a block had was verified under that block's rules alone: neither those of policy nor
+    /// those of the next block, which may be others.
     pub fn reorganised(
         &mut self,
         disconnected: &[Arc<ParsedBlock>],
         chain: &ChainContext<'_>,
+        verifier: &dyn ScriptVerifier,
         now: UnixMillis,
     ) -> Vec<Txid> {
-        let returned = disconnected.iter().rev().flat_map(|block| block.txs().iter().skip(1));
-        let returned: Vec<_> = returned.map(|tx| (Arc::new(tx.detached()), now)).collect();
         let held = std::mem::take(&mut self.graph);
-        let kept = held.iter().map(|h| (Arc::clone(&h.entry.tx), h.added_at));
-        let all: Vec<(Arc<ParsedTx>, UnixMillis)> = returned.into_iter().chain(kept).collect();
-        self.readmit(all, chain)
+        self.tip = chain.next.prev;
+        let mut refused = Vec::new();
+        for tx in disconnected.iter().rev().flat_map(|block| block.txs().iter().skip(1)) {
+            if self.accept(Arc::new(tx.detached()), chain, verifier, now).is_err() {
+                refused.push(tx.txid());
+            }
+        }
+        let kept = held.iter().map(|h| (Arc::clone(&h.entry.tx), h.added_at)).collect();
+        refused.extend(self.readmit(kept, chain));
+        refused
     }
 
     /// Lets transactions join whose scripts have been verified before, parents before children, each with the time at which it first came.

@@ -336,7 +336,7 @@ fn a_reorganisation_brings_them_back() {
     rig.chain.coins = before;
     rig.chain.coins.remove(&coin(1));
     rig.chain.next.prev = tip_hash(7);
-    let refused = rig.pool.reorganised(&[block], &rig.chain.context(), NOW);
+    let refused = rig.pool.reorganised(&[block], &rig.chain.context(), &Says(Ok(())), NOW);
     assert_eq!(refused, [second.compute_txid()]);
     assert_eq!(rig.held(), [first.compute_txid(), built.compute_txid()]);
     assert_eq!(rig.pool.tip(), tip_hash(7));
@@ -389,4 +389,18 @@ fn scripts_are_verified_by_policy_and_then_by_the_rules_of_the_next_block() {
         assert_eq!(verified.err(), refuses.map(|_| TxRejected::Script(ScriptError::EvalFalse)));
         assert_eq!(verifier.flags.into_inner().unwrap(), asked);
     }
+}
+
+/// A block's transactions were verified under that block's rules: what comes back from one is verified as any other.
+#[test]
+fn what_comes_back_from_a_block_is_verified_and_what_was_held_is_not() {
+    let mut rig = Rig::new();
+    let (mined, held) = (spend(&[coin(0)], &[90_000]), spend(&[coin(1)], &[90_000]));
+    rig.offer(&held).unwrap();
+    let block = rig.block(&[&mined]);
+    rig.chain.next.prev = tip_hash(7);
+    let refuses = Says(Err(ScriptError::EvalFalse));
+    let refused = rig.pool.reorganised(&[block], &rig.chain.context(), &refuses, NOW);
+    assert_eq!(refused, [mined.compute_txid()]);
+    assert_eq!(rig.held(), [held.compute_txid()]);
 }
