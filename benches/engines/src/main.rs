@@ -1,6 +1,6 @@
 //! Processor time an input by script type, through Adit's engine and through Bitcoin Core's, as a table.
 //!
-//! `cargo run --release -p adit-benches --bin engines-table [worst]`. `ADIT_CHAIN` names a regtest chain framed as blk*.dat,
+//! `cargo run --release -p adit-benches --bin engines-table [worst [<part of a name>]]`. `ADIT_CHAIN` names a regtest chain framed as blk*.dat,
 //! `ADIT_DATA` the folder with the real blocks; without them the table has what is signed here.
 #![allow(clippy::as_conversions, reason = "figures")]
 
@@ -18,7 +18,7 @@ const INPUTS_MAX: usize = 2000;
 
 fn main() {
     if std::env::args().nth(1).as_deref() == Some("worst") {
-        return worst_cases();
+        return worst_cases(&std::env::args().nth(2).unwrap_or_default());
     }
     for (name, jobs) in sources::all() {
         spends(name, jobs);
@@ -119,10 +119,10 @@ fn print(kind: &str, row: Row) {
     );
 }
 
-fn worst_cases() {
+fn worst_cases(wanted: &str) {
     println!("worst cases: milliseconds of processor time, median of {} rounds", rounds());
     println!("{:<34} {:>9} {:>9} {:>7}", "case", "adit", "kernel", "ratio");
-    for (name, job) in worst::cases() {
+    for (name, job) in worst::cases().into_iter().filter(|(name, _)| name.contains(wanted)) {
         let kernel = KernelJob::new(&job);
         let verdict = Interpreter.verify_tx(&job.spend(), FLAGS);
         assert_eq!(verdict.is_ok(), kernel.verify_tx(), "{name}: {verdict:?}");
