@@ -94,6 +94,8 @@ pub struct PoolSettings {
     pub payout_script: ScriptBuf,
     /// The pool's part of a reward, in hundredths of a percent.
     pub fee_basis_points: u16,
+    /// How old the tip may be for the first work, in hours; 0: there is work whatever the chain's state.
+    pub tip_age_h_max: u64,
     /// The PPLNS window, as a multiple of the network's difficulty.
     pub window_factor: u32,
     /// What a session begins with.

@@ -219,7 +219,11 @@ impl Starting<'_> {
         let intensity = self.config.intensity;
         let deps =
             TemplateDeps { chain: Arc::new(chain.reader.clone()), mempool: Arc::new(mempool.reader.clone()) };
-        let config = TemplateConfig { payout_script: settings.payout_script.clone(), intensity };
+        let config = TemplateConfig {
+            payout_script: settings.payout_script.clone(),
+            tip_age_h_max: settings.tip_age_h_max,
+            intensity,
+        };
         let template = template::start(self.shared, deps, config);
         chain.listeners.add("template", template.addr.clone().recipient());
         mempool.listeners.add(template.addr.clone().recipient());
@@ -253,6 +257,7 @@ impl Starting<'_> {
             balances: payout.addr.clone().recipient(),
             sessions: stratum.addr.clone().recipient(),
             template: template.addr.clone().recipient(),
+            mining_wait: template.addr.clone().recipient(),
         };
         arbiters.extend([template.arbiter, payout.arbiter]);
         arbiters.extend(stratum.arbiters);

@@ -36,6 +36,7 @@ fn config(dir: &Path) -> NodeConfig {
             listen: any,
             payout_script: ScriptBuf::new_op_return([]),
             fee_basis_points: 100,
+            tip_age_h_max: 0,
             window_factor: 2,
             difficulty_start: easy,
             difficulty_min: easy,

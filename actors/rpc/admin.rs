@@ -9,6 +9,7 @@ use super::ask::within;
 use crate::messages::mempool::GetMempool;
 use crate::messages::peer::GetPeers;
 use crate::messages::stratum::GetSessions;
+use crate::messages::template::GetMiningWait;
 use crate::supervision::{ActorStatus, ExitReason, NoSuchActor};
 
 /// How long `GetInfo` waits for a count: the rest of it needs nobody.
@@ -22,8 +23,8 @@ impl AdminService for Api {
         &self,
         _request: Request<v1::GetInfoRequest>,
     ) -> Result<Response<v1::GetInfoResponse>, Status> {
-        let (peers, sessions, mempool) =
-            tokio::join!(self.peer_count(), self.session_count(), self.waiting());
+        let (peers, sessions, mempool, mining_waits_for) =
+            tokio::join!(self.peer_count(), self.session_count(), self.waiting(), self.mining_wait());
         let tip = self.links.chain.tip();
         let listen = |at: Option<std::net::SocketAddr>| at.map(|at| at.to_string()).unwrap_or_default();
         Ok(Response::new(v1::GetInfoResponse {
@@ -41,6 +42,7 @@ impl AdminService for Api {
             sessions,
             mempool_transactions: mempool,
             median_time_past: tip.median_time_past,
+            mining_waits_for,
         }))
     }
 
@@ -103,6 +105,12 @@ impl Api {
     async fn session_count(&self) -> u32 {
         let Ok(pool) = self.pool() else { return 0 };
         within(COUNT_WITHIN, &pool.sessions, GetSessions).await.map_or(0, |list| count(list.len()))
+    }
+
+    async fn mining_wait(&self) -> String {
+        let Ok(pool) = self.pool() else { return String::new() };
+        let waits = within(COUNT_WITHIN, &pool.mining_wait, GetMiningWait).await.ok().flatten();
+        waits.map(|w| w.to_string()).unwrap_or_default()
     }
 
     async fn waiting(&self) -> u64 {

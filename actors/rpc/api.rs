@@ -16,7 +16,7 @@ use crate::messages::mempool::{GetMempool, SubmitTransaction};
 use crate::messages::payout::{GetBalances, GetPoolBlocks, GetWorkers};
 use crate::messages::peer::GetPeers;
 use crate::messages::stratum::GetSessions;
-use crate::messages::template::GetTemplate;
+use crate::messages::template::{GetMiningWait, GetTemplate};
 use crate::messages::utxo::GetUtxoStats;
 use crate::root::SetLogLevel;
 use crate::supervision::Supervisor;
@@ -76,6 +76,8 @@ pub struct PoolLinks {
     pub sessions: Recipient<GetSessions>,
     /// What is mined.
     pub template: Recipient<GetTemplate>,
+    /// Why nothing is.
+    pub mining_wait: Recipient<GetMiningWait>,
 }
 
 /// What the node says of itself.

@@ -10,7 +10,7 @@ use super::api::Api;
 use super::ask::ask;
 use crate::messages::payout::{GetBalances, GetPoolBlocks, GetWorkers};
 use crate::messages::stratum::GetSessions;
-use crate::messages::template::GetTemplate;
+use crate::messages::template::{GetMiningWait, GetTemplate};
 
 #[tonic::async_trait]
 impl PoolService for Api {
@@ -52,7 +52,11 @@ impl PoolService for Api {
         _request: Request<v1::GetTemplateRequest>,
     ) -> Result<Response<v1::GetTemplateResponse>, Status> {
         let newest = ask(&self.pool()?.template, GetTemplate).await?;
-        let newest = newest.ok_or_else(|| Status::unavailable("there is no template yet"))?;
+        let Some(newest) = newest else {
+            let waits = ask(&self.pool()?.mining_wait, GetMiningWait).await?;
+            let why = waits.map(|w| format!(": {w}")).unwrap_or_default();
+            return Err(Status::unavailable(format!("there is no template yet{why}")));
+        };
         Ok(Response::new(template(&newest)))
     }
 }

@@ -10,7 +10,7 @@ use adit_domain::mempool::{MempoolSummary, TxRejected};
 use adit_domain::payout::{Balance, WorkerTotals};
 use adit_domain::peer::PeerInfo;
 use adit_domain::stratum::SessionInfo;
-use adit_domain::template::BlockTemplate;
+use adit_domain::template::{BlockTemplate, NotSynced};
 use adit_domain::units::{Height, UnixMillis};
 use adit_proto::v1;
 use adit_proto::v1::admin_service_client::AdminServiceClient;
@@ -30,7 +30,7 @@ use crate::messages::mempool::{GetMempool, SubmitTransaction};
 use crate::messages::payout::{GetBalances, GetPoolBlocks, PoolBlocks};
 use crate::messages::peer::GetPeers;
 use crate::messages::stratum::GetSessions;
-use crate::messages::template::GetTemplate;
+use crate::messages::template::{GetMiningWait, GetTemplate};
 use crate::messages::utxo::GetUtxoStats;
 use crate::net::MachineNet;
 use crate::root::RpcTcp;
@@ -68,6 +68,7 @@ plays!(GetBalances, |_| {
 });
 plays!(GetPoolBlocks, |_| PoolBlocks { newest: Vec::new(), total: 1_234 });
 plays!(GetSessions, |_| -> Vec<SessionInfo> { Vec::new() });
+plays!(GetMiningWait, |_| -> Option<NotSynced> { Some(NotSynced::BlocksMissing { blocks: 7 }) });
 plays!(GetTemplate, |_| -> Option<Arc<BlockTemplate>> { None });
 plays!(GetWorkers, |stage| {
     stage.shares += 1;
@@ -156,6 +157,7 @@ fn links(stage: &Addr<Stage>, chain: Arc<Chain>, pool: bool) -> RpcLinks {
             balances: to(stage),
             sessions: to(stage),
             template: to(stage),
+            mining_wait: to(stage),
         }),
     }
 }
@@ -249,6 +251,7 @@ async fn an_operator_sees_the_node() {
     assert_eq!((info.network.as_str(), info.height, info.header_height), ("regtest", 0, 9));
     assert_eq!(info.tip, "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206");
     assert_eq!((info.mempool_transactions, info.chaos), (3, false));
+    assert_eq!(info.mining_waits_for, "the chain is syncing: 7 blocks are missing");
     let actors = admin.list_actors(v1::ListActorsRequest {}).await.unwrap().into_inner().actors;
     assert_eq!((actors[0].name.as_str(), actors[0].restarts), ("rpc", 0));
     let mut node = NodeServiceClient::new(house.line().await);

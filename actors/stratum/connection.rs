@@ -108,7 +108,7 @@ impl Connection {
             tokio::select! {
                 // The limits first: a flood of lines must not keep them from being looked at.
                 biased;
-                () = tokio::time::sleep_until(deadline) => return Err(Ended),
+                () = tokio::time::sleep_until(deadline) => self.overdue()?,
                 () = self.out.closed() => return Err(Ended),
                 _ = tick.tick() => self.ask_and_do(HandleTick).await?,
                 _ = self.jobs.changed() => self.new_job().await?,
@@ -127,6 +127,13 @@ impl Connection {
             // Where the answer cannot be written any more, the shares behind it are credited all the same.
             let _ = self.settle(settled);
         }
+    }
+
+    /// Nothing came for too long. While there is no work, whoever waits for it is not idle.
+    fn overdue(&mut self) -> Result<(), Ended> {
+        let waits_for_work = self.authorized && self.jobs.borrow().is_none();
+        self.heard = Instant::now();
+        if waits_for_work { Ok(()) } else { Err(Ended) }
     }
 
     async fn new_job(&mut self) -> Result<(), Ended> {

@@ -95,14 +95,14 @@ impl Handler<ShareRejected> for Books {
     }
 }
 
-struct Templates(Arc<BlockTemplate>);
+struct Templates(Option<Arc<BlockTemplate>>);
 impl Actor for Templates {
     type Context = Context<Self>;
 }
 impl Handler<GetTemplate> for Templates {
     type Result = Option<Arc<BlockTemplate>>;
     fn handle(&mut self, _msg: GetTemplate, _ctx: &mut Context<Self>) -> Self::Result {
-        Some(Arc::clone(&self.0))
+        self.0.clone()
     }
 }
 
@@ -200,7 +200,7 @@ fn house_on(net: Arc<dyn Net>, bits: u32, change: impl FnOnce(&mut StratumConfig
     let deps = StratumDeps {
         credit: books.clone().recipient(),
         rejected: books.recipient(),
-        template: Templates(template(1, bits)).start().recipient(),
+        template: Templates((bits != 0).then(|| template(1, bits))).start().recipient(),
         sink: Arc::new(Sink(Arc::clone(&journal))),
         lease: Arc::new(MemoryLease::default()),
         store: Arc::clone(&store) as Arc<dyn SessionStore>,
@@ -217,6 +217,8 @@ fn house_on(net: Arc<dyn Net>, bits: u32, change: impl FnOnce(&mut StratumConfig
 
 const HARD: u32 = 0x1d00_ffff;
 const EASY: u32 = 0x207f_ffff;
+/// There is no template yet.
+const NONE: u32 = 0;
 
 /// A miner's end of the connection.
 struct Client {
@@ -516,6 +518,24 @@ impl Client {
 }
 
 #[actix::test]
+async fn miners_wait_for_the_first_work_and_are_kept() {
+    let short = Duration::from_millis(1);
+    let house = house(NONE, |c| c.limits.idle = short);
+    let mut client = Client::connect(&house).await;
+    client.say(r#"{"id":1,"method":"mining.subscribe","params":["test"]}"#).await;
+    client.say(&format!(r#"{{"id":2,"method":"mining.authorize","params":["{ADDRESS}.rig","x"]}}"#)).await;
+    client.expect("\"id\":2,\"result\":true").await;
+    for _ in 0..20 {
+        tokio::time::sleep(short * 3).await;
+        client.say(r#"{"id":3,"method":"mining.ping"}"#).await;
+        client.expect("pong").await;
+    }
+    assert!(client.held.iter().all(|l| !l.contains("\"method\":\"mining.notify\"")));
+    house.stratum.addr.send(TemplateChanged { template: template(2, HARD), clean_jobs: true }).await.unwrap();
+    client.next_job().await;
+}
+
+#[actix::test]
 async fn what_was_asked_before_the_end_is_answered() {
     let house = house(HARD, |_| {});
     let mut client = Client::working(&house).await;
@@ -579,7 +599,7 @@ async fn a_port_that_is_taken_is_said() {
         StratumDeps {
             credit: books.clone().recipient(),
             rejected: books.recipient(),
-            template: Templates(template(1, HARD)).start().recipient(),
+            template: Templates(Some(template(1, HARD))).start().recipient(),
             sink: Arc::new(Sink(Arc::clone(&house.journal))),
             lease: Arc::new(MemoryLease::default()),
             store: Arc::new(MemorySessionStore::default()),

@@ -1,3 +1,4 @@
+use std::mem::discriminant;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -5,14 +6,16 @@ use std::time::Duration;
 use actix::{Actor, AsyncContext, Context, Handler, MessageResult};
 use adit_domain::chain::NextBlock;
 use adit_domain::mempool::MempoolSnapshot;
-use adit_domain::template::{BlockTemplate, TemplateError, TemplateRequest, build_template};
+use adit_domain::template::{
+    BlockTemplate, NotSynced, TemplateError, TemplateRequest, build_template, check_synced,
+};
 use adit_domain::units::UnixMillis;
 
 use super::{Board, TemplateConfig, TemplateDeps};
 use crate::house::Shared;
 use crate::messages::chain::TipChanged;
 use crate::messages::mempool::TransactionAccepted;
-use crate::messages::template::{GetTemplate, TemplateChanged};
+use crate::messages::template::{GetMiningWait, GetTemplate, TemplateChanged};
 use crate::supervision::{Fault, Rebuild, Role};
 
 /// How often it is looked whether there is something better: an empty template waits for the mempool this long at most, and
@@ -32,6 +35,8 @@ pub struct TemplateActor {
     /// What the newest template was built from; none after a restart.
     built: Option<Built>,
     announced: bool,
+    /// Why there is no work; known from the first look on.
+    waits: Option<NotSynced>,
 }
 
 struct Built {
@@ -60,12 +65,15 @@ impl TemplateActor {
         config: TemplateConfig,
         board: Arc<Board>,
     ) -> TemplateActor {
-        TemplateActor { shared, deps, config, board, built: None, announced: true }
+        TemplateActor { shared, deps, config, board, built: None, announced: true, waits: None }
     }
 
     /// Builds where the tip is another, the target is, there are transactions to be had, or the last one is old.
     fn look(&mut self) {
         let now = self.shared.clock.now();
+        if !self.may_mine(now) {
+            return;
+        }
         let next = self.deps.chain.next_block(now);
         let snapshot = Some(self.deps.mempool.snapshot()).filter(|s| s.tip == next.prev);
         if self.is_better(&next, snapshot.as_ref(), now) {
@@ -74,6 +82,27 @@ impl TemplateActor {
         if !self.announced {
             self.announced = self.board.announce(true);
         }
+    }
+
+    /// Whether the chain is synced, or was once. What is waited for is logged when it is another thing.
+    fn may_mine(&mut self, now: UnixMillis) -> bool {
+        if self.board.synced.load(Ordering::SeqCst) {
+            return true;
+        }
+        let waits = match self.config.tip_age_h_max {
+            0 => None,
+            hours => check_synced(&self.deps.chain.progress(), now, hours).err(),
+        };
+        match waits {
+            Some(waits) if !self.waits.is_some_and(|w| discriminant(&w) == discriminant(&waits)) => {
+                tracing::info!(%waits, "miners get no work yet");
+            }
+            None if self.waits.is_some() => tracing::info!("the chain is synced: miners get work"),
+            _ => {}
+        }
+        self.waits = waits;
+        self.board.synced.store(waits.is_none(), Ordering::SeqCst);
+        waits.is_none()
     }
 
     fn is_better(&self, next: &NextBlock, snapshot: Option<&Arc<MempoolSnapshot>>, now: UnixMillis) -> bool {
@@ -141,6 +170,7 @@ impl Rebuild for TemplateActor {
     fn rebuild(&mut self) -> Result<(), Fault> {
         self.built = None;
         self.announced = true;
+        self.waits = None;
         Ok(())
     }
 }
@@ -167,5 +197,13 @@ impl Handler<GetTemplate> for TemplateActor {
 
     fn handle(&mut self, _msg: GetTemplate, _ctx: &mut Self::Context) -> Self::Result {
         MessageResult(self.board.newest.load_full())
+    }
+}
+
+impl Handler<GetMiningWait> for TemplateActor {
+    type Result = MessageResult<GetMiningWait>;
+
+    fn handle(&mut self, _msg: GetMiningWait, _ctx: &mut Self::Context) -> Self::Result {
+        MessageResult(self.waits)
     }
 }

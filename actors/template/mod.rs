@@ -5,7 +5,7 @@
 mod actor;
 mod sources;
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ const MAILBOX_MAX: usize = 256;
 pub struct TemplateConfig {
     /// Where the coinbase pays to.
     pub payout_script: ScriptBuf,
+    /// A chain whose tip is older than this, in hours, is still syncing, and gives no work; 0: it gives work in any case.
+    pub tip_age_h_max: u64,
     /// How many panics are borne.
     pub intensity: Intensity,
 }
@@ -48,6 +50,8 @@ pub(crate) struct Board {
     newest: ArcSwapOption<BlockTemplate>,
     listener: OnceLock<Recipient<TemplateChanged>>,
     last_id: AtomicU64,
+    /// Whether the chain was synced once; it stays so, as a chain that stands still is one to be mined on.
+    synced: AtomicBool,
 }
 
 impl TemplateSource for Board {

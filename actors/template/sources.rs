@@ -3,6 +3,7 @@ use std::sync::Arc;
 use adit_chainstate::ChainReader;
 use adit_domain::chain::NextBlock;
 use adit_domain::mempool::MempoolSnapshot;
+use adit_domain::template::ChainProgress;
 use adit_domain::units::{Height, UnixMillis};
 use bitcoin::Amount;
 
@@ -16,6 +17,8 @@ pub trait TemplateChain: Send + Sync {
     fn subsidy(&self, height: Height) -> Amount;
     /// The height from which a block may commit to witnesses: there is no template below it.
     fn segwit_from(&self) -> Height;
+    /// How far the chain has come.
+    fn progress(&self) -> ChainProgress;
 }
 
 /// Where the transactions come from.
@@ -36,6 +39,17 @@ impl TemplateChain for ChainReader {
 
     fn segwit_from(&self) -> Height {
         self.params().forks.segwit
+    }
+
+    fn progress(&self) -> ChainProgress {
+        let (tip, (_, best_header)) = (self.tip(), self.best_header());
+        ChainProgress {
+            tip: tip.height,
+            tip_time: tip.header.time,
+            work: tip.chain_work,
+            work_min: self.params().minimum_chain_work,
+            best_header,
+        }
     }
 }
 

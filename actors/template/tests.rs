@@ -3,6 +3,7 @@ use std::sync::Mutex;
 use actix::{Actor, Context, Handler};
 use adit_domain::chain::{NextBlock, Tip};
 use adit_domain::mempool::{MempoolEntry, MempoolSnapshot};
+use adit_domain::template::{ChainProgress, NotSynced};
 use adit_domain::units::{Clock, Entropy, Height, UnixMillis};
 use adit_domain::wire::ParsedTx;
 use bitcoin::hashes::Hash;
@@ -11,7 +12,7 @@ use bitcoin::{Amount, BlockHash, CompactTarget, Transaction, Work, absolute, tra
 use super::*;
 use crate::messages::chain::TipChanged;
 use crate::messages::mempool::TransactionAccepted;
-use crate::messages::template::GetTemplate;
+use crate::messages::template::{GetMiningWait, GetTemplate};
 use crate::net::MachineNet;
 use crate::supervision::{ExitReason, Fault, Supervisor};
 
@@ -25,6 +26,7 @@ struct World {
     bits: u32,
     subsidy: u64,
     snapshot: Arc<MempoolSnapshot>,
+    tip_time: u32,
 }
 
 #[derive(Clone)]
@@ -73,6 +75,11 @@ impl TemplateChain for Outside {
     fn segwit_from(&self) -> Height {
         Height::new(10)
     }
+    fn progress(&self) -> ChainProgress {
+        let w = self.0.lock().unwrap();
+        let (tip, work) = (Height::new(w.height - 1), Work::from_be_bytes([1; 32]));
+        ChainProgress { tip, tip_time: w.tip_time, work, work_min: work, best_header: tip }
+    }
 }
 impl TemplateMempool for Outside {
     fn snapshot(&self) -> Arc<MempoolSnapshot> {
@@ -116,9 +123,13 @@ struct House {
 
 impl House {
     fn new(height: u32) -> House {
+        House::with(height, 0, 0)
+    }
+
+    fn with(height: u32, tip_time: u32, tip_age_h_max: u64) -> House {
         let snapshot = Arc::new(MempoolSnapshot { tip: hash(1), entries: vec![] });
         let (now_ms, subsidy) = (1_700_000_000_000, 5_000);
-        let world = World { now_ms, tip: 1, height, bits: BITS, subsidy, snapshot };
+        let world = World { now_ms, tip: 1, height, bits: BITS, subsidy, snapshot, tip_time };
         let outside = Outside(Arc::new(Mutex::new(world)));
         let supervisor = Supervisor::new(Arc::new(outside.clone()));
         let shared = Shared {
@@ -130,6 +141,7 @@ impl House {
         let deps = TemplateDeps { chain: Arc::new(outside.clone()), mempool: Arc::new(outside.clone()) };
         let config = TemplateConfig {
             payout_script: ScriptBuf::from_bytes(vec![0x51]),
+            tip_age_h_max,
             intensity: Intensity { restarts_max: 100, period: Duration::from_secs(5) },
         };
         let template = start(&shared, deps, config);
@@ -240,6 +252,27 @@ async fn there_is_none_below_the_height_from_which_blocks_commit_to_witnesses() 
     assert!(house.look().await.is_none());
     house.outside.moves_to(2);
     assert!(house.look().await.is_some());
+}
+
+#[actix::test]
+async fn there_is_none_while_the_chain_is_syncing_and_one_from_then_on() {
+    const NOW: u32 = 1_700_000_000;
+    let house = House::with(100, NOW - 90_000, 24);
+    let waits = async || house.template.addr.send(GetMiningWait).await.unwrap();
+    assert!(house.look().await.is_none());
+    assert_eq!(waits().await, Some(NotSynced::TipOld { hours: 25 }));
+    house.supervisor.crash("template").unwrap();
+    assert!(house.look().await.is_none());
+    house.outside.moves_to(2);
+    house.outside.set(|w| w.tip_time = NOW - 600);
+    assert!(house.look().await.is_some());
+    assert_eq!(waits().await, None);
+    // Who was synced once mines on, however long no block comes, and after a panic.
+    house.outside.set(|w| w.now_ms += 100 * 3_600_000);
+    house.supervisor.crash("template").unwrap();
+    house.outside.moves_to(3);
+    assert_eq!(house.look().await.unwrap().prev, hash(3));
+    assert_eq!(waits().await, None);
 }
 
 #[actix::test]

@@ -26,4 +26,5 @@ mod kills;
 mod panics;
 mod reorganisation;
 mod signals;
+mod syncing;
 mod transactions;

@@ -14,7 +14,7 @@ pub(super) struct View {
 }
 
 pub(super) fn info(info: &v1::GetInfoResponse) -> View {
-    let text = pairs(&[
+    let mut rows = vec![
         ("version", info.version.clone()),
         ("network", info.network.clone()),
         ("height", info.height.to_string()),
@@ -27,7 +27,11 @@ pub(super) fn info(info: &v1::GetInfoResponse) -> View {
         ("mempool", format!("{} transactions", info.mempool_transactions)),
         ("uptime", span(info.now_ms.saturating_sub(info.started_at_ms))),
         ("chaos", if info.chaos { "on: panics may be injected".to_owned() } else { "off".to_owned() }),
-    ]);
+    ];
+    if !info.mining_waits_for.is_empty() {
+        rows.push(("mining", format!("waits: {}", info.mining_waits_for)));
+    }
+    let text = pairs(&rows);
     let json = json!({
         "version": info.version,
         "network": info.network,
@@ -40,6 +44,7 @@ pub(super) fn info(info: &v1::GetInfoResponse) -> View {
         "mempool_transactions": info.mempool_transactions,
         "p2p_listen": info.p2p_listen,
         "stratum_listen": info.stratum_listen,
+        "mining_waits_for": info.mining_waits_for,
         "started_at_ms": info.started_at_ms,
         "now_ms": info.now_ms,
         "chaos": info.chaos,

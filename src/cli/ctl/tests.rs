@@ -88,6 +88,10 @@ fn numbers_read_well() {
 fn programs_get_the_fields_that_they_were_promised() {
     let info = v1::GetInfoResponse { network: "regtest".to_owned(), height: 7, ..Default::default() };
     let json = show::info(&info).json;
+    assert!(!show::info(&info).text.contains("mining"));
+    let mining_waits_for = "the chain is syncing".to_owned();
+    let waits = show::info(&v1::GetInfoResponse { mining_waits_for, ..info }).text;
+    assert!(waits.contains("waits: the chain is syncing"), "{waits}");
     assert_eq!((&json["network"], &json["height"], &json["tip"]), (&"regtest".into(), &7.into(), &"".into()));
     let worker = v1::Worker {
         name: "bcrt1q.rig".to_owned(),

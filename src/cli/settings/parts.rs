@@ -48,6 +48,7 @@ pub(super) fn pool(r: &mut Reader, network: Network) -> Result<Option<PoolSettin
     let listen = r.listen("stratum.listen")?;
     let (difficulty_start, difficulty_min, difficulty_max) = difficulties(r)?;
     let fee_basis_points = r.number("pool.fee_basis_points", 0, 10_000, "hundredths of a percent")?;
+    let tip_age_h_max = r.number("pool.tip_age_h_max", 0, 1_000_000, "hours; 0: any")?;
     let window_factor = r.number("pool.window_factor", 1, 1000, "blocks' work")?;
     let shares_per_minute = r.number("stratum.shares_per_minute", 1, 6000, "shares a minute")?;
     let connections_max = r.number("stratum.connections_max", 1, 1_000_000, "connections")?;
@@ -57,6 +58,7 @@ pub(super) fn pool(r: &mut Reader, network: Network) -> Result<Option<PoolSettin
         listen,
         payout_script,
         fee_basis_points,
+        tip_age_h_max,
         window_factor,
         difficulty_start,
         difficulty_min,

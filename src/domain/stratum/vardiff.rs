@@ -100,6 +100,12 @@ impl Vardiff {
         self.judge(now)
     }
 
+    /// Time passed in which there was no work: who sends nothing then is not slow.
+    pub fn wait(&mut self, now: UnixMillis) {
+        self.heard = now;
+        self.begin_window(now);
+    }
+
     fn judge(&mut self, now: UnixMillis) -> Option<Difficulty> {
         let elapsed_ms = now.ms_since(self.window_from);
         if self.shares == 0 || (self.shares < WINDOW_SHARES && elapsed_ms < WINDOW_MS) {

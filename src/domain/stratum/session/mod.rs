@@ -179,7 +179,12 @@ impl Session {
     pub fn handle_tick(&mut self, now: UnixMillis) -> Vec<Effect> {
         let mut out = Vec::new();
         if self.state.is_ready() {
-            let moved = self.state.vardiff.tick(now);
+            let moved = if self.state.jobs.is_empty() {
+                self.state.vardiff.wait(now);
+                None
+            } else {
+                self.state.vardiff.tick(now)
+            };
             self.difficulty_moved(moved, &mut out);
             self.save();
         }

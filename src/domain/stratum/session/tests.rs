@@ -48,6 +48,22 @@ fn authorising_may_come_before_subscribing_and_a_job_after_both() {
 }
 
 #[test]
+fn the_difficulty_stays_while_there_is_no_work() {
+    let mut config = config(SHARE);
+    config.vardiff.start = raw(1 << 40);
+    config.vardiff.max = raw(1 << 40);
+    let mut bench = Bench::with(config);
+    check(&mut bench, SUBSCRIBE, &["true"]);
+    check(&mut bench, &authorize(2), &[&ok(2)]);
+    for n in 1..=100 {
+        assert!(bench.session.handle_tick(NOW.plus_ms(n * 10_000)).is_empty());
+    }
+    let job = job(&bench.maker, 1, HARD);
+    let out = shown(&bench.session.handle_job(&job));
+    assert!(out[0].contains(r#""params":[256]"#), "{out:?}");
+}
+
+#[test]
 fn every_request_is_answered() {
     let (mut bench, _) = Bench::working(HARD);
     check(&mut bench, r#"{"id":1,"method":"mining.ping"}"#, &[r#""result":"pong""#]);

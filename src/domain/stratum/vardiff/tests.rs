@@ -130,3 +130,16 @@ fn a_clock_that_is_set_back_moves_nothing_beyond_a_step() {
     assert_eq!(vardiff.difficulty().to_raw(), CONFIG.start.to_raw() * 8);
     assert_eq!(vardiff.tick(UnixMillis::new(1)), None);
 }
+
+#[test]
+fn who_has_no_work_is_neither_silent_nor_slow() {
+    let mut vardiff = Vardiff::new(CONFIG, at(0));
+    for n in 1..100 {
+        vardiff.wait(at(n * 10_000));
+    }
+    let before = vardiff.difficulty();
+    // From the first job on the time counts: a share within seconds is no rate yet.
+    assert_eq!(vardiff.accepted(before, at(995_000)), None);
+    assert_eq!(vardiff.tick(at(1_000_000)), None);
+    assert_eq!(vardiff.difficulty(), before);
+}
