@@ -37,6 +37,8 @@ pub struct PayoutActor {
     /// Whether something happened while it walked.
     again: bool,
     waiting: Option<(BlockHash, UnixMillis)>,
+    /// Whether it is going to look again by itself: one timer, however many tips come meanwhile.
+    will_look: bool,
 }
 
 impl PayoutActor {
@@ -47,8 +49,8 @@ impl PayoutActor {
         figures: Arc<Figures>,
         patience: Patience,
     ) -> PayoutActor {
-        let (walking, again, waiting) = (false, false, None);
-        PayoutActor { shared, booker, committer, figures, patience, walking, again, waiting }
+        let (walking, again, waiting, will_look) = (false, false, None, false);
+        PayoutActor { shared, booker, committer, figures, patience, walking, again, waiting, will_look }
     }
 
     /// Walks the ledger to the tip, off this thread; one walk at a time.
@@ -85,9 +87,11 @@ impl PayoutActor {
         match walked {
             Walked::Done => {}
             Walked::Waiting(hash) => {
-                let since = was_waiting.filter(|(h, _)| *h == hash).map(|(_, since)| since);
-                self.waiting = Some((hash, since.unwrap_or_else(|| self.shared.clock.now())));
-                ctx.run_later(LOOK_EVERY, |actor, ctx| actor.walk(ctx));
+                let now = self.shared.clock.now();
+                let since = was_waiting.filter(|(h, _)| *h == hash).map_or(now, |(_, since)| since);
+                // A clock that was set back must not lengthen the wait.
+                self.waiting = Some((hash, since.min(now)));
+                self.look_soon(ctx);
             }
             Walked::Ahead(cursor) => {
                 tracing::info!(height = %cursor.height, "the books are ahead of the chain, and wait for it");
@@ -98,6 +102,15 @@ impl PayoutActor {
         }
         if self.again {
             self.walk(ctx);
+        }
+    }
+
+    fn look_soon(&mut self, ctx: &mut Context<Self>) {
+        if !std::mem::replace(&mut self.will_look, true) {
+            ctx.run_later(LOOK_EVERY, |actor, ctx| {
+                actor.will_look = false;
+                actor.walk(ctx);
+            });
         }
     }
 
@@ -141,6 +154,8 @@ impl Rebuild for PayoutActor {
         self.walking = false;
         self.again = false;
         self.waiting = None;
+        // What was to come has gone with the panic.
+        self.will_look = false;
         Ok(())
     }
 

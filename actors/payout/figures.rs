@@ -9,7 +9,7 @@ const HASHRATE_WINDOW_MS: u64 = 600_000;
 /// The window's resolution.
 const BUCKET_MS: u64 = 10_000;
 /// Workers with figures at most, 60 rows of 24 bytes each: 150 MB, were all of them mining. Names are the miners' to choose;
-/// what comes beyond is credited all the same, only without a rate.
+/// beyond it the quarter that was heard of longest ago makes room: its shares are credited, its figures begin anew.
 const WORKERS_MAX: usize = 100_000;
 
 /// The figures that cost nothing to lose: rates, and shares refused. In memory; the rates are read back from the log.
@@ -18,6 +18,8 @@ pub(super) struct Figures(Mutex<HashMap<String, Worker>>);
 
 #[derive(Default)]
 struct Worker {
+    /// When something came of it.
+    heard: UnixMillis,
     rejected: u64,
     /// Work by the bucket of its time, the last ten minutes.
     buckets: BTreeMap<u64, u128>,
@@ -64,12 +66,27 @@ impl Figures {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn with_worker(&self, name: String, change: impl FnOnce(&mut Worker)) {
+    fn with_worker(&self, name: String, at: UnixMillis, change: impl FnOnce(&mut Worker)) {
         let mut table = self.table();
-        if table.len() < WORKERS_MAX || table.contains_key(&name) {
-            change(table.entry(name).or_default());
+        if table.len() >= WORKERS_MAX && !table.contains_key(&name) {
+            make_room(&mut table, WORKERS_MAX / 4);
         }
+        let worker = table.entry(name).or_default();
+        worker.heard = worker.heard.max(at);
+        change(worker);
     }
+}
+
+/// Forgets so many that were heard of longest ago.
+fn make_room(table: &mut HashMap<String, Worker>, mut places: usize) {
+    let mut ages: Vec<UnixMillis> = table.values().map(|worker| worker.heard).collect();
+    ages.sort_unstable();
+    let last_that_goes = places.checked_sub(1).and_then(|n| ages.get(n)).copied();
+    table.retain(|_, worker| {
+        let goes = places > 0 && Some(worker.heard) <= last_that_goes;
+        places = places.saturating_sub(usize::from(goes));
+        !goes
+    });
 }
 
 fn row(name: String, shares: u64, work_raw: u128, last_share: Option<UnixMillis>) -> WorkerTotals {
@@ -84,11 +101,11 @@ pub(super) fn worker_name(address: &str, worker: &str) -> String {
 impl StatsSink for Figures {
     fn credited(&self, share: &ShareCredit) {
         let name = worker_name(&share.address, &share.worker);
-        self.with_worker(name, |w| w.credit(share.at, u128::from(share.difficulty.to_raw())));
+        self.with_worker(name, share.at, |w| w.credit(share.at, u128::from(share.difficulty.to_raw())));
     }
 
-    fn rejected(&self, worker: &str, _at: UnixMillis) {
-        self.with_worker(worker.to_owned(), |w| w.rejected = w.rejected.saturating_add(1));
+    fn rejected(&self, worker: &str, at: UnixMillis) {
+        self.with_worker(worker.to_owned(), at, |w| w.rejected = w.rejected.saturating_add(1));
     }
 }
 
@@ -122,3 +139,7 @@ impl Worker {
         u64::try_from(rate).unwrap_or(u64::MAX)
     }
 }
+
+#[cfg(test)]
+#[path = "figures/tests.rs"]
+mod tests;

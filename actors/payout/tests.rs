@@ -30,6 +30,9 @@ impl Hands {
     fn move_ms(&self, ms: u64) {
         self.0.fetch_add(ms, Ordering::SeqCst);
     }
+    fn set_back_ms(&self, ms: u64) {
+        self.0.fetch_sub(ms, Ordering::SeqCst);
+    }
 }
 impl Clock for Hands {
     fn now(&self) -> UnixMillis {
@@ -81,6 +84,7 @@ struct FakeState {
     blocks: HashMap<BlockHash, Arc<ParsedBlock>>,
     best: Vec<BlockHash>,
     forgets: bool,
+    looks: u64,
 }
 
 impl FakeChain {
@@ -88,7 +92,7 @@ impl FakeChain {
         let genesis = block_on(BlockHash::all_zeros(), 0, &theirs(), 0);
         let best = vec![genesis.hash()];
         let blocks = HashMap::from([(genesis.hash(), genesis)]);
-        Arc::new(FakeChain(Mutex::new(FakeState { blocks, best, forgets: false })))
+        Arc::new(FakeChain(Mutex::new(FakeState { blocks, best, forgets: false, looks: 0 })))
     }
 
     /// Leaves `keep` blocks and puts these on top; what a chain would tell of it.
@@ -118,6 +122,11 @@ impl FakeChain {
     fn len(&self) -> usize {
         self.0.lock().unwrap().best.len()
     }
+
+    /// How often the books have looked at it.
+    fn looks(&self) -> u64 {
+        self.0.lock().unwrap().looks
+    }
 }
 
 impl BooksChain for FakeChain {
@@ -129,7 +138,8 @@ impl BooksChain for FakeChain {
         }
     }
     fn path_from(&self, from: &BlockHash) -> Option<(Vec<BlockHash>, Vec<BlockHash>)> {
-        let s = self.0.lock().unwrap();
+        let mut s = self.0.lock().unwrap();
+        s.looks += 1;
         if s.forgets {
             return None;
         }
@@ -354,6 +364,58 @@ async fn it_does_not_wait_forever() {
     }
     assert_eq!(house.blocks().await[0].finder, "");
     assert_eq!(house.balances().await[0], row("alice", 4_950_000_000, 0));
+}
+
+#[actix::test]
+async fn a_clock_that_is_set_back_does_not_lengthen_the_wait() {
+    let house = House::new();
+    house.clock.move_ms(1_000_000_000);
+    house.tip(house.chain.extend(1, &[&theirs()], 1)).await;
+    house.payout.addr.send(house.chain.extend(2, &[&ours()], 1)).await.unwrap();
+    let looked = async || {
+        let before = house.chain.looks();
+        while house.chain.looks() < before + 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    looked().await;
+    house.clock.set_back_ms(900_000_000);
+    looked().await;
+    house.clock.move_ms(40_000);
+    house.stand_at(house.chain.tip().hash).await;
+}
+
+#[actix::test]
+async fn tips_that_come_while_a_block_waits_start_no_more_timers() {
+    // Here, and not on a thread of its own, so that its time is the test's.
+    tokio::time::pause();
+    let (house, chain) = (House::new(), FakeChain::new());
+    let books = OpenBooks {
+        log: Arc::new(FileShareLog::open(Arc::new(MachineDisk), TempDir::new().unwrap().path()).unwrap().0),
+        ledger: Arc::<MemoryLedger>::default(),
+    };
+    let figures = Arc::new(Figures::default());
+    let committer = Committer::start(Arc::clone(&books.log), Arc::clone(&figures), |_| {}).unwrap();
+    let own: Arc<dyn BooksChain> = Arc::<FakeChain>::clone(&chain);
+    let booker = Arc::new(Booker::new(PayoutDeps { chain: own, books }, config()));
+    booker.begin().unwrap();
+    let shared = Shared {
+        clock: Arc::<Hands>::clone(&house.clock),
+        entropy: Arc::<Hands>::clone(&house.clock),
+        net: Arc::new(MachineNet),
+        supervisor: house.supervisor.clone(),
+    };
+    let addr = actix::Actor::start(PayoutActor::new(shared, booker, committer, figures, Patience::All));
+    let event = chain.extend(1, &[&ours()], 1);
+    for _ in 0..20 {
+        addr.send(event.clone()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let (began, before) = (tokio::time::Instant::now(), chain.looks());
+    while chain.looks() < before + 20 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(began.elapsed() > Duration::from_millis(900), "{:?}", began.elapsed());
 }
 
 #[actix::test]

@@ -21,7 +21,7 @@ pub use self::codec::GROUP_SHARES_MAX;
 use self::codec::encode_group;
 use self::dedupe::{Dedupe, REMEMBERED_MIN};
 use self::segment::{Place, Sealed, read_sealed, scan_tail, shares_path, storage, sums_path};
-use self::sums::{SealedSums, Sums};
+use self::sums::{SealedSums, Sums, TOTALS_MAX};
 use crate::disk::{Disk, DiskFile};
 
 /// A file that has this many bytes is closed after the group that brought it there: 200,000 shares, which are read again in a
@@ -118,6 +118,7 @@ impl FileShareLog {
             sums: tail.sums.clone(),
         };
         index.totals.add_all(&tail.sums);
+        index.totals.bound(TOTALS_MAX);
         remember(&*disk, dir, &mut index)?;
         let opened = ShareLogOpened {
             shares: index.totals.rows.values().fold(0, |n, r| n.saturating_add(r.shares)),
@@ -180,6 +181,7 @@ impl FileShareLog {
         for share in shares {
             index.dedupe.insert(writer.next, share);
             index.totals.add(share);
+            index.totals.bound(TOTALS_MAX);
             index.active.sums.add(share);
             index.last = Some(writer.next);
             writer.next = writer.next.next();

@@ -7,7 +7,7 @@ use super::codec::{
     GROUP_BYTES_MAX, GROUP_HEAD_BYTES, GROUP_MAGIC, Group, SEGMENT_HEAD_BYTES, decode_group,
     decode_segment_head, encode_segment_head,
 };
-use super::sums::{SealedSums, Sums};
+use super::sums::{SealedSums, Sums, TOTALS_MAX};
 use crate::disk::{Disk, DiskFile};
 
 /// Bytes of a file of sums at most: two tables of [`super::sums::WORKERS_MAX`] rows of 262 bytes, four times over, since
@@ -165,6 +165,7 @@ fn sum_up(disk: &dyn Disk, dir: &Path, number: u32, before: &Sums) -> Result<Sea
     let last = tail.next.to_u64().checked_sub(1).map(ShareSeq::new).unwrap_or_default();
     let mut all = before.clone();
     all.add_all(&tail.sums);
+    all.bound(TOTALS_MAX);
     Ok(SealedSums { first: tail.first, last, own: tail.sums, all })
 }
 

@@ -11,6 +11,12 @@ const SUMS_MAGIC: [u8; 8] = *b"ADITSUM1";
 /// beyond is counted under its address alone; what is owed goes by address and is never cut.
 pub(super) const WORKERS_MAX: usize = 100_000;
 
+/// Rows of what all files add up to, which is for people to look at: 30 MB. Who hashed longest ago makes room, and is counted
+/// with the [`OTHERS`]. A file's own sums, by which rewards are split, have every address: 200,000 shares at most.
+pub(super) const TOTALS_MAX: usize = WORKERS_MAX;
+/// Who stands here is no address of any network.
+pub(super) const OTHERS: &str = "others";
+
 /// Address and worker.
 pub(super) type WorkerKey = (String, String);
 
@@ -35,16 +41,40 @@ impl Sums {
         }
     }
 
+    /// Where there are so many rows, the quarter that hashed longest ago is counted as one.
+    pub(super) fn bound(&mut self, rows_max: usize) {
+        if self.rows.len() < rows_max {
+            return;
+        }
+        let mut left = self.rows.len().saturating_sub(rows_max.saturating_sub(rows_max / 4));
+        let mut ages: Vec<UnixMillis> = self.rows.values().map(|row| row.last_at).collect();
+        ages.sort_unstable();
+        let last_that_goes = left.checked_sub(1).and_then(|n| ages.get(n)).copied();
+        let mut others = ShareTotals::default();
+        self.rows.retain(|_, row| {
+            let goes = left > 0 && Some(row.last_at) <= last_that_goes;
+            if goes {
+                left = left.saturating_sub(1);
+                join(&mut others, row);
+            }
+            !goes
+        });
+        join(self.rows.entry((OTHERS.to_owned(), String::new())).or_default(), &others);
+    }
+
     fn add_row(&mut self, mut key: WorkerKey, more: &ShareTotals) {
         if self.rows.len() >= WORKERS_MAX && !self.rows.contains_key(&key) {
             key.1 = String::new();
         }
-        let row = self.rows.entry(key).or_default();
-        row.shares = row.shares.saturating_add(more.shares);
-        row.work_raw = row.work_raw.saturating_add(more.work_raw);
-        row.last_at = row.last_at.max(more.last_at);
+        join(self.rows.entry(key).or_default(), more);
         self.work_raw = self.work_raw.saturating_add(more.work_raw);
     }
+}
+
+fn join(row: &mut ShareTotals, more: &ShareTotals) {
+    row.shares = row.shares.saturating_add(more.shares);
+    row.work_raw = row.work_raw.saturating_add(more.work_raw);
+    row.last_at = row.last_at.max(more.last_at);
 }
 
 /// A segment that will not change any more: its places, its own sums, and those of all segments up to it.
@@ -110,3 +140,7 @@ fn decode_sums(from: &mut Cursor<'_>) -> Option<Sums> {
     }
     Some(sums)
 }
+
+#[cfg(test)]
+#[path = "sums/tests.rs"]
+mod tests;
