@@ -6,8 +6,8 @@ use actix::Addr;
 use adit_domain::peer::{Downloads, NodeView, PeerId, PeerInfo, Recent, TxBoard, TxRef};
 use adit_domain::units::{Height, UnixMillis};
 use adit_domain::wire::ParsedBlock;
-use bitcoin::BlockHash;
 use bitcoin::block::Header;
+use bitcoin::{BlockHash, Work};
 
 use super::{PeerActor, PeerDeps};
 
@@ -168,6 +168,15 @@ impl NodeView for View<'_> {
     }
     fn has_header(&self, hash: &BlockHash) -> bool {
         self.deps.chain.has_header(hash) || self.board.found(hash).is_some()
+    }
+    fn work_at(&self, hash: &BlockHash) -> Option<Work> {
+        self.deps.chain.header_work(hash)
+    }
+    fn work_with(&self, below: Work, header: &Header) -> Option<Work> {
+        self.deps.chain.work_with(below, header)
+    }
+    fn work_wanted(&self) -> Work {
+        self.deps.chain.header_work_wanted()
     }
     fn has_block(&self, hash: &BlockHash) -> bool {
         self.deps.chain.has_block(hash) || self.board.found(hash).is_some()

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use adit_chainstate::{ChainFault, ChainReader};
 use adit_domain::chain::Tip;
 use adit_domain::units::Height;
-use bitcoin::BlockHash;
 use bitcoin::block::Header;
+use bitcoin::{BlockHash, Work};
 
 /// What the peers read of the chain. All but a block's bytes come from memory.
 pub trait PeerChain: Send + Sync {
@@ -14,6 +14,12 @@ pub trait PeerChain: Send + Sync {
     fn best_header(&self) -> (BlockHash, Height);
     /// Whether a header is known.
     fn has_header(&self, hash: &BlockHash) -> bool;
+    /// The work of the chain up to a known header.
+    fn header_work(&self, hash: &BlockHash) -> Option<Work>;
+    /// A work and that of a header on top; none where the header's hash does not meet its own target.
+    fn work_with(&self, below: Work, header: &Header) -> Option<Work>;
+    /// The work that a chain must have for its headers to be kept.
+    fn header_work_wanted(&self) -> Work;
     /// Whether a block's body is stored.
     fn has_block(&self, hash: &BlockHash) -> bool;
     /// Hashes of the best header chain, the highest first, in doubling steps.
@@ -35,6 +41,15 @@ impl PeerChain for ChainReader {
     }
     fn has_header(&self, hash: &BlockHash) -> bool {
         ChainReader::has_header(self, hash)
+    }
+    fn header_work(&self, hash: &BlockHash) -> Option<Work> {
+        ChainReader::header_work(self, hash)
+    }
+    fn work_with(&self, below: Work, header: &Header) -> Option<Work> {
+        ChainReader::work_with(self, below, header)
+    }
+    fn header_work_wanted(&self) -> Work {
+        ChainReader::header_work_wanted(self)
     }
     fn has_block(&self, hash: &BlockHash) -> bool {
         ChainReader::has_block(self, hash)

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use adit_domain::chain::{NextBlock, NodeId, Tip};
 use adit_domain::consensus::{
-    BlockUndo, Coin, DeploymentReport, HeaderView, Params, UtxoView, ViewFault, script_flags_for,
+    BlockUndo, Coin, DeploymentReport, HeaderView, Params, UtxoView, ViewFault, add_work,
+    check_proof_of_work, script_flags_for, work_of_bits,
 };
 use adit_domain::script::ScriptFlags;
 use adit_domain::units::{Height, UnixMillis};
@@ -12,7 +13,7 @@ use adit_domain::wire::ParsedBlock;
 use adit_store::CompactCoin;
 use bitcoin::block::Header;
 use bitcoin::hashes::Hash;
-use bitcoin::{BlockHash, OutPoint};
+use bitcoin::{BlockHash, OutPoint, Work};
 
 use crate::live::{Live, Shared};
 use crate::types::ChainFault;
@@ -84,6 +85,30 @@ impl ChainReader {
         let tree = live.tree();
         let node = tree.node(tree.find(hash)?);
         Some((*node.header(), node.height()))
+    }
+
+    /// The work of the chain up to a known header.
+    pub fn header_work(&self, hash: &BlockHash) -> Option<Work> {
+        let live = self.live();
+        let tree = live.tree();
+        tree.find(hash).map(|id| tree.as_tip(id).chain_work)
+    }
+
+    /// A work and that of a header on top; none where the header's hash does not meet its own target.
+    pub fn work_with(&self, below: Work, header: &Header) -> Option<Work> {
+        check_proof_of_work(header.block_hash(), header.bits, &self.live().params).ok()?;
+        Some(add_work(below, work_of_bits(header.bits)))
+    }
+
+    /// The work that a stranger's chain must have for its headers to be kept: what the network is known to have had, and
+    /// what our tip's chain had a day ago, counted in blocks like the last one.
+    pub fn header_work_wanted(&self) -> Work {
+        /// Blocks of a day.
+        const DAY: u32 = 144;
+        let (tip, least) = (self.tip(), self.params().minimum_chain_work);
+        let day =
+            (0..DAY).fold(Work::from_be_bytes([0; 32]), |w, _| add_work(w, work_of_bits(tip.header.bits)));
+        if tip.chain_work > day { least.max(tip.chain_work - day) } else { least }
     }
 
     /// Whether the block is stored.

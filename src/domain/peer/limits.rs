@@ -13,6 +13,13 @@ pub const INVENTORY_MAX: usize = 50_000;
 /// Headers of a `headers` at most: 2,000 x 81 bytes = 162 kB. Fewer than that say that the sender has no more.
 pub const HEADERS_MAX: usize = 2_000;
 
+/// Messages of headers that are counted of a chain which has not shown enough work: 8,192 x 2,000 headers is three times the
+/// longest chain that there is, and 32 bytes each are 256 kB a peer.
+pub const PRESYNC_BATCHES_MAX: usize = 8_192;
+
+/// Counting takes no longer: 900,000 headers of 81 bytes in it need 0.4 Mbit/s.
+pub const PRESYNC_MS_MAX: u64 = 30 * 60_000;
+
 /// Hashes of a locator at most: ten, then doubling steps, needs 10 + 30 for any chain; Core's limit.
 pub const LOCATOR_MAX: usize = 101;
 

@@ -12,8 +12,10 @@ use super::limits::{
 };
 use super::{DisconnectReason, Effect, Locator, Message, NodeView, Recent, TxBoard, TxRef, Version};
 use crate::units::{Height, UnixMillis};
+use presync::Presync;
 
 mod handshake;
+mod presync;
 mod relay;
 mod sync;
 
@@ -70,6 +72,7 @@ pub struct Session {
     pinged_at: UnixMillis,
     headers_asked_at: Option<UnixMillis>,
     headers_begun: bool,
+    presync: Presync,
     reach: Option<Height>,
     blocks_known: Recent<BlockHash>,
     txs_known: Recent<TxRef>,
@@ -92,6 +95,7 @@ impl Session {
             pinged_at: now,
             headers_asked_at: None,
             headers_begun: false,
+            presync: Presync::Off,
             reach: None,
             blocks_known: Recent::new(BLOCKS_KNOWN_MAX),
             txs_known: Recent::new(TXS_KNOWN_MAX),
@@ -179,7 +183,7 @@ impl Session {
         if late(self.ping.map(|(_, at)| at), PONG_MS_MAX) {
             return Some(DisconnectReason::PingTimeout);
         }
-        if late(self.headers_asked_at, HEADERS_MS_MAX) {
+        if late(self.headers_asked_at, HEADERS_MS_MAX) || self.counts_for_too_long(turn.now) {
             return Some(DisconnectReason::HeadersTimeout);
         }
         if turn.downloads.stalls(self.config.id, turn.now) {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use bitcoin::block::{Header, Version};
 use bitcoin::hashes::Hash;
-use bitcoin::{BlockHash, CompactTarget, TxMerkleNode};
+use bitcoin::{BlockHash, CompactTarget, TxMerkleNode, Work};
 
 use super::{NodeView, TxRef};
 use crate::units::Height;
@@ -15,7 +15,18 @@ pub(super) struct FakeNode {
     pub bodies: RefCell<BTreeSet<BlockHash>>,
     pub txs: RefCell<BTreeSet<TxRef>>,
     pub own_nonce: u64,
+    pub work_wanted: u64,
 }
+
+/// Each header is one unit of work.
+fn work(units: u64) -> Work {
+    let mut bytes = [0; 32];
+    bytes[24..].copy_from_slice(&units.to_be_bytes());
+    Work::from_be_bytes(bytes)
+}
+
+/// What a header without a proof has in its nonce.
+pub(super) const NO_PROOF: u32 = 666;
 
 /// A chain of `len` headers, the same for the same `branch` up from `fork`.
 pub(super) fn chain(len: usize, fork: usize, branch: u32) -> Vec<Header> {
@@ -38,7 +49,13 @@ impl FakeNode {
     pub(super) fn new(len: usize, bodies: usize) -> FakeNode {
         let headers = chain(len, len, 0);
         let bodies = headers.iter().take(bodies).map(Header::block_hash).collect();
-        FakeNode { headers, bodies: RefCell::new(bodies), txs: RefCell::default(), own_nonce: 777 }
+        FakeNode {
+            headers,
+            bodies: RefCell::new(bodies),
+            txs: RefCell::default(),
+            own_nonce: 777,
+            work_wanted: 0,
+        }
     }
 
     fn at(&self, n: usize) -> (BlockHash, Height) {
@@ -57,6 +74,15 @@ impl NodeView for FakeNode {
     }
     fn has_header(&self, hash: &BlockHash) -> bool {
         self.headers.iter().any(|h| h.block_hash() == *hash)
+    }
+    fn work_at(&self, hash: &BlockHash) -> Option<Work> {
+        self.headers.iter().position(|h| h.block_hash() == *hash).map(|n| work(n as u64 + 1))
+    }
+    fn work_with(&self, below: Work, header: &Header) -> Option<Work> {
+        (header.nonce != NO_PROOF).then(|| below + work(1))
+    }
+    fn work_wanted(&self) -> Work {
+        work(self.work_wanted)
     }
     fn has_block(&self, hash: &BlockHash) -> bool {
         self.bodies.borrow().contains(hash)

@@ -1,5 +1,5 @@
-use bitcoin::BlockHash;
 use bitcoin::block::Header;
+use bitcoin::{BlockHash, Work};
 
 use super::TxRef;
 use crate::units::Height;
@@ -12,6 +12,12 @@ pub trait NodeView {
     fn best_header(&self) -> (BlockHash, Height);
     /// Whether a header is known.
     fn has_header(&self, hash: &BlockHash) -> bool;
+    /// The work of the chain up to a header; none where it is not in the tree.
+    fn work_at(&self, hash: &BlockHash) -> Option<Work>;
+    /// That work and a header's on top; none where the header's hash does not meet its own target.
+    fn work_with(&self, below: Work, header: &Header) -> Option<Work>;
+    /// The work that a chain must have for its headers to be kept.
+    fn work_wanted(&self) -> Work;
     /// Whether a block's body is there.
     fn has_block(&self, hash: &BlockHash) -> bool;
     /// Hashes of the best header chain, the tip first, in doubling steps.

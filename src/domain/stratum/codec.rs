@@ -117,8 +117,8 @@ pub enum Request {
 pub struct Configure {
     /// The version bits that it would roll.
     pub version_rolling: Option<u32>,
-    /// The least difficulty that it can bear.
-    pub minimum_difficulty: Option<Difficulty>,
+    /// The least difficulty that it can bear, where it asks for that extension; none in it where it names no positive number.
+    pub minimum_difficulty: Option<Option<Difficulty>>,
     /// Extensions that Adit does not have; each is answered with false.
     pub unknown: Vec<String>,
 }
@@ -268,7 +268,8 @@ fn configure(params: &[Value]) -> Result<Configure, RequestError> {
                 asked.version_rolling = Some(mask.unwrap_or(u32::MAX));
             }
             "minimum-difficulty" => {
-                asked.minimum_difficulty = option("minimum-difficulty.value").and_then(difficulty_of_json);
+                asked.minimum_difficulty =
+                    Some(option("minimum-difficulty.value").and_then(difficulty_of_json));
             }
             other => asked.unknown.push(printable(other)),
         }
@@ -403,7 +404,8 @@ pub fn reply_subscribed(
     reply(id, &serde_json::json!([subscriptions, extranonce1, extranonce2_bytes]))
 }
 
-/// The answer to `mining.configure`; `mask` is none where no version bit may be rolled.
+/// The answer to `mining.configure`, a row for each extension that was asked for (BIP310); `mask` is none where no version bit
+/// may be rolled.
 pub fn reply_configured(id: &RequestId, asked: &Configure, mask: Option<u32>) -> String {
     let mut result = Map::new();
     if asked.version_rolling.is_some() {
@@ -412,8 +414,8 @@ pub fn reply_configured(id: &RequestId, asked: &Configure, mask: Option<u32>) ->
             result.insert("version-rolling.mask".to_owned(), Value::from(format!("{mask:08x}")));
         }
     }
-    if asked.minimum_difficulty.is_some() {
-        result.insert("minimum-difficulty".to_owned(), Value::Bool(true));
+    if let Some(least) = asked.minimum_difficulty {
+        result.insert("minimum-difficulty".to_owned(), Value::Bool(least.is_some()));
     }
     for name in &asked.unknown {
         result.insert(name.clone(), Value::Bool(false));

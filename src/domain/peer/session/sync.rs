@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use super::presync::Presync;
 use super::{
     BlockHash, DisconnectReason, Effect, Header, Height, Inventory, Locator, Message, NodeView,
     SERVICES_FOR_BLOCKS, Session, Turn,
@@ -19,7 +20,8 @@ impl Session {
 
     /// Asks once, and again when that has been answered.
     fn ask_headers(&mut self, first: Option<BlockHash>, turn: &Turn<'_>) {
-        if self.headers_asked_at.is_some() {
+        // Two passes over the same headers are asked for message by message; what else there is comes after them.
+        if self.headers_asked_at.is_some() || (first.is_none() && !self.presync.is_off()) {
             return;
         }
         let mut hashes = turn.view.locator();
@@ -34,16 +36,26 @@ impl Session {
         self.send(Message::GetHeaders(Locator::from_hashes(hashes)));
     }
 
+    pub(super) fn ask_headers_from(&mut self, known: BlockHash, turn: &Turn<'_>) {
+        self.ask_headers(Some(known), turn);
+    }
+
     pub(super) fn on_headers(&mut self, headers: Vec<Header>, turn: &mut Turn<'_>) {
+        if !self.awaits_headers(headers.first(), turn.view) {
+            return;
+        }
         self.headers_asked_at = None;
-        let Some(first) = headers.first() else { return turn.downloads.end_headers_turn(self.config.id) };
+        let Some(first) = headers.first() else {
+            self.presync = Presync::Off;
+            return turn.downloads.end_headers_turn(self.config.id);
+        };
         if !headers.is_sorted_by(|parent, child| child.prev_blockhash == parent.block_hash()) {
             return self.disconnect(DisconnectReason::NonContinuousHeaders);
         }
-        if !turn.view.has_header(&first.prev_blockhash) {
+        if self.presync.is_off() && !turn.view.has_header(&first.prev_blockhash) {
             return self.ask_headers(None, turn);
         }
-        self.effects.push(Effect::SubmitHeaders(headers));
+        self.sift_headers(headers, turn);
     }
 
     /// The chain has judged headers from this peer: `count` of them, `last` the last.
@@ -56,9 +68,13 @@ impl Session {
     ) -> Vec<Effect> {
         match verdict {
             HeadersVerdict::Invalid(reject) => self.disconnect(DisconnectReason::InvalidHeader(reject)),
-            HeadersVerdict::Unconnected => self.ask_headers(None, turn),
+            HeadersVerdict::Unconnected => {
+                self.presync = Presync::Off;
+                self.ask_headers(None, turn);
+            }
             // Begun anew with a later tick: what was lost on our side is asked for again.
             HeadersVerdict::Failed => {
+                self.presync = Presync::Off;
                 self.headers_begun = false;
                 turn.downloads.end_headers_turn(self.config.id);
             }
@@ -66,7 +82,7 @@ impl Session {
                 self.reach = self.reach.max(Some(last_height));
                 self.blocks_known.insert(last);
                 turn.downloads.reconsider();
-                if count >= HEADERS_MAX {
+                if count >= HEADERS_MAX || !self.presync.is_off() {
                     self.ask_headers(Some(last), turn);
                 } else {
                     turn.downloads.end_headers_turn(self.config.id);
@@ -105,10 +121,10 @@ impl Session {
         let hash = block.hash();
         let asked = turn.downloads.arrived(&hash, turn.now);
         self.blocks_known.insert(hash);
-        if asked || turn.view.has_header(&block.header().prev_blockhash) {
-            self.effects.push(Effect::SubmitBlock(block));
-        } else {
+        if !asked && !turn.view.has_header(&block.header().prev_blockhash) {
             self.ask_headers(None, turn);
+        } else if asked || Self::has_shown_work(block.header(), turn.view) {
+            self.effects.push(Effect::SubmitBlock(block));
         }
         self.fetch_blocks(turn);
     }

@@ -6,7 +6,7 @@ use bitcoin::{Network, Txid, Wtxid};
 
 use super::*;
 use crate::peer::limits::{HEADERS_MAX, TX_INV_SENT_MAX};
-use crate::peer::testing::{FakeNode, chain};
+use crate::peer::testing::{FakeNode, NO_PROOF, chain};
 use crate::peer::{BlockVerdict, HeadersVerdict};
 use crate::wire::{ParsedBlock, ParsedTx};
 
@@ -156,6 +156,116 @@ fn headers_first_then_bodies() {
     let verdict = HeadersVerdict::Accepted { last_height: Height::new(2_499) };
     let effects = rig.with(|s, turn| s.headers_judged(last, rest.len(), verdict, turn));
     assert!(effects.is_empty() && rig.downloads.take_headers_turn(2), "its turn has ended");
+}
+
+/// A node that wants so much work, and a peer's chain of `theirs` headers behind genesis in messages of the protocol's size.
+fn presync(work_wanted: u64, theirs: usize) -> (Rig, Vec<Vec<Header>>) {
+    let mut node = FakeNode::new(1, 1);
+    node.work_wanted = work_wanted;
+    let messages = chain(theirs + 1, 0, 7)[1..].chunks(HEADERS_MAX).map(<[Header]>::to_vec).collect();
+    let mut node_chain = chain(1, 0, 7);
+    std::mem::swap(&mut node.headers, &mut node_chain);
+    node.bodies.borrow_mut().insert(node.headers[0].block_hash());
+    (Rig::ready(node, false), messages)
+}
+
+impl Rig {
+    /// The chain keeps what it is given.
+    fn keeps(&mut self, headers: &[Header]) -> Vec<Effect> {
+        self.node.headers.extend(headers);
+        let (last, height) = (headers.last().unwrap().block_hash(), self.node.headers.len() as u32 - 1);
+        let verdict = HeadersVerdict::Accepted { last_height: Height::new(height) };
+        self.with(|s, turn| s.headers_judged(last, headers.len(), verdict, turn))
+    }
+
+    fn says(&mut self, headers: &[Header]) -> Vec<Effect> {
+        self.hears(Message::Headers(headers.to_vec()))
+    }
+}
+
+#[test]
+fn headers_are_kept_only_of_a_chain_that_has_shown_enough_work() {
+    let (mut rig, theirs) = presync(4_500, 4_600);
+    // The first pass keeps nothing, and asks from the last one on.
+    for message in &theirs[..2] {
+        assert_eq!(sent(&rig.says(message)), ["getheaders"]);
+        // News do not disturb it.
+        assert!(rig.says(&theirs[2][7..8]).is_empty());
+        assert!(rig.hears(Message::Inv(vec![Inventory::Block(theirs[2][9].block_hash())])).is_empty());
+    }
+    let again = rig.says(&theirs[2]);
+    assert!(
+        matches!(&again[..], [Effect::Send(Message::GetHeaders(l))] if l.hashes[0] == rig.node.headers[0].block_hash())
+    );
+    // The second pass: the same headers once more.
+    for message in &theirs {
+        assert_eq!(rig.says(message), [Effect::SubmitHeaders(message.clone())]);
+        rig.keeps(message);
+    }
+    assert!(rig.downloads.take_headers_turn(2), "its turn has ended");
+    // What comes on top stands on enough work.
+    let next = chain(4_602, 0, 7)[4_601];
+    assert_eq!(rig.says(&[next]), [Effect::SubmitHeaders(vec![next])]);
+}
+
+#[test]
+fn a_chain_of_little_work_costs_no_memory_and_no_peer() {
+    let (mut rig, theirs) = presync(4_500, 4_400);
+    for message in &theirs[..2] {
+        assert_eq!(sent(&rig.says(message)), ["getheaders"]);
+    }
+    assert!(rig.says(&theirs[2]).is_empty());
+    assert!(rig.downloads.take_headers_turn(2), "its turn has ended");
+    // Nor does a block of it, which nobody asked for.
+    let block = bitcoin::Block { header: theirs[0][0], txdata: vec![] };
+    assert!(rig.hears(Message::Block(Arc::new(ParsedBlock::new(block)))).is_empty());
+    // A short chain is not even counted.
+    let (mut rig, theirs) = presync(4_500, 10);
+    assert!(rig.says(&theirs[0]).is_empty());
+    // It may end without a word.
+    let (mut rig, theirs) = presync(4_500, 2_000);
+    rig.says(&theirs[0]);
+    assert!(rig.says(&[]).is_empty() && rig.downloads.take_headers_turn(2));
+    // What we have already may be shown by anybody.
+    let (mut rig, theirs) = presync(4_500, 10);
+    rig.node.headers.extend(&theirs[0]);
+    assert_eq!(rig.says(&theirs[0]), [Effect::SubmitHeaders(theirs[0].clone())]);
+}
+
+#[test]
+fn the_second_pass_takes_what_the_first_has_counted_and_nothing_else() {
+    let (mut rig, theirs) = presync(4_500, 4_600);
+    for message in &theirs {
+        rig.says(message);
+    }
+    let other: Vec<Header> = chain(2_001, 1, 8)[1..].to_vec();
+    let on_theirs: Vec<Header> = other
+        .iter()
+        .scan(rig.node.headers[0].block_hash(), |prev, h| {
+            let header = Header { prev_blockhash: *prev, ..*h };
+            *prev = header.block_hash();
+            Some(header)
+        })
+        .collect();
+    assert!(rig.says(&on_theirs).is_empty());
+    assert_eq!(sent(&rig.after_ms(0)), ["getheaders"], "it is begun anew");
+}
+
+#[test]
+fn who_counts_without_proof_or_end_is_dropped() {
+    let (mut rig, mut theirs) = presync(4_500, 2_000);
+    theirs[0].last_mut().unwrap().nonce = NO_PROOF;
+    let reason = DisconnectReason::InvalidHeader("high-hash".to_owned());
+    assert_eq!(ends(&rig.says(&theirs[0])), Some(&reason));
+    let (mut rig, theirs) = presync(u64::MAX, 40_000);
+    let mut dropped = None;
+    for message in &theirs {
+        rig.hears(Message::Pong(99));
+        rig.says(message);
+        let effects = rig.after_ms(HEADERS_MS_MAX);
+        dropped = dropped.or(ends(&effects).cloned());
+    }
+    assert_eq!(dropped, Some(DisconnectReason::HeadersTimeout));
 }
 
 #[test]

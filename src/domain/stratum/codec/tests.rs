@@ -82,7 +82,7 @@ fn configure_reads_bip310() {
             r#"["version-rolling","minimum-difficulty"]"#,
             r#"{"version-rolling.mask":"1fffE000","version-rolling.min-bit-count":2,"minimum-difficulty.value":2}"#,
         ),
-        "1 Configure(Configure { version_rolling: Some(536862720), minimum_difficulty: Some(Difficulty(8589934592)), unknown: [] })",
+        "1 Configure(Configure { version_rolling: Some(536862720), minimum_difficulty: Some(Some(Difficulty(8589934592))), unknown: [] })",
     );
     check(
         &asked(r#"["version-rolling","subscribe-extranonce"]"#, "{}"),
@@ -161,7 +161,7 @@ fn answers_are_what_miners_read() {
     );
     let asked = Configure {
         version_rolling: Some(1),
-        minimum_difficulty: Some(Difficulty::ONE),
+        minimum_difficulty: Some(Some(Difficulty::ONE)),
         unknown: vec!["info".to_owned()],
     };
     assert_eq!(

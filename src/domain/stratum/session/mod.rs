@@ -302,7 +302,7 @@ impl Session {
             self.state.version_mask = mask;
         }
         out.push(Effect::Reply(codec::reply_configured(id, asked, mask)));
-        let moved = asked.minimum_difficulty.and_then(|d| self.state.vardiff.raise_floor(d, now));
+        let moved = asked.minimum_difficulty.flatten().and_then(|d| self.state.vardiff.raise_floor(d, now));
         self.difficulty_moved(moved, out);
     }
 

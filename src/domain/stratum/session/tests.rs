@@ -53,7 +53,7 @@ fn the_difficulty_stays_while_there_is_no_work() {
     config.vardiff.start = raw(1 << 40);
     config.vardiff.max = raw(1 << 40);
     let mut bench = Bench::with(config);
-    check(&mut bench, SUBSCRIBE, &["true"]);
+    check(&mut bench, SUBSCRIBE, &["07000001"]);
     check(&mut bench, &authorize(2), &[&ok(2)]);
     for n in 1..=100 {
         assert!(bench.session.handle_tick(NOW.plus_ms(n * 10_000)).is_empty());
@@ -244,6 +244,31 @@ fn version_rolling_is_what_both_sides_can() {
     check(&mut bench, &with("00010000"), &["[20,", "refused"]);
     check(&mut bench, &with("00002000"), &["credit"]);
     check(&mut bench, &configure("00000001"), &[r#"{"version-rolling":false}"#]);
+}
+
+#[test]
+fn configure_answers_for_each_extension_that_it_is_asked_for() {
+    // BIP310: without a value the extension cannot be had, but its row must stand in the answer.
+    for (options, least, difficulty) in [
+        (r#"{"minimum-difficulty.value":64}"#, true, 64),
+        (r#"{"minimum-difficulty.value":"64"}"#, false, 0),
+        (r#"{"minimum-difficulty.value":-1}"#, false, 0),
+        ("{}", false, 0),
+    ] {
+        let mut bench = moving();
+        // Before anything was subscribed to, and again after it.
+        for _ in 0..2 {
+            let line = format!(
+                r#"{{"id":7,"method":"mining.configure","params":[["minimum-difficulty","version-rolling","subscribe-extranonce","info"],{options}]}}"#
+            );
+            let out = bench.say(&line);
+            let answer = format!(
+                r#"{{"info":false,"minimum-difficulty":{least},"subscribe-extranonce":false,"version-rolling":true,"version-rolling.mask":"1fffe000"}}"#
+            );
+            assert!(out[0].contains(&answer), "{out:?}");
+        }
+        assert_eq!(bench.session.info().difficulty.to_raw() >> 32, difficulty);
+    }
 }
 
 #[test]
