@@ -6,6 +6,8 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -53,6 +55,34 @@ pub struct Stream {
     pub read: Box<dyn AsyncRead + Send + Unpin>,
     /// What is said to it. Small writes leave at once.
     pub write: Box<dyn AsyncWrite + Send + Unpin>,
+}
+
+/// After an error of `accept` (no file descriptor left): long enough not to spin, short enough not to be noticed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Hands each connection that comes to `take`, until that breaks off.
+pub(crate) async fn accept_all(
+    open: OpenHere<Box<dyn Listener>>,
+    whom: &'static str,
+    mut take: impl FnMut(Accepted) -> ControlFlow<()>,
+) {
+    let mut listener = match open() {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, whom, "a listening socket does not work"),
+    };
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => {
+                if take(accepted).is_break() {
+                    return;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, whom, "accepting a connection failed");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
 }
 
 /// The machine's TCP.
@@ -112,3 +142,5 @@ impl From<TcpStream> for Stream {
 
 #[cfg(test)]
 pub(crate) mod fixtures;
+#[cfg(test)]
+mod tests;

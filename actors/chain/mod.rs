@@ -21,7 +21,7 @@ use adit_domain::script::ScriptVerifier;
 use adit_store::Store;
 
 use crate::house::{Seat, Shared};
-use crate::supervision::{ChildSpec, Intensity, OnExceeded, Role, Strategy};
+use crate::supervision::{ChildSpec, Intensity, Role};
 
 pub use actor::ChainActor;
 pub use link::ChainLink;
@@ -71,15 +71,7 @@ pub fn start(shared: &Shared, deps: ChainDeps, setup: ChainSetup) -> Result<Chai
     let (link, asks) = link::queue();
     let seat = Arc::new(Seat::default());
     let reader = engine::start(shared, deps, setup.chain, listeners.clone(), asks, Arc::clone(&seat))?;
-    let spec = ChildSpec {
-        name: Role::Chain.as_str().to_owned(),
-        role: Role::Chain,
-        strategy: Strategy::OneForOne,
-        intensity: setup.intensity,
-        on_exceeded: OnExceeded::EndProcess,
-        mailbox_max: MAILBOX_MAX,
-        shutdown: SHUTDOWN,
-    };
+    let spec = ChildSpec::of_role(Role::Chain, MAILBOX_MAX, SHUTDOWN, setup.intensity);
     let (own_link, clock) = (link.clone(), Arc::clone(&shared.clock));
     let addr = shared.supervisor.start(spec, &arbiter.handle(), |_| ChainActor::new(own_link, clock));
     seat.take(addr.clone());

@@ -18,7 +18,7 @@ use adit_domain::mempool::MempoolConfig as PoolConfig;
 use adit_domain::script::ScriptVerifier;
 
 use crate::house::Shared;
-use crate::supervision::{ChildSpec, Intensity, OnExceeded, Role, Strategy};
+use crate::supervision::{ChildSpec, Intensity, Role};
 
 pub use actor::MempoolActor;
 pub use chain::MempoolChain;
@@ -67,15 +67,7 @@ pub fn start(shared: &Shared, deps: MempoolDeps, config: MempoolConfig) -> Mempo
     let arbiter = Arbiter::new();
     let tip = deps.chain.next_block(shared.clock.now()).prev;
     let (reader, listeners) = (MempoolReader::new(tip), TxListeners::default());
-    let spec = ChildSpec {
-        name: Role::Mempool.as_str().to_owned(),
-        role: Role::Mempool,
-        strategy: Strategy::OneForOne,
-        intensity: config.intensity,
-        on_exceeded: OnExceeded::EndProcess,
-        mailbox_max: MAILBOX_MAX,
-        shutdown: SHUTDOWN,
-    };
+    let spec = ChildSpec::of_role(Role::Mempool, MAILBOX_MAX, SHUTDOWN, config.intensity);
     let (clock, own, heard) = (Arc::clone(&shared.clock), reader.clone(), listeners.clone());
     let make = move |_: &mut _| MempoolActor::new(deps, config, clock, own, heard);
     let addr = shared.supervisor.start(spec, &arbiter.handle(), make);

@@ -26,13 +26,15 @@ use self::booker::{Booker, Patience};
 use self::committer::Committer;
 use self::figures::Figures;
 use crate::house::Shared;
-use crate::supervision::{ChildSpec, Fault, Intensity, OnExceeded, Role, Strategy};
+use crate::supervision::{ChildSpec, Fault, Intensity, Role};
 
 pub use actor::PayoutActor;
 pub use chain::BooksChain;
 
 /// Messages that may wait: shares are passed on in microseconds, so this is a burst of every miner at once; the senders wait.
 const MAILBOX_MAX: usize = 4096;
+/// Time to walk the ledger to the tip.
+const SHUTDOWN: Duration = Duration::from_secs(10);
 
 /// How rewards are split.
 #[derive(Clone, Debug)]
@@ -95,22 +97,11 @@ pub fn start(shared: &Shared, deps: PayoutDeps, config: PayoutConfig) -> Result<
     booker.begin()?;
     let own = shared.clone();
     let arbiter = Arbiter::new();
-    let addr = shared.supervisor.start(spec(intensity), &arbiter.handle(), move |_| {
+    let spec = ChildSpec::of_role(Role::Payout, MAILBOX_MAX, SHUTDOWN, intensity);
+    let addr = shared.supervisor.start(spec, &arbiter.handle(), move |_| {
         PayoutActor::new(own, Arc::new(booker), committer, figures, Patience::None)
     });
     Ok(Payout { addr, arbiter })
-}
-
-fn spec(intensity: Intensity) -> ChildSpec {
-    ChildSpec {
-        name: Role::Payout.as_str().to_owned(),
-        role: Role::Payout,
-        strategy: Strategy::OneForOne,
-        intensity,
-        on_exceeded: OnExceeded::EndProcess,
-        mailbox_max: MAILBOX_MAX,
-        shutdown: Duration::from_secs(10),
-    }
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use crate::house::Shared;
 use crate::mempool::MempoolReader;
 use crate::messages::chain::{SubmitBlock, SubmitHeaders};
 use crate::messages::mempool::SubmitTransaction;
-use crate::supervision::{ChildSpec, Intensity, OnExceeded, Role, Strategy};
+use crate::supervision::{ChildSpec, Intensity, Role};
 
 pub use actor::PeerActor;
 pub use chain::PeerChain;
@@ -39,8 +39,8 @@ pub use manager::PeerManager;
 const MANAGER_MAILBOX_MAX: usize = 1_024;
 /// A connection's mailbox: one message of the peer's, and a burst of announcements.
 const PEER_MAILBOX_MAX: usize = 256;
-/// A connection that panics is opened again; only its own peer can make it panic, six times a second.
-const PEER_INTENSITY: Intensity = Intensity { restarts_max: 30, period: Duration::from_secs(5) };
+/// There is nothing to be made durable.
+const SHUTDOWN: Duration = Duration::from_secs(2);
 /// Blocks of all peers that wait for their verdict: 64 MiB, sixteen of the largest.
 const BLOCK_KIB_MAX: usize = 64 * 1024;
 
@@ -111,7 +111,7 @@ pub fn start(shared: &Shared, deps: PeerDeps, config: PeerConfig) -> io::Result<
         actors: actors.handle(),
     };
     let own = links.clone();
-    let spec = manager_spec(links.config.intensity);
+    let spec = ChildSpec::of_role(Role::Peer, MANAGER_MAILBOX_MAX, SHUTDOWN, links.config.intensity);
     let addr = shared.supervisor.start(spec, &actors.handle(), move |_| PeerManager::new(own));
     sockets.spawn_fn(move || {
         if let Some(socket) = socket {
@@ -130,31 +130,10 @@ fn open_peer(links: &Links, inbound: bool) -> (PeerId, Addr<PeerActor>, Arc<Stat
     let (id, status) = (links.board.next_id(), Arc::new(Status::default()));
     let (own, shown) = (links.clone(), Arc::clone(&status));
     let make = move |_: &mut _| PeerActor::new(own, id, inbound, shown);
-    let addr = links.shared.supervisor.start(peer_spec(id), &links.actors, make);
+    let spec = ChildSpec::one_of_many(Role::Peer, id, PEER_MAILBOX_MAX, SHUTDOWN);
+    let addr = links.shared.supervisor.start(spec, &links.actors, make);
     links.board.enter(id, addr.clone(), Arc::clone(&status));
     (id, addr, status)
-}
-
-fn peer_spec(id: PeerId) -> ChildSpec {
-    ChildSpec {
-        name: format!("{}-{id}", Role::Peer),
-        intensity: PEER_INTENSITY,
-        on_exceeded: OnExceeded::StopChild,
-        mailbox_max: PEER_MAILBOX_MAX,
-        ..manager_spec(PEER_INTENSITY)
-    }
-}
-
-fn manager_spec(intensity: Intensity) -> ChildSpec {
-    ChildSpec {
-        name: Role::Peer.as_str().to_owned(),
-        role: Role::Peer,
-        strategy: Strategy::OneForOne,
-        intensity,
-        on_exceeded: OnExceeded::EndProcess,
-        mailbox_max: MANAGER_MAILBOX_MAX,
-        shutdown: Duration::from_secs(2),
-    }
 }
 
 #[cfg(test)]

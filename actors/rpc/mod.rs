@@ -32,7 +32,7 @@ use crate::house::Shared;
 use crate::messages::chain::TipChanged;
 use crate::messages::payout::GetWorkers;
 use crate::root::{RpcAuth, RpcSettings};
-use crate::supervision::{ChildSpec, Fault, Intensity, OnExceeded, Rebuild, Role, Strategy};
+use crate::supervision::{ChildSpec, Fault, Intensity, Rebuild, Role};
 
 use api::Api;
 use auth::{Gate, Token};
@@ -148,15 +148,7 @@ pub fn start(
     events: EventBus,
 ) -> (Addr<RpcActor>, Drained) {
     let (running, drained) = mpsc::channel(1);
-    let spec = ChildSpec {
-        name: Role::Rpc.to_string(),
-        role: Role::Rpc,
-        strategy: Strategy::OneForOne,
-        intensity,
-        on_exceeded: OnExceeded::EndProcess,
-        mailbox_max: MAILBOX_MAX,
-        shutdown: SHUTDOWN,
-    };
+    let spec = ChildSpec::of_role(Role::Rpc, MAILBOX_MAX, SHUTDOWN, intensity);
     let (_, ended) = watch::channel(());
     let (supervisor, clock) = (shared.supervisor.clone(), shared.clock.clone());
     let api = Api { links, facts, supervisor: supervisor.clone(), clock, events, ending: ended };

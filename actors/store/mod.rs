@@ -13,7 +13,7 @@ use adit_store::{DataDir, DataDirError, Store, StoreFault};
 use thiserror::Error;
 
 use crate::house::Shared;
-use crate::supervision::{ChildSpec, Intensity, OnExceeded, Role, Strategy};
+use crate::supervision::{ChildSpec, Intensity, Role};
 
 pub use actor::StoreActor;
 
@@ -58,15 +58,7 @@ pub struct OpenStore {
 pub fn start(shared: &Shared, config: StoreConfig) -> Result<OpenStore, OpenError> {
     let store = Arc::new(Store::open(DataDir::open(&config.base, &config.network)?)?);
     let arbiter = Arbiter::new();
-    let spec = ChildSpec {
-        name: Role::Store.as_str().to_owned(),
-        role: Role::Store,
-        strategy: Strategy::OneForOne,
-        intensity: config.intensity,
-        on_exceeded: OnExceeded::EndProcess,
-        mailbox_max: MAILBOX_MAX,
-        shutdown: SHUTDOWN,
-    };
+    let spec = ChildSpec::of_role(Role::Store, MAILBOX_MAX, SHUTDOWN, config.intensity);
     let (own, supervisor) = (Arc::clone(&store), shared.supervisor.clone());
     let make = move |_: &mut _| StoreActor::new(own, supervisor);
     let addr = shared.supervisor.start(spec, &arbiter.handle(), make);

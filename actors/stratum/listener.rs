@@ -1,46 +1,37 @@
-use std::time::Duration;
+use std::ops::ControlFlow;
 
 use actix::Addr;
 
 use super::gate::{Gate, Permit};
 use super::{Links, StratumActor, connection};
 use crate::messages::stratum::OpenSession;
-use crate::net::{Accepted, Listener, OpenHere};
+use crate::net::{Accepted, Listener, OpenHere, accept_all};
 
-/// After an error of `accept` (no file descriptor left): long enough not to spin, short enough not to be noticed.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// A refused connection is logged this often, with the count of those between.
 const REFUSED_LOGGED_EVERY: u64 = 1_000;
 
 /// Accepts miners until the manager is gone.
 pub(super) async fn listen(open: OpenHere<Box<dyn Listener>>, manager: Addr<StratumActor>, links: Links) {
-    let mut listener = match open() {
-        Ok(listener) => listener,
-        Err(error) => return tracing::error!(%error, "the miners' socket does not work"),
-    };
     let gate = Gate::new(links.config.connections_max, links.config.connections_per_ip_max);
     let (mut admitted, mut refused) = (0usize, 0u64);
-    while manager.connected() {
-        let accepted = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(%error, "accept");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
+    accept_all(open, "miners", |accepted| {
+        if !manager.connected() {
+            return ControlFlow::Break(());
+        }
         let remote = accepted.remote;
-        let Some(permit) = gate.enter(remote.ip()) else {
+        if let Some(permit) = gate.enter(remote.ip()) {
+            admitted = admitted.wrapping_add(1);
+            actix::spawn(admit(accepted, permit, admitted, manager.clone(), links.clone()));
+        } else {
             // Accepted and closed: a queue that is left full would keep honest miners out of it as well.
             if refused % REFUSED_LOGGED_EVERY == 0 {
                 tracing::warn!(%remote, refused, "too many connections");
             }
             refused = refused.saturating_add(1);
-            continue;
-        };
-        admitted = admitted.wrapping_add(1);
-        actix::spawn(admit(accepted, permit, admitted, manager.clone(), links.clone()));
-    }
+        }
+        ControlFlow::Continue(())
+    })
+    .await;
 }
 
 /// Opens a session and sends the connection to its thread.

@@ -1,19 +1,16 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, WrapFuture};
 use adit_domain::stratum::{ExtranonceAllocator, LeaseFault, NewSession, Session};
 use adit_domain::template::BlockTemplate;
 
-use super::{Links, SessionActor};
+use super::{Links, SHUTDOWN, SessionActor};
 use crate::messages::stratum::{GetSessions, OpenSession, OpenedSession};
 use crate::messages::template::{GetTemplate, TemplateChanged};
-use crate::supervision::{ChildSpec, Fault, Intensity, OnExceeded, Rebuild, Role, Strategy};
+use crate::supervision::{ChildSpec, Fault, Rebuild, Role};
 
 /// A session's mailbox: its connection asks one thing at a time, the supervisor three.
 const SESSION_MAILBOX_MAX: usize = 8;
-/// A session is built again in microseconds, and only its own miner can make it panic: it may do so six times a second.
-const SESSION_INTENSITY: Intensity = Intensity { restarts_max: 30, period: Duration::from_secs(5) };
 
 /// Opens sessions and turns templates into jobs.
 pub struct StratumActor {
@@ -59,20 +56,9 @@ impl StratumActor {
         };
         let index = msg.thread.checked_rem(links.threads.len()).unwrap_or(0);
         let thread = links.threads.get(index).ok_or_else(|| LeaseFault("no thread".to_owned()))?;
-        let addr = links.shared.supervisor.start(session_spec(id), thread, make);
+        let spec = ChildSpec::one_of_many(Role::Stratum, id, SESSION_MAILBOX_MAX, SHUTDOWN);
+        let addr = links.shared.supervisor.start(spec, thread, make);
         Ok(OpenedSession { id, addr })
-    }
-}
-
-fn session_spec(id: u64) -> ChildSpec {
-    ChildSpec {
-        name: format!("{}-{id}", Role::Stratum),
-        role: Role::Stratum,
-        strategy: Strategy::OneForOne,
-        intensity: SESSION_INTENSITY,
-        on_exceeded: OnExceeded::StopChild,
-        mailbox_max: SESSION_MAILBOX_MAX,
-        shutdown: Duration::from_secs(2),
     }
 }
 

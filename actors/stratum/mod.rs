@@ -31,7 +31,7 @@ use crate::house::Shared;
 use crate::messages::payout::{CreditShare, ShareRejected};
 use crate::messages::template::GetTemplate;
 use crate::net::Bound;
-use crate::supervision::{ChildSpec, Intensity, OnExceeded, Role, Strategy};
+use crate::supervision::{ChildSpec, Intensity, Role};
 
 pub use manager::StratumActor;
 pub use session::SessionActor;
@@ -39,6 +39,8 @@ pub use sink::NodeSink;
 
 /// The manager's mailbox: connections that open at once wait here, the rest in the kernel's queue of the socket.
 const MANAGER_MAILBOX_MAX: usize = 64;
+/// There is nothing to be made durable: shares are the books'.
+const SHUTDOWN: Duration = Duration::from_secs(2);
 /// Threads of sessions at most; one carries some thousands of miners.
 const THREADS_MAX: usize = 4;
 
@@ -128,7 +130,10 @@ pub fn start(shared: &Shared, deps: StratumDeps, config: StratumConfig) -> io::R
     let arbiters: Vec<Arbiter> = (0..=threads()).map(|_| Arbiter::new()).collect();
     let Some((front, rest)) = arbiters.split_first() else { return Err(io::Error::other("no thread")) };
     let links = links(shared, deps, config, rest);
-    let (spec, own) = (manager_spec(links.config.intensity), links.clone());
+    let (spec, own) = (
+        ChildSpec::of_role(Role::Stratum, MANAGER_MAILBOX_MAX, SHUTDOWN, links.config.intensity),
+        links.clone(),
+    );
     let addr = shared.supervisor.start(spec, &front.handle(), move |_| StratumActor::new(own));
     let manager = addr.clone();
     front.spawn_fn(move || {
@@ -154,18 +159,6 @@ fn links(shared: &Shared, deps: StratumDeps, config: StratumConfig, rest: &[Arbi
 fn threads() -> usize {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     cores.div_ceil(2).min(THREADS_MAX)
-}
-
-fn manager_spec(intensity: Intensity) -> ChildSpec {
-    ChildSpec {
-        name: Role::Stratum.as_str().to_owned(),
-        role: Role::Stratum,
-        strategy: Strategy::OneForOne,
-        intensity,
-        on_exceeded: OnExceeded::EndProcess,
-        mailbox_max: MANAGER_MAILBOX_MAX,
-        shutdown: Duration::from_secs(2),
-    }
 }
 
 #[cfg(test)]

@@ -193,8 +193,7 @@ fn house_on(net: Arc<dyn Net>, bits: u32, change: impl FnOnce(&mut StratumConfig
         (Arc::default(), Arc::new(Semaphore::new(0)), Arc::default());
     let books =
         Books { journal: Arc::clone(&journal), gate: Arc::clone(&gate), panics: Arc::clone(&books_panic) };
-    let spec =
-        ChildSpec { name: "payout".to_owned(), role: Role::Payout, ..manager_spec(Intensity::default()) };
+    let spec = ChildSpec::of_role(Role::Payout, MANAGER_MAILBOX_MAX, SHUTDOWN, Intensity::default());
     let books = supervisor.start(spec, &Arbiter::current(), move |_| books);
     let store = Arc::new(Mined::default());
     let deps = StratumDeps {

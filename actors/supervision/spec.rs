@@ -95,6 +95,10 @@ impl Default for Intensity {
     }
 }
 
+/// One of many is built again in microseconds, and only its own miner or peer can make it panic: it may do so six times a
+/// second.
+const ONE_OF_MANY_INTENSITY: Intensity = Intensity { restarts_max: 30, period: Duration::from_secs(5) };
+
 /// What the supervisor must know of a child.
 #[derive(Clone, Debug)]
 pub struct ChildSpec {
@@ -112,4 +116,28 @@ pub struct ChildSpec {
     pub mailbox_max: usize,
     /// How long it may take to stop.
     pub shutdown: Duration,
+}
+
+impl ChildSpec {
+    /// The one actor of a role, without which the node does not work; it alone is built again.
+    pub fn of_role(role: Role, mailbox_max: usize, shutdown: Duration, intensity: Intensity) -> ChildSpec {
+        ChildSpec {
+            name: role.as_str().to_owned(),
+            role,
+            strategy: Strategy::OneForOne,
+            intensity,
+            on_exceeded: OnExceeded::EndProcess,
+            mailbox_max,
+            shutdown,
+        }
+    }
+
+    /// One of many of a role: somebody outside feeds it, who must not be able to end the process.
+    pub fn one_of_many(role: Role, number: u64, mailbox_max: usize, shutdown: Duration) -> ChildSpec {
+        ChildSpec {
+            name: format!("{role}-{number}"),
+            on_exceeded: OnExceeded::StopChild,
+            ..ChildSpec::of_role(role, mailbox_max, shutdown, ONE_OF_MANY_INTENSITY)
+        }
+    }
 }

@@ -16,13 +16,15 @@ use bitcoin::ScriptBuf;
 
 use crate::house::Shared;
 use crate::messages::template::TemplateChanged;
-use crate::supervision::{ChildSpec, Intensity, OnExceeded, Role, Strategy};
+use crate::supervision::{ChildSpec, Intensity, Role};
 
 pub use actor::TemplateActor;
 pub use sources::{TemplateChain, TemplateMempool};
 
 /// Messages that may wait: a tip a message, and the announcements of transactions, of which any one says it all.
 const MAILBOX_MAX: usize = 256;
+/// There is nothing to be made durable.
+const SHUTDOWN: Duration = Duration::from_secs(2);
 
 /// What a template is built for.
 #[derive(Clone, Debug)]
@@ -85,23 +87,12 @@ impl Template {
 /// Starts building.
 pub fn start(shared: &Shared, deps: TemplateDeps, config: TemplateConfig) -> Template {
     let board = Arc::new(Board::default());
-    let (own, own_board, spec) = (shared.clone(), Arc::clone(&board), spec(config.intensity));
+    let (own, own_board) = (shared.clone(), Arc::clone(&board));
+    let spec = ChildSpec::of_role(Role::Template, MAILBOX_MAX, SHUTDOWN, config.intensity);
     let arbiter = Arbiter::new();
     let make = move |_: &mut _| TemplateActor::new(own, deps, config, own_board);
     let addr = shared.supervisor.start(spec, &arbiter.handle(), make);
     Template { addr, arbiter, board }
-}
-
-fn spec(intensity: Intensity) -> ChildSpec {
-    ChildSpec {
-        name: Role::Template.as_str().to_owned(),
-        role: Role::Template,
-        strategy: Strategy::OneForOne,
-        intensity,
-        on_exceeded: OnExceeded::EndProcess,
-        mailbox_max: MAILBOX_MAX,
-        shutdown: Duration::from_secs(2),
-    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use adit_chainstate::ChainReader;
 
 use crate::chain::ChainLink;
 use crate::house::Shared;
-use crate::supervision::{ChildSpec, Intensity, OnExceeded, Role, Strategy};
+use crate::supervision::{ChildSpec, Intensity, Role};
 
 pub use actor::UtxoActor;
 
@@ -45,15 +45,7 @@ pub fn start(
     config: UtxoConfig,
 ) -> (Addr<UtxoActor>, Arbiter) {
     let arbiter = Arbiter::new();
-    let spec = ChildSpec {
-        name: Role::Utxo.as_str().to_owned(),
-        role: Role::Utxo,
-        strategy: Strategy::OneForOne,
-        intensity: config.intensity,
-        on_exceeded: OnExceeded::EndProcess,
-        mailbox_max: MAILBOX_MAX,
-        shutdown: SHUTDOWN,
-    };
+    let spec = ChildSpec::of_role(Role::Utxo, MAILBOX_MAX, SHUTDOWN, config.intensity);
     let make = move |_: &mut _| UtxoActor::new(link, reader, config.flush_every);
     (shared.supervisor.start(spec, &arbiter.handle(), make), arbiter)
 }

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::clock::SystemClock;
-use crate::supervision::{ChildSpec, Fault, Intensity, OnExceeded, Rebuild, Role, Strategy, Supervisor};
+use crate::supervision::{ChildSpec, Fault, Intensity, Rebuild, Role, Supervisor};
 
 /// A chain that fails so many times before it takes a block; it says what it answered.
 struct Moody {
@@ -139,15 +139,7 @@ impl Handler<RelayBlock> for Peers {
 #[actix::test]
 async fn a_found_block_reaches_the_chain_over_its_panics_and_the_peers_beside_it() {
     let (supervisor, arbiter) = (Supervisor::new(Arc::new(SystemClock)), Arbiter::new());
-    let spec = ChildSpec {
-        name: "chain".to_owned(),
-        role: Role::Chain,
-        strategy: Strategy::OneForOne,
-        intensity: Intensity::default(),
-        on_exceeded: OnExceeded::EndProcess,
-        mailbox_max: 8,
-        shutdown: Duration::from_secs(1),
-    };
+    let spec = ChildSpec::of_role(Role::Chain, 8, Duration::from_secs(1), Intensity::default());
     let ((heard, mut connected), (relayed, mut at_peers)) =
         (mpsc::unbounded_channel(), mpsc::unbounded_channel());
     let panics = Arc::new(Mutex::new(3));
