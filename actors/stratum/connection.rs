@@ -44,6 +44,8 @@ struct Connection {
     out: mpsc::Sender<Arc<str>>,
     in_flight: FuturesOrdered<LocalBoxFuture<'static, Settled>>,
     authorized: bool,
+    /// Whether there was a job; before the first nobody is idle.
+    has_work: bool,
     heard: Instant,
 }
 
@@ -72,6 +74,7 @@ async fn serve(stream: Stream, opened: OpenedSession, links: Links) {
         out,
         in_flight: FuturesOrdered::new(),
         authorized: false,
+        has_work: false,
         heard: Instant::now(),
     };
     let is_taken = {
@@ -131,13 +134,17 @@ impl Connection {
 
     /// Nothing came for too long. While there is no work, whoever waits for it is not idle.
     fn overdue(&mut self) -> Result<(), Ended> {
-        let waits_for_work = self.authorized && self.jobs.borrow().is_none();
+        let waits = self.authorized && !self.has_work;
         self.heard = Instant::now();
-        if waits_for_work { Ok(()) } else { Err(Ended) }
+        if waits { Ok(()) } else { Err(Ended) }
     }
 
     async fn new_job(&mut self) -> Result<(), Ended> {
         let Some(job) = self.jobs.borrow_and_update().clone() else { return Ok(()) };
+        if !std::mem::replace(&mut self.has_work, true) {
+            // From now on its silence counts.
+            self.heard = Instant::now();
+        }
         self.ask_and_do(HandleJob { job }).await
     }
 
