@@ -15,10 +15,12 @@
 mod asm;
 mod bip340;
 mod bip341;
+mod blockfilters;
 mod blocks;
 mod differential;
 mod divergences;
 mod engines;
+mod key_io;
 mod script_tests;
 mod sighash;
 mod signing;

@@ -7,9 +7,8 @@ use adit_actors::root::{
     ChainSettings, MempoolSettings, PeerSettings, PoolSettings, RpcAuth, RpcSettings, RpcTcp,
 };
 use adit_actors::supervision::Intensity;
-use adit_domain::units::Difficulty;
-use bitcoin::address::NetworkUnchecked;
-use bitcoin::{Address, ScriptBuf};
+use adit_domain::units::{Difficulty, parse_address};
+use bitcoin::ScriptBuf;
 
 use super::reader::Reader;
 use super::{Network, SettingsError};
@@ -76,9 +75,7 @@ fn payout_script(r: &mut Reader, network: Network) -> Result<Option<ScriptBuf>, 
         if t.is_empty() {
             return Some(None);
         }
-        let unchecked: Address<NetworkUnchecked> = t.parse().ok()?;
-        let address = unchecked.require_network(network.to_bitcoin()).ok()?;
-        Some(Some(address.script_pubkey()))
+        Some(Some(parse_address(t, network.to_bitcoin()).ok()?.script_pubkey()))
     })
 }
 

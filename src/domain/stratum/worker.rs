@@ -1,8 +1,9 @@
 //! Who a miner says it is: `ADDRESS` or `ADDRESS.worker`.
 
 use bitcoin::Network;
-use bitcoin::address::{Address, NetworkUnchecked};
 use thiserror::Error;
+
+use crate::units::{AddressError, parse_address};
 
 /// Bytes of a user name at most: Whatsminer overflows beyond 127, and the longest address has 90.
 pub const USER_BYTES_MAX: usize = 127;
@@ -35,6 +36,15 @@ pub enum WorkerError {
     OtherNetwork,
 }
 
+impl From<AddressError> for WorkerError {
+    fn from(error: AddressError) -> WorkerError {
+        match error {
+            AddressError::NotAnAddress => WorkerError::NotAnAddress,
+            AddressError::OtherNetwork => WorkerError::OtherNetwork,
+        }
+    }
+}
+
 impl Worker {
     /// Checks a user name. `%`-escapes, as some firmware sends them, are undone first.
     pub fn parse(user: &str, network: Network) -> Result<Worker, WorkerError> {
@@ -43,8 +53,7 @@ impl Worker {
         }
         let plain = unescaped(user).ok_or(WorkerError::BadCharacter)?;
         let (address, name) = plain.split_once('.').unwrap_or((plain.as_str(), ""));
-        let address: Address<NetworkUnchecked> = address.parse().map_err(|_| WorkerError::NotAnAddress)?;
-        let address = address.require_network(network).map_err(|_| WorkerError::OtherNetwork)?;
+        let address = parse_address(address, network)?;
         Ok(Worker { user: user.to_owned(), address: address.to_string(), name: name.to_owned() })
     }
 
