@@ -28,6 +28,10 @@ use bitcoinkernel::prelude::*;
 use criterion::{Criterion, Throughput};
 use rustix::time::{ClockId, clock_gettime};
 
+/// The binary's allocator. Core's library keeps its own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Rounds of the table; each engine's turn in a round parses at least so many bytes.
 const ROUNDS: usize = 15;
 const TURN_BYTES: usize = 24 << 20;
