@@ -3,12 +3,13 @@
 use std::io::Read;
 use std::path::Path;
 
-use adit_domain::script::{Interpreter, ScriptFlags, ScriptVerifier, Spend};
+use adit_domain::script::ScriptFlags;
 use adit_domain::wire::ParsedBlock;
 use bitcoin::consensus::encode::Decodable;
-use bitcoin::{Amount, ScriptBuf, TxOut};
+use bitcoin::{Amount, ScriptBuf, Transaction, TxOut};
 use serde_json::Value;
 
+use crate::engines::verify_all;
 use crate::vectors;
 
 /// The flags of a block at height 367,891: BIP16 and BIP66.
@@ -44,49 +45,91 @@ fn outputs_of_undo(mut bytes: &[u8]) -> Vec<TxOut> {
     outputs
 }
 
-fn check(
-    block: &str,
-    spent: &str,
+/// A block, the outputs that it spends, and the rules of its height.
+pub(crate) struct Real {
+    block: &'static str,
+    spent: &'static str,
     outputs_of: fn(&[u8]) -> Vec<TxOut>,
-    flags: ScriptFlags,
-    inputs_expected: usize,
-) {
-    let (Some(block), Some(spent)) = (vectors::data(block), vectors::data(spent)) else { return };
-    let parsed = ParsedBlock::decode(&read(&block)).unwrap();
-    let mut outputs = outputs_of(&read(&spent)).into_iter();
+    pub(crate) flags: ScriptFlags,
+    inputs: usize,
+}
+
+pub(crate) const MAINNET_367891: Real = Real {
+    block: "blocks/mainnet-367891.block.zst",
+    spent: "blocks/mainnet-367891.spent.zst",
+    outputs_of: outputs_of_json,
+    flags: FLAGS_2015,
+    inputs: 20_817,
+};
+
+pub(crate) const MAINNET_866342: Real = Real {
+    block: "blocks/mainnet-866342.block.zst",
+    spent: "blocks/mainnet-866342.spent.zst",
+    outputs_of: outputs_of_json,
+    flags: ScriptFlags::CONSENSUS,
+    inputs: 7_972,
+};
+
+pub(crate) const TESTNET3_928816: Real = Real {
+    block: "blocks/testnet3-928816.block",
+    spent: "blocks/testnet3-928816.undo",
+    outputs_of: outputs_of_undo,
+    flags: ScriptFlags::CONSENSUS.without(ScriptFlags::TAPROOT),
+    inputs: 8_692,
+};
+
+pub(crate) const TESTNET3_928848: Real = Real {
+    block: "blocks/testnet3-928848.block",
+    spent: "blocks/testnet3-928848.undo",
+    outputs_of: outputs_of_undo,
+    flags: ScriptFlags::CONSENSUS.without(ScriptFlags::TAPROOT),
+    inputs: 11_215,
+};
+
+impl Real {
+    pub(crate) fn name(&self) -> &'static str {
+        self.block
+    }
+
+    /// The block's transactions but its coinbase, each beside the outputs that it spends; none without the data.
+    pub(crate) fn spends(&self) -> Option<Vec<(Transaction, Vec<TxOut>)>> {
+        let (block, spent) = (vectors::data(self.block)?, vectors::data(self.spent)?);
+        let parsed = ParsedBlock::decode(&read(&block)).unwrap();
+        let mut outputs = (self.outputs_of)(&read(&spent)).into_iter();
+        let with_prevouts = |tx: &Transaction| (tx.clone(), outputs.by_ref().take(tx.input.len()).collect());
+        let spends = parsed.txs().iter().skip(1).map(|tx| tx.tx()).map(with_prevouts).collect();
+        assert_eq!(outputs.len(), 0, "{}", self.block);
+        Some(spends)
+    }
+}
+
+fn check(real: &Real) {
+    let Some(spends) = real.spends() else { return };
     let mut inputs = 0;
-    for tx in parsed.txs().iter().skip(1) {
-        let tx = tx.tx();
-        let prevouts: Vec<TxOut> = outputs.by_ref().take(tx.input.len()).collect();
-        let raw = bitcoin::consensus::encode::serialize(tx);
-        let spend = Spend { tx, wtxid: tx.compute_wtxid(), raw: &raw, prevouts: &prevouts };
-        assert_eq!(Interpreter.verify_tx(&spend, flags), Ok(()), "{}", tx.compute_txid());
+    for (tx, prevouts) in &spends {
+        assert_eq!(verify_all(tx, prevouts, real.flags), Ok(()), "{}", tx.compute_txid());
         inputs += tx.input.len();
     }
-    println!("{}: {inputs} inputs ran", block.display());
-    assert_eq!((inputs, outputs.len()), (inputs_expected, 0));
+    println!("{}: {inputs} inputs ran", real.block);
+    assert_eq!(inputs, real.inputs);
 }
 
 #[test]
 fn mainnet_367891() {
-    let (block, spent) = ("blocks/mainnet-367891.block.zst", "blocks/mainnet-367891.spent.zst");
-    check(block, spent, outputs_of_json, FLAGS_2015, 20_817);
+    check(&MAINNET_367891);
 }
 
 #[test]
 fn mainnet_866342() {
-    let (block, spent) = ("blocks/mainnet-866342.block.zst", "blocks/mainnet-866342.spent.zst");
-    check(block, spent, outputs_of_json, ScriptFlags::CONSENSUS, 7_972);
+    check(&MAINNET_866342);
 }
 
 #[test]
 fn testnet3_928816() {
-    let (block, spent) = ("blocks/testnet3-928816.block", "blocks/testnet3-928816.undo");
-    check(block, spent, outputs_of_undo, ScriptFlags::CONSENSUS.without(ScriptFlags::TAPROOT), 8_692);
+    check(&TESTNET3_928816);
 }
 
 #[test]
 fn testnet3_928848() {
-    let (block, spent) = ("blocks/testnet3-928848.block", "blocks/testnet3-928848.undo");
-    check(block, spent, outputs_of_undo, ScriptFlags::CONSENSUS.without(ScriptFlags::TAPROOT), 11_215);
+    check(&TESTNET3_928848);
 }

@@ -20,6 +20,7 @@ mod blocks;
 mod differential;
 mod divergences;
 mod engines;
+mod flips;
 mod key_io;
 mod script_tests;
 mod sighash;
