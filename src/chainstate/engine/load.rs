@@ -27,6 +27,7 @@ pub(super) fn load(
     let state = store.db().state()?;
     let tip = flushed_tip(&tree, state)?;
     tree.set_tip(tip);
+    tree.tip_was_first();
     tree.take_dirty();
     let tip = Arc::new(tree.as_tip(tip));
     let coins = CoinCache::new(store.db().snapshot()?, Arc::clone(&tip));

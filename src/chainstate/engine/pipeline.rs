@@ -5,6 +5,7 @@
 //! when all up to it are verified, and only to where there is more work than before: a reader never sees half of
 //! a reorganisation, and one that fails leaves no trace.
 
+use std::cmp::Ordering;
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -407,13 +408,10 @@ impl Chainstate {
         Ok(Rejected { hash: *hash, height: tree.node(id).height(), reason: PANICKED.to_owned() })
     }
 
-    /// Moves the tip over verified blocks, to the last one with more work than the tip has.
+    /// Moves the tip over verified blocks, to the last one that goes before it.
     fn commit(&mut self, run: &mut Run<'_>) -> Result<(), ChainFault> {
-        let work = self.live.tip.load().chain_work;
-        let verified = self.stage.blocks().iter().take(self.verified);
-        let better = verified.enumerate().rfind(|(_, staged)| staged.tip.chain_work > work);
+        let better = self.last_better();
         let too_many = self.stage.is_beyond_one_step().then(|| self.verified.checked_sub(1)).flatten();
-        let better = better.map(|(last, _)| last);
         let Some(last) = better.or(too_many) else { return Ok(()) };
         if better.is_none() {
             run.end_step();
@@ -425,6 +423,21 @@ impl Chainstate {
         self.verified = self.verified.saturating_sub(moved.len());
         self.wait_for_sync(run)?;
         self.publish(moved, run)
+    }
+
+    /// The last of the verified blocks with more work than the tip, or with as much where it was first.
+    fn last_better(&self) -> Option<usize> {
+        let tip = self.live.tip.load();
+        let is_better = |staged: &Staged| match staged.tip.chain_work.cmp(&tip.chain_work) {
+            Ordering::Less => false,
+            Ordering::Greater => true,
+            Ordering::Equal => {
+                let tree = self.live.tree();
+                tree.find(&staged.tip.hash).is_some_and(|id| tree.beats_tip(id))
+            }
+        };
+        let verified = self.stage.blocks().iter().take(self.verified);
+        verified.enumerate().rfind(|(_, staged)| is_better(staged)).map(|(last, _)| last)
     }
 
     fn publish(&mut self, mut moved: Vec<Staged>, run: &mut Run<'_>) -> Result<(), ChainFault> {

@@ -183,3 +183,50 @@ fn of_equal_work_the_first_stays() {
     node.crash();
     assert_eq!(node.tip().0, one.tip);
 }
+
+/// It ends where it began, whether what is left of the better chain has less work or as much: of equal work the first stays.
+#[test]
+fn a_deep_reorganisation_that_fails_goes_back_to_where_it_began() {
+    let depth = REORG_BLOCKS_MAX as u32 + 10;
+    for good in [100, depth] {
+        let trunk = Branch::genesis(1);
+        let (mut old, mut new) = (trunk.fork(2), trunk.fork(3));
+        old.mine_empty(depth);
+        new.mine_empty(good);
+        let invalid = new.block(Vec::new(), SUBSIDY * 2);
+        new.push(&invalid);
+        new.mine_empty(depth - good);
+
+        let (mut node, first) = leaving(&old, &new);
+        let (mut told, mut step) = (old.blocks.clone(), Some(first));
+        while let Some(BlockAccepted { disconnected, connected, .. }) = step {
+            for block in disconnected {
+                assert!(told.pop() == Some(block), "{good}");
+            }
+            told.extend(connected);
+            step = node.chain().advance().unwrap();
+        }
+        assert!(told == old.blocks, "{good}");
+        assert_eq!(node.tip().0, old.tip, "{good}");
+        assert_eq!(node.stats(), stats_of(&[&old.blocks]), "{good}");
+        node.crash();
+        assert_eq!(node.tip().0, old.tip, "{good}");
+    }
+}
+
+/// Also where its header came later than the other's, which is all that the disk says of their order.
+#[test]
+fn of_equal_work_the_tip_stays_over_a_restart() {
+    let trunk = busy_chain();
+    let (mut one, mut two) = (trunk.fork(2), trunk.fork(3));
+    one.mine_empty(1);
+    two.mine_empty(1);
+    let mut node = Node::new();
+    node.submit_all(&trunk.blocks);
+    node.chain().accept_headers(&[*two.blocks[0].header()], now()).unwrap();
+    node.submit_all(&one.blocks);
+    node.submit_all(&two.blocks);
+    node.chain().flush().unwrap();
+    node.crash();
+    assert_eq!(node.tip().0, one.tip);
+}

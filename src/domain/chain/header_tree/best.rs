@@ -116,12 +116,27 @@ impl HeaderTree {
         fallen
     }
 
-    /// The block that should be the tip: most work, all bodies there, none failed; the tip itself where nothing has more work.
+    /// The block that should be the tip: most work, all bodies there, none failed, and of equal work the first.
     pub fn best_candidate(&self) -> NodeId {
-        let tip = self.node(self.tip);
-        let best = self.candidates.last();
-        let better = best.filter(|best| tip.status.is_failed() || best.work > tip.work);
+        let better = self.candidates.last().filter(|best| self.beats_tip(best.id));
         better.map_or(self.tip, |best| best.id)
+    }
+
+    /// Whether the chain up to a block goes before the tip's: it has more work, or as much and was complete first. The latter comes
+    /// about where the tip stands on what is left of a chain that was better, up to a block that turned out invalid.
+    pub fn beats_tip(&self, id: NodeId) -> bool {
+        let tip = self.node(self.tip);
+        let Some(Candidate { work, since: Reverse(since), .. }) = self.candidate(id) else { return false };
+        let was_first = tip.complete_since.is_some_and(|tip_since| since < tip_since);
+        tip.status.is_failed() || work > tip.work || (work == tip.work && was_first)
+    }
+
+    /// Says that of equal work the tip was first: it stood there before the process began.
+    pub fn tip_was_first(&mut self) {
+        let tip = self.tip;
+        self.drop_candidate(tip);
+        self.node_mut(tip).complete_since = self.node(tip).complete_since.map(|_| 0);
+        self.add_candidate(tip);
     }
 
     /// Everything that stands on a block, the block first. No recursion: the tree may be as deep as the chain is long.

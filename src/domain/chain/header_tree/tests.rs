@@ -158,7 +158,7 @@ fn d17_the_tip_goes_to_more_work_and_of_equal_work_stays() {
     tree.set_tip(HeaderTree::GENESIS);
     tree.set_tip(b[1]);
     assert_eq!(tree.mark_failed(b[2]), [b[2]]);
-    assert_eq!(tree.best_candidate(), b[1]);
+    assert_eq!(tree.best_candidate(), a[1]);
     tree.set_tip(HeaderTree::GENESIS);
     assert_eq!(tree.best_candidate(), a[1]);
 }
@@ -302,6 +302,26 @@ fn of_blocks_that_waited_for_a_parent_the_first_body_wins() {
         tree.body_stored(id);
     }
     assert_eq!(tree.best_candidate(), one[1]);
+}
+
+#[test]
+fn what_is_left_of_a_better_chain_gives_way_to_the_first_of_equal_work() {
+    let mut tree = tree();
+    let first = grow(&mut tree, HeaderTree::GENESIS, 1, 3);
+    let better = grow(&mut tree, HeaderTree::GENESIS, 2, 4);
+    store(&mut tree, &first);
+    tree.set_tip(first[2]);
+    store(&mut tree, &better);
+    assert!(tree.beats_tip(better[3]) && !tree.beats_tip(better[2]) && !tree.beats_tip(first[2]));
+    tree.set_tip(better[0]);
+    tree.set_tip(better[2]);
+    assert_eq!(tree.best_candidate(), better[3]);
+    tree.mark_failed(better[3]);
+    assert!(tree.beats_tip(first[2]));
+    assert_eq!(tree.best_candidate(), first[2]);
+    // At a start it is the tip that was first.
+    tree.tip_was_first();
+    assert_eq!(tree.best_candidate(), better[2]);
 }
 
 #[test]
