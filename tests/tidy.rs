@@ -6,6 +6,8 @@
 mod catalogue;
 #[path = "tidy/configuration.rs"]
 mod configuration;
+#[path = "tidy/divergences.rs"]
+mod divergences;
 #[path = "tidy/documents.rs"]
 mod documents;
 #[path = "tidy/edges.rs"]
