@@ -129,7 +129,7 @@ fn deployment_row(deployment: &v1::Deployment) -> Vec<String> {
     vec![
         deployment.name.clone(),
         vote.map_or_else(|| "buried".to_owned(), |vote| vote.status.clone()),
-        deployment.height.map_or_else(|| "?".to_owned(), |height| height.to_string()),
+        deployment.height.map_or_else(|| "-".to_owned(), |height| height.to_string()),
         if deployment.active { "applies" } else { "does not" }.to_owned(),
         votes,
     ]
