@@ -130,15 +130,15 @@ pub(super) fn verify_ecdsa(memo: &Memo, key: &[u8], der: &[u8], digest: [u8; 32]
     ecdsa::verify(&signature, Message::from_digest(digest), &key).is_ok()
 }
 
-/// Whether 64 bytes are a signature of `digest` by the x-only `key` of 32 bytes. BIP-0340.
-pub fn verify_schnorr(key: &[u8], signature: &[u8], digest: [u8; 32]) -> bool {
-    verify_schnorr_by(&Memo::default(), key, signature, digest)
+/// Whether 64 bytes are a signature of `message`, which may have any length, by the x-only `key` of 32 bytes. BIP-0340.
+pub fn verify_schnorr(key: &[u8], signature: &[u8], message: &[u8]) -> bool {
+    verify_schnorr_by(&Memo::default(), key, signature, message)
 }
 
 /// The same with the keys that are kept.
-pub(super) fn verify_schnorr_by(memo: &Memo, key: &[u8], signature: &[u8], digest: [u8; 32]) -> bool {
+pub(super) fn verify_schnorr_by(memo: &Memo, key: &[u8], signature: &[u8], message: &[u8]) -> bool {
     let (Some(key), Ok(signature)) = (memo.x_only_key(key), signature.try_into()) else { return false };
-    schnorr::verify(&schnorr::Signature::from_byte_array(signature), &digest, &key).is_ok()
+    schnorr::verify(&schnorr::Signature::from_byte_array(signature), message, &key).is_ok()
 }
 
 #[cfg(test)]

@@ -197,7 +197,7 @@ pub(in crate::script) fn check_schnorr(
     let digest = input.context.taproot_digest(input.index, hash_type, extra, own_output);
     let digest = digest.ok_or(ScriptError::SchnorrSigHashType)?;
     let fact = SignatureFact { scheme: SignatureScheme::Schnorr, digest, key, signature };
-    let valid = input.cache.check(&fact, || verify_schnorr_by(input.memo, key, signature, digest));
+    let valid = input.cache.check(&fact, || verify_schnorr_by(input.memo, key, signature, &digest));
     ensure(valid, ScriptError::SchnorrSig)
 }
 

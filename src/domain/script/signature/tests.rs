@@ -78,9 +78,9 @@ fn keys_that_do_not_parse_verify_nothing() {
     for key in [&[][..], &[2; 32], &[2; 65], &[5; 33], &[4; 65], &[0xff; 33]] {
         assert!(!verify_ecdsa(&Memo::default(), key, &signature, [1; 32]), "{key:02x?}");
     }
-    assert!(!verify_schnorr(&[0xff; 32], &[1; 64], [1; 32]));
-    assert!(!verify_schnorr(&[1; 31], &[1; 64], [1; 32]));
-    assert!(!verify_schnorr(&[1; 32], &[1; 63], [1; 32]));
+    assert!(!verify_schnorr(&[0xff; 32], &[1; 64], &[1; 32]));
+    assert!(!verify_schnorr(&[1; 31], &[1; 64], &[1; 32]));
+    assert!(!verify_schnorr(&[1; 32], &[1; 63], &[1; 32]));
 }
 
 #[test]
