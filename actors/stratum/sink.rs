@@ -83,7 +83,8 @@ async fn connect(chain: Recipient<SubmitBlock>, block: Arc<ParsedBlock>, kept: F
         tokio::join!(until_judged(chain, Arc::clone(&block)), on_disk(kept.clone(), move |k| k.keep(&block)));
     if !judged {
         tracing::error!(%hash, is_kept, "a found block got no verdict: it is handed over again at the next start");
-    } else if is_kept {
+    } else {
+        // Also where it could not be kept now: it may be there from an earlier process.
         on_disk(kept, move |k| k.forget(&hash)).await;
     }
 }
@@ -98,9 +99,10 @@ async fn until_judged(chain: Recipient<SubmitBlock>, block: Arc<ParsedBlock>) ->
                 tracing::info!(%hash, in_best_chain, duplicate = accepted.duplicate, "block found");
                 return true;
             }
-            // The engine was built again over it, or is about to end the process: the block is as good as before.
-            Ok(Err(SubmitError::Fault(fault))) => {
-                tracing::warn!(%hash, %fault, "a found block waits for the chain");
+            // The engine was built again over it, or is about to end the process: the block is as good as before. So it is
+            // where its parent is not there yet: after a crash the chain may have to fetch that first.
+            Ok(Err(error @ (SubmitError::Fault(_) | SubmitError::Orphan { .. }))) => {
+                tracing::warn!(%hash, %error, "a found block waits for the chain");
             }
             Ok(Err(error)) => {
                 tracing::error!(%hash, %error, "a found block was refused");

@@ -41,11 +41,15 @@ impl FoundBlocks {
     pub fn keep(&self, block: &ParsedBlock) -> Result<(), StoreFault> {
         let (path, unfinished) =
             (self.path(&block.hash(), ENDING), self.path(&block.hash(), ENDING_UNFINISHED));
+        // Under its own name it is whole, and may be from an earlier process.
+        if path.exists() {
+            return self.sync_folder().map_err(StoreFault::io(&path));
+        }
         if self.kept()?.len() >= KEPT_MAX {
             return Err(StoreFault::io(&path)(io::Error::other("too many found blocks wait for the chain")));
         }
         let written = write(&unfinished, block.raw()).and_then(|()| fs::rename(&unfinished, &path));
-        written.and_then(|()| File::open(&self.folder)?.sync_all()).map_err(StoreFault::io(&path))
+        written.and_then(|()| self.sync_folder()).map_err(StoreFault::io(&path))
     }
 
     /// The chain has answered: forgets the block, if it was kept.
@@ -80,6 +84,10 @@ impl FoundBlocks {
             }
         }
         Ok(paths)
+    }
+
+    fn sync_folder(&self) -> io::Result<()> {
+        File::open(&self.folder)?.sync_all()
     }
 
     fn path(&self, hash: &BlockHash, ending: &str) -> PathBuf {

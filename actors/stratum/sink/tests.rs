@@ -95,6 +95,50 @@ async fn a_block_that_an_earlier_process_found_is_handed_over() {
     }
 }
 
+#[actix::test]
+async fn a_block_whose_parent_is_still_missing_waits_for_it() {
+    tokio::time::pause();
+    let dir = tempfile::tempdir().unwrap();
+    let kept = FoundBlocks::open(dir.path()).unwrap();
+    let block = ParsedBlock::new(Params::of(Network::Regtest).genesis.clone());
+    kept.keep(&block).unwrap();
+    let (answers, mut heard) = mpsc::unbounded_channel();
+    let chain = Syncing { orphaned: 3, answers }.start();
+    let events = EventBus::default();
+    let sink = NodeSink::new(chain.recipient(), None, kept.clone(), events, Arc::new(SystemClock));
+    sink.submit_kept().unwrap();
+    for is_orphan in [true, true, true, false] {
+        assert_eq!(heard.recv().await, Some(is_orphan));
+    }
+    while !kept.all().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Has not got the parent so many times.
+struct Syncing {
+    orphaned: u32,
+    answers: mpsc::UnboundedSender<bool>,
+}
+
+impl Actor for Syncing {
+    type Context = Context<Self>;
+}
+
+impl Handler<SubmitBlock> for Syncing {
+    type Result = Result<BlockAccepted, SubmitError>;
+
+    fn handle(&mut self, msg: SubmitBlock, _ctx: &mut Self::Context) -> Self::Result {
+        self.answers.send(self.orphaned > 0).unwrap();
+        if self.orphaned > 0 {
+            self.orphaned -= 1;
+            return Err(SubmitError::Orphan { prev: msg.block.header().prev_blockhash });
+        }
+        let (hash, reject) = (msg.block.hash(), "bad-cb-amount".to_owned());
+        Err(SubmitError::Invalid { hash, height: None, reject })
+    }
+}
+
 /// Panics over the first block.
 struct Chain {
     panics: Arc<Mutex<u32>>,

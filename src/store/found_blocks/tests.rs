@@ -49,6 +49,9 @@ fn the_folder_does_not_grow_without_limit() {
         fs::write(dir.path().join(format!("{n}.block")), []).unwrap();
     }
     assert!(matches!(found.keep(&block(1)), Err(StoreFault::Io { .. })));
+    // What is there already needs no more room.
+    fs::rename(dir.path().join("0.block"), dir.path().join(format!("{}.block", block(2).hash()))).unwrap();
+    found.keep(&block(2)).unwrap();
 }
 
 #[test]
