@@ -1,0 +1,18 @@
+//! What may be fed to Adit from outside, fed to it at random.
+//!
+//! Owns: one function a fuzz target, with what must hold for any bytes whatever; the targets themselves are one line each.
+//! Must not know: files, or where the bytes come from. A function returns for every input, or it has found something.
+
+mod bytes;
+mod decoders;
+mod headers;
+mod interpreter;
+mod lines;
+mod plan;
+mod scripts;
+
+pub use decoders::{block, transaction, witness};
+pub use headers::header;
+pub use interpreter::{interpreter, sighash};
+pub use lines::{peer, stratum};
+pub use scripts::script;
