@@ -67,7 +67,7 @@ fn transaction(raw: &[u8]) -> Done {
         write("script", &looked_at(output, script, &witness))?;
         write("witness", &[serialize(&input.script_sig), serialize(&input.witness)].concat())?;
     }
-    Ok(write("peer", &framed(Message::Tx(Arc::new(tx))))?)
+    write("peer", &framed(Message::Tx(Arc::new(tx))))
 }
 
 fn framed(message: Message) -> Vec<u8> {
@@ -109,7 +109,8 @@ fn vectors() -> Done {
 fn real_blocks() -> Done {
     let Some(folder) = std::env::var_os("ADIT_DATA").map(|folder| PathBuf::from(folder).join("blocks"))
     else {
-        return Ok(println!("no real blocks, ADIT_DATA is not set"));
+        println!("no real blocks, ADIT_DATA is not set");
+        return Ok(());
     };
     for file in fs::read_dir(folder)? {
         let path = file?.path();
