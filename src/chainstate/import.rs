@@ -176,8 +176,7 @@ fn scan(
 ) -> Result<(Walked, Skipped), ImportError> {
     let params = Arc::clone(chain.params());
     let foreign = foreign_magics(&params);
-    let block_bytes_max = u32::try_from(BLOCK_WEIGHT_MAX).unwrap_or(u32::MAX);
-    let wanted = Wanted { magic: params.magic, foreign: &foreign, block_bytes_max };
+    let wanted = Wanted { magic: params.magic, foreign: &foreign, block_bytes_max: BLOCK_WEIGHT_MAX };
     let mut skipped = Skipped::default();
     let mut found = Found {
         chain,

@@ -6,6 +6,17 @@ use bitcoin::consensus::encode::serialize;
 use bitcoin::transaction::Version;
 use bitcoin::{Amount, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness};
 
+/// The soft forks, each a flag of its own.
+pub(crate) const FORKS: [ScriptFlags; 7] = [
+    ScriptFlags::P2SH,
+    ScriptFlags::DERSIG,
+    ScriptFlags::NULLDUMMY,
+    ScriptFlags::CHECKLOCKTIMEVERIFY,
+    ScriptFlags::CHECKSEQUENCEVERIFY,
+    ScriptFlags::WITNESS,
+    ScriptFlags::TAPROOT,
+];
+
 /// The verdict on one input.
 pub(crate) fn verify(
     tx: &Transaction,

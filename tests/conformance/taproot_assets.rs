@@ -10,19 +10,8 @@ use bitcoin::consensus::encode::deserialize;
 use bitcoin::{ScriptBuf, Transaction, TxOut, Witness};
 use serde_json::Value;
 
-use crate::engines::verify;
+use crate::engines::{FORKS, verify};
 use crate::{asm, vectors};
-
-/// The soft forks, each a flag of its own.
-const FORKS: [ScriptFlags; 7] = [
-    ScriptFlags::P2SH,
-    ScriptFlags::DERSIG,
-    ScriptFlags::NULLDUMMY,
-    ScriptFlags::CHECKLOCKTIMEVERIFY,
-    ScriptFlags::CHECKSEQUENCEVERIFY,
-    ScriptFlags::WITNESS,
-    ScriptFlags::TAPROOT,
-];
 
 /// The combinations of [`FORKS`] that mean something: no WITNESS without P2SH, no TAPROOT without WITNESS.
 fn combinations() -> Vec<ScriptFlags> {

@@ -32,8 +32,7 @@ pub(super) fn load(
     let tip = Arc::new(tree.as_tip(tip));
     let coins = CoinCache::new(store.db().snapshot()?, Arc::clone(&tip));
     let (blocks_end, undo_end) = state.map(|s| (s.blocks_end, s.undo_end)).unwrap_or_default();
-    let bytes_max = u32::try_from(BLOCK_WEIGHT_MAX).unwrap_or(u32::MAX);
-    let blocks = store.block_files(params.magic, bytes_max, blocks_end);
+    let blocks = store.block_files(params.magic, BLOCK_WEIGHT_MAX, blocks_end);
     let tail = read_tail(&blocks, blocks_end, |block| check_alone(block, params, verifier.as_ref()).is_ok())?;
     join_tail(&mut tree, &mut places, tail);
     let (undo, verified) = store.undo_files(undo_end)?;

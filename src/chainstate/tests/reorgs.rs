@@ -168,14 +168,20 @@ fn a_reorganisation_deeper_than_one_step_goes_out_in_steps() {
     assert_eq!(node.tip().0, new.tip);
 }
 
-#[test]
-fn of_equal_work_the_first_stays() {
+/// A node on a trunk, and two blocks that continue it.
+fn rivals() -> (Node, Branch, Branch) {
     let trunk = busy_chain();
     let (mut one, mut two) = (trunk.fork(2), trunk.fork(3));
     one.mine_empty(1);
     two.mine_empty(1);
     let mut node = Node::new();
     node.submit_all(&trunk.blocks);
+    (node, one, two)
+}
+
+#[test]
+fn of_equal_work_the_first_stays() {
+    let (mut node, one, two) = rivals();
     node.submit_all(&one.blocks);
     node.submit_all(&two.blocks);
     assert_eq!(node.tip().0, one.tip);
@@ -217,12 +223,7 @@ fn a_deep_reorganisation_that_fails_goes_back_to_where_it_began() {
 /// Also where its header came later than the other's, which is all that the disk says of their order.
 #[test]
 fn of_equal_work_the_tip_stays_over_a_restart() {
-    let trunk = busy_chain();
-    let (mut one, mut two) = (trunk.fork(2), trunk.fork(3));
-    one.mine_empty(1);
-    two.mine_empty(1);
-    let mut node = Node::new();
-    node.submit_all(&trunk.blocks);
+    let (mut node, one, two) = rivals();
     node.chain().accept_headers(&[*two.blocks[0].header()], now()).unwrap();
     node.submit_all(&one.blocks);
     node.submit_all(&two.blocks);

@@ -5,13 +5,11 @@ use bitcoin::script::Builder;
 use thiserror::Error;
 
 use super::header::check_proof_of_work;
+use super::limits::fits_a_block;
 use super::merkle::{MerkleRoot, merkle_root};
 use super::rules::{self, BLOCK_RULES, CONTEXTUAL_BLOCK_RULES};
 use super::tx::{TxError, check_transaction, is_final_tx, legacy_sigops};
-use super::{
-    BLOCK_SIGOP_COST_MAX, BLOCK_WEIGHT_MAX, HeaderError, HeaderView, Params, Refused, ViewFault,
-    WITNESS_SCALE,
-};
+use super::{BLOCK_SIGOP_COST_MAX, BLOCK_WEIGHT_MAX, HeaderError, HeaderView, Params, Refused, ViewFault};
 use crate::script::ScriptError;
 use crate::units::Height;
 use crate::wire::ParsedBlock;
@@ -213,8 +211,7 @@ pub(super) fn no_transactions_are_repeated(check: &BlockCheck<'_>) -> Result<(),
 /// block's weight. BIP-0141, `bad-blk-length`
 pub(super) fn size_is_bounded(check: &BlockCheck<'_>) -> Result<(), BlockError> {
     let count = check.block.txs().len();
-    let sizes = [count, check.block.base_size_bytes()];
-    let bounded = sizes.iter().all(|size| size.saturating_mul(WITNESS_SCALE) <= BLOCK_WEIGHT_MAX);
+    let bounded = [count, check.block.base_size_bytes()].into_iter().all(fits_a_block);
     ensure(count > 0 && bounded, BlockError::Length)
 }
 
@@ -274,8 +271,7 @@ pub(super) fn coinbase_begins_with_the_height(block: &ParsedBlock, context: &Blo
 
 /// The weight MUST NOT be above 4,000,000. BIP-0141, `bad-blk-weight`
 pub(super) fn weight_is_bounded(block: &ParsedBlock, _: &BlockContext<'_>) -> Checked {
-    let weight = usize::try_from(block.weight().to_wu()).unwrap_or(usize::MAX);
-    require(weight <= BLOCK_WEIGHT_MAX, BlockError::Weight)
+    require(block.weight().to_wu() <= u64::from(BLOCK_WEIGHT_MAX), BlockError::Weight)
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub use header::{
     FUTURE_TIME_S_MAX, HeaderContext, HeaderError, TIMEWARP_S_MAX, check_header, check_proof_of_work,
     next_bits, next_time_min,
 };
-pub use limits::{BLOCK_SIGOP_COST_MAX, BLOCK_WEIGHT_MAX, COINBASE_MATURITY, WITNESS_SCALE};
+pub use limits::{BLOCK_SIGOP_COST_MAX, BLOCK_WEIGHT_MAX, COINBASE_MATURITY};
 pub use merkle::{MerkleRoot, merkle_root};
 pub use params::{Params, PowParams};
 pub use signet::check_signet_solution;
@@ -46,7 +46,7 @@ pub use tx::{
 };
 pub use versionbits::{DeploymentState, Goal, StateCache, Tally, Vote, VoteReport, next_version};
 pub use view::{HeaderView, MEDIAN_TIME_SPAN, Refused, UtxoView, ViewFault, median_time};
-pub use witness::{commitment_hash, witness_commitment, witness_commitment_index};
+pub use witness::{COMMITMENT_HEAD, commitment_hash, witness_commitment, witness_commitment_index};
 
 #[cfg(test)]
 pub(crate) mod fixtures;

@@ -4,8 +4,9 @@ use bitcoin::transaction::Version;
 use bitcoin::{Amount, OutPoint, Sequence, Transaction};
 use thiserror::Error;
 
+use super::limits::fits_a_block;
 use super::rules::TRANSACTION_RULES;
-use super::{BLOCK_WEIGHT_MAX, COINBASE_MATURITY, Coin, HeaderView, ViewFault, WITNESS_SCALE};
+use super::{COINBASE_MATURITY, Coin, HeaderView, ViewFault};
 use crate::script::{ScriptFlags, legacy_sigop_count, p2sh_sigop_count, witness_sigop_count};
 use crate::units::Height;
 use crate::wire::ParsedTx;
@@ -81,7 +82,7 @@ pub(super) fn has_outputs(tx: &ParsedTx) -> Result<(), TxError> {
 
 /// Without witnesses, four times the size MUST NOT be above a block's weight. BIP-0141, `bad-txns-oversize`
 pub(super) fn size_is_bounded(tx: &ParsedTx) -> Result<(), TxError> {
-    require(tx.base_size().saturating_mul(WITNESS_SCALE) <= BLOCK_WEIGHT_MAX, TxError::Oversize)
+    require(fits_a_block(tx.base_size()), TxError::Oversize)
 }
 
 /// Each output's value and the running sum MUST be from 0 to 21 million bitcoin. CVE-2010-5139, `bad-txns-vout-negative`,

@@ -7,8 +7,9 @@ use super::block::{BlockContext, BlockError, Checked, require};
 use super::merkle::merkle_root;
 use crate::wire::ParsedBlock;
 
-/// OP_RETURN, a push of 36 bytes, and the four bytes that say what follows: 32 bytes of commitment.
-const COMMITMENT_HEAD: [u8; 6] = [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed];
+/// How the script of an output that commits begins: OP_RETURN, a push of 36 bytes, and the four bytes that say what follows: 32
+/// bytes of commitment.
+pub const COMMITMENT_HEAD: [u8; 6] = [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed];
 
 /// The commitment to the witnesses: that of the last of the coinbase's outputs that look like one; more bytes may follow it.
 pub fn witness_commitment(coinbase: &Transaction) -> Option<[u8; 32]> {

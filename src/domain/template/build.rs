@@ -8,22 +8,16 @@ use thiserror::Error;
 use super::coinbase::{PAYOUT_SCRIPT_BYTES_MAX, WITNESS_RESERVED_VALUE};
 use super::{BlockTemplate, assemble};
 use crate::chain::NextBlock;
-use crate::consensus::is_final_tx;
+use crate::consensus::{BLOCK_SIGOP_COST_MAX, BLOCK_WEIGHT_MAX, COMMITMENT_HEAD, is_final_tx};
 use crate::mempool::{MempoolEntry, MempoolSnapshot};
 use crate::units::UnixMillis;
 use crate::wire::ParsedTx;
 
-/// A block's weight at most (BIP141).
-const BLOCK_WEIGHT_MAX: u64 = 4_000_000;
-/// A block's signature operation cost at most (BIP141).
-const BLOCK_SIGOP_COST_MAX: u64 = 80_000;
 /// Weight kept for the header (80 bytes), the count of transactions (5) and the coinbase (at most 42 + 100 of script + 4 of
 /// sequence, 1, two outputs of 51 and 47, 4, and its witness): under 350 bytes or 1,400 units; the rest is kept idle.
 pub const WEIGHT_RESERVED: u64 = 2_000;
 /// Signature operation cost kept for the coinbase: an address's script has one at most (4); the rest is kept idle, as Core does.
 pub const SIGOP_COST_RESERVED: u64 = 400;
-/// Before an output script that commits to witnesses: OP_RETURN, a push of 36 bytes, BIP141's mark.
-const COMMITMENT_HEAD: [u8; 6] = [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed];
 
 /// What a template is built from, beside the transactions.
 #[derive(Clone, Copy, Debug)]
@@ -116,7 +110,7 @@ impl Room {
 /// Takes entries in order. What does not fit, or may not be mined yet, is left out, and with it what spends it.
 fn select(next: &NextBlock, entries: &[MempoolEntry]) -> Result<(Vec<Arc<ParsedTx>>, Amount), TemplateError> {
     let mut room = Room {
-        weight: BLOCK_WEIGHT_MAX.saturating_sub(WEIGHT_RESERVED),
+        weight: u64::from(BLOCK_WEIGHT_MAX).saturating_sub(WEIGHT_RESERVED),
         sigop_cost: BLOCK_SIGOP_COST_MAX.saturating_sub(SIGOP_COST_RESERVED),
     };
     let mut left_out: HashSet<Txid> = HashSet::new();

@@ -10,6 +10,7 @@ use super::super::chance::Chance;
 use super::gadgets::Env;
 use super::mutate;
 use super::spend::Plan;
+use crate::engines::FORKS;
 
 /// A transaction, what it spends, and questions about it.
 pub(super) struct Group {
@@ -59,20 +60,10 @@ pub(super) fn scene(seed: u64) -> Vec<Group> {
     groups
 }
 
-const SINGLE_FLAGS: [ScriptFlags; 7] = [
-    ScriptFlags::P2SH,
-    ScriptFlags::DERSIG,
-    ScriptFlags::NULLDUMMY,
-    ScriptFlags::CHECKLOCKTIMEVERIFY,
-    ScriptFlags::CHECKSEQUENCEVERIFY,
-    ScriptFlags::WITNESS,
-    ScriptFlags::TAPROOT,
-];
-
 /// Any set of flags that the library takes, most often with the later rules of the chain; none of `without`.
 fn legal(chance: &mut Chance, without: ScriptFlags) -> ScriptFlags {
     let few = chance.one_in(3);
-    let chosen = SINGLE_FLAGS.iter().filter(|_| if few { chance.one_in(2) } else { !chance.one_in(5) });
+    let chosen = FORKS.iter().filter(|_| if few { chance.one_in(2) } else { !chance.one_in(5) });
     chosen.fold(ScriptFlags::NONE, |flags, flag| flags | *flag).without(without).with_implied()
 }
 
