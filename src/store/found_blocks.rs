@@ -61,11 +61,14 @@ impl FoundBlocks {
         }
     }
 
-    /// What is kept. A file that holds no block is left where it is, and out.
+    /// What is kept. A file that holds no block is left where it is, and out; so is a block that is forgotten meanwhile.
     pub fn all(&self) -> Result<Vec<ParsedBlock>, StoreFault> {
         let mut blocks = Vec::new();
         for path in self.kept()? {
-            let raw = fs::read(&path).map_err(StoreFault::io(&path))?;
+            let raw = match fs::read(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                read => read.map_err(StoreFault::io(&path))?,
+            };
             match ParsedBlock::decode(&raw) {
                 Ok(block) => blocks.push(block),
                 Err(error) => tracing::error!(path = %path.display(), %error, "not a block"),

@@ -42,6 +42,16 @@ fn what_is_not_a_whole_block_is_left_out() {
 }
 
 #[test]
+fn what_is_forgotten_while_the_folder_is_read_is_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let found = FoundBlocks::open(dir.path()).unwrap();
+    found.keep(&block(1)).unwrap();
+    // Listed, and gone when it is opened.
+    std::os::unix::fs::symlink(dir.path().join("gone"), dir.path().join("listed.block")).unwrap();
+    assert_eq!(hashes(&found), [block(1).hash()]);
+}
+
+#[test]
 fn the_folder_does_not_grow_without_limit() {
     let dir = tempfile::tempdir().unwrap();
     let found = FoundBlocks::open(dir.path()).unwrap();
