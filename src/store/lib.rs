@@ -18,6 +18,7 @@ mod lease;
 pub mod ledger;
 mod node_store;
 pub mod share_log;
+mod xor;
 
 pub use chain_db::{ChainDb, ChangedCoin, CoinScan, CoinSnapshot, Flush, FlushState, MergeStep, NodeRecord};
 pub use codec::{CodecError, CompactCoin, UndoRecord};
@@ -28,3 +29,4 @@ pub use flat::{BlockFiles, FileEnd, FilePos, UndoFiles};
 pub use found_blocks::FoundBlocks;
 pub use lease::FileLease;
 pub use node_store::Store;
+pub use xor::XorKey;
