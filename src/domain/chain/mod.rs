@@ -1,7 +1,8 @@
 //! The headers that are known, which chain of them is best, and what stands at its tip.
 //!
-//! Owns: the header tree, work, status of blocks, the tip, the MuHash of the coin set, the compact filters of blocks. Must not know: how any of it is stored.
+//! Owns: the header tree, work, status of blocks, the tip, the MuHash of the coin set, the compact filters of blocks, the compact serialisation of coins. Must not know: how any of it is stored.
 
+pub mod coin_codec;
 mod filter;
 pub mod header_tree;
 pub mod muhash;
