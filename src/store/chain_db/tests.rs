@@ -83,6 +83,11 @@ fn a_flush_is_found_again() {
     assert_eq!(snapshot.get(&outpoint(1)).unwrap(), None);
     assert_eq!(snapshot.get(&outpoint(2)).unwrap(), None);
     assert_eq!(snapshot.get(&outpoint(0xff00)).unwrap(), Some(coin(6)));
+    // Together, in any order, one of them twice.
+    let many = [outpoint(1), outpoint(2), outpoint(0xff00), outpoint(1), outpoint(0xff00)];
+    let found = snapshot.get_many(&many).unwrap();
+    assert_eq!(found, [None, None, Some(coin(6)), None, Some(coin(6))]);
+    assert_eq!(snapshot.get_many(&[]).unwrap(), []);
 }
 
 #[test]

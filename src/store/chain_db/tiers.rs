@@ -30,13 +30,31 @@ impl CoinSnapshot {
     pub fn get(&self, outpoint: &OutPoint) -> Result<Option<CompactCoin>, StoreFault> {
         let key = outpoint_key(outpoint);
         for (filter, table) in &self.tiers {
-            if !filter.may_contain(&key) {
-                continue;
+            if let Some(value) = lookup(filter, table, &key)? {
+                return decode(&key, value.value());
             }
-            let Some(value) = table.get(&key)? else { continue };
-            return decode(&key, value.value());
         }
         Ok(None)
+    }
+
+    /// The coins at several outpoints, each in the place of its outpoint. They are looked up in the order given, tier by tier: in
+    /// the order of their keys (txid, then number) they meet each page of the database once, which is several times faster
+    /// than any other. Any number of threads may ask at once, so that a long list is best cut into one piece a thread.
+    pub fn get_many(&self, outpoints: &[OutPoint]) -> Result<Vec<Option<CompactCoin>>, StoreFault> {
+        let mut found = vec![None; outpoints.len()];
+        let rows = found.iter_mut().zip(outpoints.iter().map(outpoint_key));
+        let mut open: Vec<_> = rows.collect();
+        for (filter, table) in &self.tiers {
+            let mut rest = Vec::with_capacity(open.len());
+            for (slot, key) in open {
+                match lookup(filter, table, &key)? {
+                    Some(value) => *slot = decode(&key, value.value())?,
+                    None => rest.push((slot, key)),
+                }
+            }
+            open = rest;
+        }
+        Ok(found)
     }
 
     /// Every unspent coin whose txid begins with a byte from `first` to `last`, in the order of the keys.
@@ -47,6 +65,14 @@ impl CoinSnapshot {
         let tables = self.tiers.iter().map(|(_, table)| table);
         Ok(CoinScan { rows: Merged::new(tables, Bound::Included(&from), Bound::Included(&to))? })
     }
+}
+
+fn lookup(
+    filter: &Filter,
+    table: &ReadOnlyTable<Key, &'static [u8]>,
+    key: &[u8; OUTPOINT_BYTES],
+) -> Result<Option<AccessGuard<'static, &'static [u8]>>, StoreFault> {
+    if filter.may_contain(key) { Ok(table.get(key)?) } else { Ok(None) }
 }
 
 /// A value is empty where the coin is spent.
