@@ -22,6 +22,7 @@ pub use tiers::{CoinScan, CoinSnapshot};
 
 use crate::codec::{CompactCoin, OUTPOINT_BYTES, outpoint_key};
 use crate::database;
+use crate::disk::{Disk, MachineDisk};
 use crate::fault::StoreFault;
 use crate::filter::{CHUNK_BYTES, Filter};
 use bitcoin::OutPoint;
@@ -85,7 +86,12 @@ struct Known {
 impl ChainDb {
     /// Opens or makes the database.
     pub fn open(path: &Path) -> Result<ChainDb, StoreFault> {
-        let db = database::open(path, PAGE_CACHE_BYTES)?;
+        ChainDb::open_on(&MachineDisk, path)
+    }
+
+    /// As [`ChainDb::open`], on another disk.
+    pub fn open_on(disk: &dyn Disk, path: &Path) -> Result<ChainDb, StoreFault> {
+        let db = database::open(disk, path, PAGE_CACHE_BYTES)?;
         let this = ChainDb { db, known: Mutex::default() };
         let txn = this.begin()?;
         txn.open_table(META)?;

@@ -1,28 +1,41 @@
 //! Opening a database so that a kill at any moment leaves either none or a whole one.
 
-use std::fs::{self, File};
+use std::io;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use redb::{Builder, Database};
 
+use crate::disk::Disk;
 use crate::fault::StoreFault;
+use crate::pages::PageFile;
 
 /// Opens the database at `path`, or makes it. It is made under another name and renamed: redb writes its magic number last, and a
 /// process that is killed before that leaves a file that nobody can open.
-pub(crate) fn open(path: &Path, cache_bytes: usize) -> Result<Database, StoreFault> {
+pub(crate) fn open(disk: &dyn Disk, path: &Path, cache_bytes: usize) -> Result<Database, StoreFault> {
     let io = || StoreFault::io(path);
-    if !path.try_exists().map_err(io())? {
+    if disk.len_of(path).map_err(io())?.is_none() {
         let fresh = path.with_extension("new");
-        if fresh.try_exists().map_err(io())? {
-            fs::remove_file(&fresh).map_err(io())?;
-        }
-        drop(Builder::new().create(&fresh)?);
-        fs::rename(&fresh, path).map_err(io())?;
-        if let Some(folder) = path.parent() {
-            File::open(folder).and_then(|folder| folder.sync_all()).map_err(io())?;
-        }
+        disk.remove(&fresh).map_err(io())?;
+        drop(on_pages(disk, &fresh, cache_bytes)?);
+        disk.rename(&fresh, path).map_err(io())?;
+    } else if disk.len_of(path).map_err(io())? == Some(0) {
+        // It is renamed when it is whole: nothing of ours is empty, and nobody's data is begun anew unasked.
+        return Err(io()(io::Error::new(io::ErrorKind::InvalidData, "the file is empty")));
     }
-    Ok(Builder::new().set_cache_size(cache_bytes).create(path)?)
+    on_pages(disk, path, cache_bytes)
+}
+
+fn on_pages(disk: &dyn Disk, path: &Path, cache_bytes: usize) -> Result<Database, StoreFault> {
+    let io = || StoreFault::io(path);
+    let pages = disk.open(path).and_then(PageFile::open).map_err(io())?;
+    let fell_back = pages.fell_back();
+    let mut db = Builder::new().set_cache_size(cache_bytes).create_with_backend(pages)?;
+    if fell_back.load(Ordering::SeqCst) {
+        tracing::warn!(path = %path.display(), "a header does not read; all of the database is looked at");
+        db.check_integrity()?;
+    }
+    Ok(db)
 }
 
 #[cfg(test)]

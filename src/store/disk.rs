@@ -1,13 +1,20 @@
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The seam between flat files and the machine: a simulator that tears writes and fails syncs can stand here instead.
+/// The seam between what is stored and the machine: a simulator that loses and tears writes and fails syncs can stand here instead.
+/// Block files, databases, the share log and the lease lie on it.
 pub trait Disk: Send + Sync {
-    /// Opens a file to read and write, and makes it where it is not there.
+    /// Opens a file to read and write, and makes it where it is not there; its name is durable then.
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+    /// Bytes in the file of this name; none where there is no such file.
+    fn len_of(&self, path: &Path) -> io::Result<Option<u64>>;
+    /// Takes a file away; durable when it returns. One that is not there is no error.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Gives a file another name, in the place of what had it; durable when it returns.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 }
 
 /// An open file. Positions are bytes from its start.
@@ -35,12 +42,34 @@ pub struct MachineDisk;
 impl Disk for MachineDisk {
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        if let Some(dir) = path.parent() {
-            // The name of a new file is durable only once its folder is.
-            File::open(dir)?.sync_all()?;
-        }
+        sync_folder_of(path)?;
         Ok(Arc::new(file))
     }
+
+    fn len_of(&self, path: &Path) -> io::Result<Option<u64>> {
+        match fs::metadata(path) {
+            Ok(meta) => Ok(Some(meta.len())),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        match fs::remove_file(path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+            _ => sync_folder_of(path),
+        }
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)?;
+        sync_folder_of(to)
+    }
+}
+
+/// The name of a file is durable only once its folder is.
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 impl DiskFile for File {

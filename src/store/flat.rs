@@ -1,7 +1,6 @@
 //! Block and undo files: numbered, appended to, never changed. The bytes stand in docs/store.md.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -134,7 +133,7 @@ impl FlatFiles {
     fn cut(&self, end: FileEnd) -> Result<(), StoreFault> {
         let mut state = self.state();
         let mut file = end.file;
-        while file == end.file || self.path(file).exists() {
+        while file == end.file || self.len_of(file)?.is_some() {
             let keep = if file == end.file { end.offset } else { 0 };
             let handle = self.handle(&mut state, file)?;
             handle.set_len(u64::from(keep)).map_err(StoreFault::io(&self.path(file)))?;
@@ -146,11 +145,7 @@ impl FlatFiles {
 
     fn len_of(&self, file: u32) -> Result<Option<u64>, StoreFault> {
         let path = self.path(file);
-        match std::fs::metadata(&path) {
-            Ok(meta) => Ok(Some(meta.len())),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(StoreFault::io(&path)(e)),
-        }
+        self.disk.len_of(&path).map_err(StoreFault::io(&path))
     }
 }
 

@@ -17,6 +17,7 @@ use bitcoin::BlockHash;
 use redb::{Database, Durability, ReadTransaction, ReadableDatabase, WriteTransaction};
 
 use crate::database;
+use crate::disk::{Disk, MachineDisk};
 
 use self::rows::Link;
 use self::tables::{Reading, Writing, storage};
@@ -40,7 +41,13 @@ pub struct RedbLedger {
 impl RedbLedger {
     /// Opens or begins the books, and audits them where the journal is not too long for that.
     pub fn open(path: &Path) -> Result<RedbLedger, AuditError> {
-        let db = database::open(path, PAGE_CACHE_BYTES).map_err(|e| LedgerFault::Storage(e.to_string()))?;
+        RedbLedger::open_on(&MachineDisk, path)
+    }
+
+    /// As [`RedbLedger::open`], on another disk.
+    pub fn open_on(disk: &dyn Disk, path: &Path) -> Result<RedbLedger, AuditError> {
+        let db =
+            database::open(disk, path, PAGE_CACHE_BYTES).map_err(|e| LedgerFault::Storage(e.to_string()))?;
         let ledger = RedbLedger { db, stopped: AtomicBool::new(false), unsynced: AtomicU64::new(0) };
         let txn = ledger.begin(true)?;
         let entries = tables::prepare(&txn)?;

@@ -17,6 +17,7 @@ mod found_blocks;
 mod lease;
 pub mod ledger;
 mod node_store;
+mod pages;
 pub mod share_log;
 mod xor;
 

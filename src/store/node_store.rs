@@ -22,9 +22,9 @@ impl Store {
         Store::with_disk(dir, Arc::new(MachineDisk))
     }
 
-    /// As [`Store::open`], with the flat files on another disk.
+    /// As [`Store::open`], with everything but the datadir's own small files on another disk.
     pub fn with_disk(dir: DataDir, disk: Arc<dyn Disk>) -> Result<Store, StoreFault> {
-        let db = ChainDb::open(&dir.chainstate())?;
+        let db = ChainDb::open_on(disk.as_ref(), &dir.chainstate())?;
         Ok(Store { dir, db, disk })
     }
 

@@ -175,5 +175,5 @@ fn what_is_no_database_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("c.redb");
     std::fs::write(&path, "not a database, certainly not one").unwrap();
-    assert!(matches!(ChainDb::open(&path), Err(StoreFault::Database(_))));
+    assert!(matches!(ChainDb::open(&path), Err(StoreFault::Io { .. })));
 }

@@ -1,7 +1,12 @@
 use std::fs;
 
-use super::open;
+use super::open as open_on;
+use crate::disk::MachineDisk;
 use crate::fault::StoreFault;
+
+fn open(path: &std::path::Path, cache_bytes: usize) -> Result<redb::Database, StoreFault> {
+    open_on(&MachineDisk, path, cache_bytes)
+}
 
 #[test]
 fn what_a_kill_left_of_a_database_is_made_again() {
@@ -18,7 +23,7 @@ fn a_file_that_is_no_database_is_never_replaced() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.redb");
     fs::write(&path, vec![1; 4096]).unwrap();
-    assert!(matches!(open(&path, 1 << 20), Err(StoreFault::Database(_))));
+    assert!(matches!(open(&path, 1 << 20), Err(StoreFault::Io { .. })));
     assert_eq!(fs::read(&path).unwrap(), vec![1; 4096]);
 }
 

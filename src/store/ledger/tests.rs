@@ -186,7 +186,7 @@ fn books_that_were_changed_behind_the_journal_are_not_opened() {
         for step in steps().iter().take(2) {
             open(&dir).apply(step).unwrap();
         }
-        let db = Database::create(&path).unwrap();
+        let db = database::open(&MachineDisk, &path, PAGE_CACHE_BYTES).unwrap();
         let txn = db.begin_write().unwrap();
         change(&txn);
         txn.commit().unwrap();

@@ -280,6 +280,15 @@ impl Disk for Failing {
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         Ok(Arc::new(FailingFile(MachineDisk.open(path)?, Arc::clone(&self.0), self.1)))
     }
+    fn len_of(&self, path: &Path) -> io::Result<Option<u64>> {
+        MachineDisk.len_of(path)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        MachineDisk.remove(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        MachineDisk.rename(from, to)
+    }
 }
 impl FailingFile {
     fn check(&self) -> io::Result<()> {
