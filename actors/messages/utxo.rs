@@ -14,7 +14,7 @@ use bitcoin::OutPoint;
 #[rtype(result = "Result<(), ChainFault>")]
 pub struct FlushCoins;
 
-/// The size of the coin set and its MuHash. Sent by: rpc. Handled by: utxo. Reply: the figures at one tip.
+/// The size of the coin set and its hashes. Sent by: rpc. Handled by: utxo. Reply: the figures at one tip.
 /// When full: refused.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "Result<UtxoStats, ChainFault>")]

@@ -110,6 +110,9 @@ impl NodeService for Api {
             coins: stats.coins,
             amount_sat: stats.amount_sat,
             muhash: stats.muhash,
+            transactions: stats.transactions,
+            bogo_size: stats.bogo_size,
+            hash_serialized: stats.hash_serialized,
         }))
     }
 

@@ -86,6 +86,8 @@ pub struct Imported {
     pub utxos: u64,
     /// MuHash3072 of the coins, as Core's `gettxoutsetinfo muhash` prints it.
     pub muhash: String,
+    /// Their `hash_serialized_3`, as Core prints it.
+    pub hash_serialized: String,
 }
 
 impl Imported {
@@ -93,6 +95,7 @@ impl Imported {
     pub fn with_stats(mut self, stats: &UtxoStats) -> Imported {
         self.utxos = stats.coins;
         self.muhash.clone_from(&stats.muhash);
+        self.hash_serialized.clone_from(&stats.hash_serialized);
         self
     }
 }
@@ -114,7 +117,7 @@ struct Found<'a> {
 /// Imports the blocks in `paths`. `progress` is told now and then how far it is, and says whether to go on.
 ///
 /// Blocks that are known are left out, so that an import that was cut short goes on where it was. At the first invalid block of
-/// the best chain it stops, at the one before. `utxos` and `muhash` are empty yet: see [`Imported::with_stats`].
+/// the best chain it stops, at the one before. `utxos` and the hashes are empty yet: see [`Imported::with_stats`].
 pub fn import(
     chain: &mut Chainstate,
     paths: &[PathBuf],
@@ -157,6 +160,7 @@ pub fn import(
         orphans,
         utxos: 0,
         muhash: String::new(),
+        hash_serialized: String::new(),
     })
 }
 

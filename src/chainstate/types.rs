@@ -87,8 +87,14 @@ pub struct UtxoStats {
     pub height: Height,
     /// Coins.
     pub coins: u64,
+    /// Transactions that have any.
+    pub transactions: u64,
     /// Their amounts in all, in satoshis.
     pub amount_sat: u64,
+    /// A measure of their bytes that no database changes, as Core's `bogosize`.
+    pub bogo_size: u64,
+    /// Double SHA256 of the set in order, as Core's `gettxoutsetinfo hash_serialized_3` prints it (hex, byte-reversed).
+    pub hash_serialized: String,
     /// MuHash3072 of the set, as Core's `gettxoutsetinfo muhash` prints it (hex, byte-reversed).
     pub muhash: String,
 }

@@ -100,7 +100,7 @@ pub(crate) enum CtlCommand {
     Sessions,
     /// What is mined now.
     Template,
-    /// The size of the coin set and its MuHash; slow on a large chain.
+    /// The size of the coin set and its hashes; slow on a large chain.
     Utxo,
     /// Prints what happens, as it happens, until Ctrl-C.
     Events,

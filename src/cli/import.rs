@@ -177,6 +177,7 @@ fn line(imported: &Imported, seconds: f64) -> Value {
         "seconds": (seconds * 1000.0).round() / 1000.0,
         "utxos": imported.utxos,
         "muhash": imported.muhash,
+        "hash_serialized_3": imported.hash_serialized,
         "skipped": {
             "garbage_bytes": skipped.garbage_bytes,
             "padding_bytes": skipped.padding_bytes,

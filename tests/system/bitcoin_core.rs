@@ -116,6 +116,8 @@ fn the_coins_of_a_generated_chain_have_the_same_muhash() {
     let ours = import(&dir.path().join("adit"), &[&file]).done();
     assert_eq!(ours["tip"], json!(core.tip()));
     assert_eq!((&ours["utxos"], &ours["muhash"]), (&theirs["txouts"], &theirs["muhash"]));
+    let theirs = core.call("gettxoutsetinfo", json!(["hash_serialized_3"]));
+    assert_eq!(ours["hash_serialized_3"], theirs["hash_serialized_3"]);
 }
 
 #[test]

@@ -401,15 +401,21 @@ pub(super) fn utxo(stats: &v1::GetUtxoStatsResponse) -> View {
         ("height", stats.height.to_string()),
         ("tip", stats.tip.clone()),
         ("coins", stats.coins.to_string()),
+        ("transactions", stats.transactions.to_string()),
         ("amount", btc(amount)),
+        ("bogo size", stats.bogo_size.to_string()),
         ("muhash", stats.muhash.clone()),
+        ("hash_serialized_3", stats.hash_serialized.clone()),
     ]);
     let json = json!({
         "height": stats.height,
         "tip": stats.tip,
         "coins": stats.coins,
+        "transactions": stats.transactions,
         "amount_sat": stats.amount_sat,
+        "bogo_size": stats.bogo_size,
         "muhash": stats.muhash,
+        "hash_serialized_3": stats.hash_serialized,
     });
     View { text, json }
 }

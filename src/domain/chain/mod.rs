@@ -1,13 +1,16 @@
 //! The headers that are known, which chain of them is best, and what stands at its tip.
 //!
-//! Owns: the header tree, work, status of blocks, the tip, the MuHash of the coin set, the compact filters of blocks, the compact serialisation of coins. Must not know: how any of it is stored.
+//! Owns: the header tree, work, status of blocks, the tip, hashes and figures of the coin set, the compact filters of blocks, the
+//! compact serialisation of coins. Must not know: how any of it is stored.
 
 pub mod coin_codec;
+mod coin_stats;
 mod filter;
 pub mod header_tree;
 pub mod muhash;
 mod tip;
 
+pub use coin_stats::{SetHasher, SetSums, bogo_size};
 pub use filter::{basic_filter, filter_header};
 pub use header_tree::{BlockStatus, Failure, HeaderTree, InsertError, Node, NodeId, RestoreError};
 pub use muhash::{MuHash, MuHashDigest};
