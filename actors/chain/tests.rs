@@ -208,12 +208,14 @@ async fn a_panic_of_the_actor_costs_nothing_but_its_message() {
         }
     }
     assert_eq!(node.chain.reader.tip().hash, blocks[19].hash());
+    // Behind the last panic in their mailboxes: once these are answered, it is counted.
+    let stats = node.utxo.send(GetUtxoStats).await.unwrap().unwrap();
+    node.store.addr.send(GetStoreStatus).await.unwrap().unwrap();
     let restarts = |name: &str| {
         let actors = node.shared.supervisor.actors();
         actors.iter().find(|a| a.name == name).unwrap().restarts
     };
     assert_eq!(["chain", "utxo", "store"].map(restarts), [4, 4, 4]);
-    let stats = node.utxo.send(GetUtxoStats).await.unwrap().unwrap();
     assert_eq!((stats.coins, stats.height), (20, Height::new(20)));
 }
 

@@ -58,7 +58,22 @@ async fn line(node: &Node) -> Channel {
         let path = path.clone();
         async move { tokio::net::UnixStream::connect(path).await.map(hyper_util::rt::TokioIo::new) }
     });
-    Endpoint::from_static("http://adit.sock").connect_with_connector(connector).await.unwrap()
+    loop {
+        // A server that is being built again may hang up.
+        let endpoint = Endpoint::from_static("http://adit.sock");
+        if let Ok(line) = endpoint.connect_with_connector(connector.clone()).await {
+            return line;
+        }
+    }
+}
+
+/// The answer to a call that is made again where the server is built again over it.
+async fn answered<T>(call: impl AsyncFn() -> Result<tonic::Response<T>, tonic::Status>) -> T {
+    loop {
+        if let Ok(answer) = call().await {
+            return answer.into_inner();
+        }
+    }
 }
 
 /// A block of a coinbase alone.
@@ -139,17 +154,18 @@ async fn any_actor_may_panic_and_the_tip_moves_on() {
         assert_eq!((answer.connected, answer.height), (true, height), "{role}");
     }
     template_at(&node, 10).await;
-    let mut admin = AdminServiceClient::new(line(&node).await);
-    let actors = admin.list_actors(v1::ListActorsRequest {}).await.unwrap().into_inner().actors;
+    let admin = async || AdminServiceClient::new(line(&node).await);
+    let actors = answered(async || admin().await.list_actors(v1::ListActorsRequest {}).await).await.actors;
     let names: Vec<&str> = actors.iter().map(|actor| actor.name.as_str()).collect();
     let mut roles = Role::ALL.map(Role::as_str);
     roles.sort_unstable();
     assert_eq!(names, roles);
     assert!(actors.iter().all(|actor| actor.restarts == 1), "{actors:?}");
-    let info = admin.get_info(v1::GetInfoRequest {}).await.unwrap().into_inner();
+    let info = answered(async || admin().await.get_info(v1::GetInfoRequest {}).await).await;
     assert_eq!((info.height, info.header_height), (9, 9));
-    let stats = NodeServiceClient::new(line(&node).await).get_utxo_stats(v1::GetUtxoStatsRequest {}).await;
-    assert_eq!(stats.unwrap().into_inner().height, 9);
+    let client = async || NodeServiceClient::new(line(&node).await);
+    let stats = answered(async || client().await.get_utxo_stats(v1::GetUtxoStatsRequest {}).await).await;
+    assert_eq!(stats.height, 9);
     node.supervisor().end(ExitReason::Requested);
     assert_eq!(node.wait().await, ExitReason::Requested);
 }

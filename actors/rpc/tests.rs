@@ -210,12 +210,16 @@ fn house_in(dir: tempfile::TempDir, chaos: bool, pool: bool, auth: Option<RpcAut
 
 impl House {
     async fn line(&self) -> Channel {
+        self.try_line().await.unwrap()
+    }
+
+    async fn try_line(&self) -> Result<Channel, tonic::transport::Error> {
         let path = self.socket.clone();
         let connector = tower::service_fn(move |_: Uri| {
             let path = path.clone();
             async move { tokio::net::UnixStream::connect(path).await.map(hyper_util::rt::TokioIo::new) }
         });
-        Endpoint::from_static("http://adit.sock").connect_with_connector(connector).await.unwrap()
+        Endpoint::from_static("http://adit.sock").connect_with_connector(connector).await
     }
 
     async fn admin(&self) -> AdminServiceClient<Channel> {
@@ -370,7 +374,7 @@ async fn the_log_level_changes_and_stop_ends_the_process() {
         .into_inner();
     assert_eq!(house.shared.supervisor.stop_all().await, None);
     assert!(events.message().await.unwrap().is_none());
-    house.drained.take().unwrap().wait(Duration::from_secs(10)).await;
+    house.drained.take().unwrap().wait(Duration::from_secs(120)).await;
     assert!(!house.socket.exists());
 }
 
@@ -383,11 +387,25 @@ async fn a_panic_restarts_the_server_on_the_same_socket() {
     let told = admin.panic_actor(v1::PanicActorRequest { name }).await.unwrap().into_inner();
     assert_eq!(told.names, ["rpc"]);
     assert_eq!(restarts.recv().await.unwrap().restarts, 1);
-    let actors = house.admin().await.list_actors(v1::ListActorsRequest {}).await.unwrap().into_inner().actors;
+    let actors =
+        answered(&house, async |admin| admin.list_actors(v1::ListActorsRequest {}).await).await.actors;
     assert_eq!(actors[0].last_panic.as_deref(), Some("panic injected by the operator"));
-    let name = "rpc".to_owned();
-    house.admin().await.restart_actor(v1::RestartActorRequest { name }).await.unwrap();
-    assert!(house.admin().await.get_info(v1::GetInfoRequest {}).await.is_ok());
+    let restart = || v1::RestartActorRequest { name: "rpc".to_owned() };
+    answered(&house, async |admin| admin.restart_actor(restart()).await).await;
+    answered(&house, async |admin| admin.get_info(v1::GetInfoRequest {}).await).await;
+}
+
+/// The answer to a call. Who connects while the server is built again may still meet the old one, which hangs up, and asks again.
+async fn answered<T>(
+    house: &House,
+    call: impl AsyncFn(&mut AdminServiceClient<Channel>) -> Result<tonic::Response<T>, tonic::Status>,
+) -> T {
+    loop {
+        let Ok(line) = house.try_line().await else { continue };
+        if let Ok(answer) = call(&mut AdminServiceClient::new(line)).await {
+            return answer.into_inner();
+        }
+    }
 }
 
 #[actix::test]
@@ -408,20 +426,24 @@ async fn a_listener_hears_of_tips_shares_and_restarts() {
     let restarted =
         EventKind::ActorRestarted { name: "chain".to_owned(), restarts: 1, panic: "thirteen".to_owned() };
     house.events.publish(UnixMillis::new(6), restarted);
-    let mut kinds = Vec::new();
-    // The totals come by themselves, once a second, since somebody listens.
-    while kinds.len() < 5 {
+    let (mut kinds, mut totals) = (Vec::new(), 0);
+    // The totals come by themselves, once a second and before or after the others, since somebody listens.
+    while kinds.len() < 4 || totals == 0 {
         let event = events.message().await.unwrap().unwrap();
         kinds.push(match event.kind.unwrap() {
             v1::event::Kind::TipChanged(e) => format!("tip {} +{}", e.height, e.connected),
             v1::event::Kind::BlockFound(e) => format!("found {:?}", e.height),
             v1::event::Kind::ActorRestarted(e) => format!("restarted {}", e.name),
-            v1::event::Kind::ShareTotals(e) => format!("shares {}", e.shares_rejected),
+            v1::event::Kind::ShareTotals(e) => {
+                assert_eq!(e.shares_rejected, 1);
+                totals += 1;
+                continue;
+            }
             v1::event::Kind::Missed(e) => format!("missed {}", e.events),
         });
     }
     kinds.sort();
-    assert_eq!(kinds, ["found None", "restarted chain", "shares 1", "tip 1 +1", "tip 2 +1"]);
+    assert_eq!(kinds, ["found None", "restarted chain", "tip 1 +1", "tip 2 +1"]);
 }
 
 /// Every method, as a path; health and reflection among them.

@@ -63,7 +63,7 @@ fn spec(name: &str, role: Role, strategy: Strategy, on_exceeded: OnExceeded) -> 
         intensity,
         on_exceeded,
         mailbox_max: 64,
-        shutdown: Duration::from_secs(1),
+        shutdown: Duration::from_secs(60),
     }
 }
 

@@ -39,8 +39,7 @@ impl Outside {
 
     /// The mempool has these many transactions on the tip of this number.
     fn holds(&self, tip: u8, count: u32) {
-        let entries = (0..count).map(entry).collect();
-        self.set(|w| w.snapshot = Arc::new(MempoolSnapshot { tip: hash(tip), entries }));
+        self.set(|w| w.snapshot = snapshot(tip, count));
     }
 
     fn moves_to(&self, tip: u8) {
@@ -89,6 +88,10 @@ impl TemplateMempool for Outside {
 
 fn hash(n: u8) -> BlockHash {
     BlockHash::from_byte_array([n; 32])
+}
+
+fn snapshot(tip: u8, count: u32) -> Arc<MempoolSnapshot> {
+    Arc::new(MempoolSnapshot { tip: hash(tip), entries: (0..count).map(entry).collect() })
 }
 
 fn entry(n: u32) -> MempoolEntry {
@@ -192,8 +195,7 @@ async fn a_new_tip_is_built_upon_at_once_and_better_when_the_mempool_is_there() 
     house.outside.holds(2, 3);
     assert_eq!(house.state().await, (3, 3));
     // The next tip finds it there already.
-    house.outside.moves_to(3);
-    house.outside.holds(3, 2);
+    house.outside.set(|w| (w.tip, w.height, w.snapshot) = (3, w.height + 1, snapshot(3, 2)));
     assert_eq!(house.state().await, (4, 2));
     assert_eq!(house.heard_up_to(4).await, [(2, 0, true), (3, 3, false), (4, 2, true)]);
     let current = house.template.source().current().unwrap();

@@ -1,5 +1,6 @@
 //! Beside Bitcoin Core: the same blocks, the same coins, the same tip. Runs where `BITCOIND` names the binary.
 
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
@@ -15,6 +16,9 @@ use crate::import::import;
 
 /// `adit:adit` in base64.
 const LOGIN: &str = "YWRpdDphZGl0";
+
+/// How often another is started where somebody else took the port of one in between.
+const STARTS_MAX: usize = 5;
 
 /// A bitcoind that only we know of.
 pub struct Core {
@@ -36,6 +40,12 @@ impl Core {
             eprintln!("BITCOIND names no binary: Bitcoin Core was not asked");
             return None;
         };
+        let started = (0..STARTS_MAX).find_map(|_| Core::run(&binary, network, args));
+        Some(started.expect("bitcoind starts"))
+    }
+
+    /// None where it ends before it answers.
+    fn run(binary: &OsStr, network: &str, args: &[String]) -> Option<Core> {
         let (dir, rpc, p2p) = (folder(), free_port(), free_port());
         let mut command = Command::new(binary);
         command.args([
@@ -53,15 +63,18 @@ impl Core {
         command.arg(format!("-datadir={}", dir.path().display()));
         command.arg(format!("-rpcport={rpc}")).arg(format!("-bind=127.0.0.1:{p2p}"));
         let process = Process::start(command, dir.path(), "bitcoind");
-        let core = Core { process, rpc, p2p, _dir: dir };
-        until("bitcoind answers", || core.try_call("getblockcount", &json!([])));
-        Some(core)
+        let mut core = Core { process, rpc, p2p, _dir: dir };
+        let answers = until("bitcoind answers", || match core.try_call("getblockcount", &json!([])) {
+            Some(_) => Some(true),
+            None => core.process.ended().map(|_| false),
+        });
+        answers.then_some(core)
     }
 
     fn try_call(&self, method: &str, params: &Value) -> Option<Value> {
         let body = json!({"jsonrpc": "1.0", "id": 1, "method": method, "params": params}).to_string();
         let mut stream = TcpStream::connect(("127.0.0.1", self.rpc)).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(600))).unwrap();
         let head = format!(
             "POST / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic {LOGIN}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
             body.len()

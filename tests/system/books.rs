@@ -62,6 +62,10 @@ fn where_no_subsidy_is_left_blocks_are_found_and_nobody_is_owed() {
     until("three blocks are found", || (found(&node).len() >= 3).then_some(()));
     let journal = client.finish();
     assert_eq!(journal.lost, None);
+    node.reaches(journal.found);
+    until("the books have every block", || {
+        (found(&node).len() as u64 == node.height() - u64::from(chain.height())).then_some(())
+    });
     for block in found(&node) {
         assert_eq!((&block["reward_sat"], &block["state"]), (&json!(0), &json!("immature")), "{block}");
         assert_eq!(block["finder"], json!(format!("{ADDRESS}.rig")));

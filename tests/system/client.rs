@@ -1,5 +1,6 @@
 //! A Stratum V1 client that keeps a journal: what it sent, what it was told, whether its connection held.
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,6 +17,8 @@ pub const ADDRESS: &str = "bcrt1qft5p2uhsdcdc3l2ua4ap5qqfg4pjaqlp250x7us7a8qqhrx
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// How long the client looks for lines before it goes on hashing.
 const LOOK: Duration = Duration::from_millis(20);
+/// A hash whose highest 64 bits are below this is a block of regtest.
+const BLOCK_LIMIT: u64 = 0x7fff_ff00_0000_0000;
 
 /// What the client saw.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +31,8 @@ pub struct Journal {
     pub refused: Vec<i64>,
     /// Jobs.
     pub notified: u64,
+    /// The height of the highest block among the accepted shares: the chain comes to it, though perhaps later than the answer.
+    pub found: u64,
     /// How the connection ended, if it was not the client who ended it.
     pub lost: Option<String>,
 }
@@ -113,6 +118,7 @@ pub fn block_to_job(server: SocketAddr, blocks: usize) -> Vec<u64> {
 #[derive(Clone, Debug)]
 struct Job {
     id: String,
+    height: u64,
     prev: Vec<u8>,
     coinb1: Vec<u8>,
     coinb2: Vec<u8>,
@@ -131,6 +137,8 @@ struct Line {
     extranonce2_len: usize,
     difficulty: f64,
     job: Option<Job>,
+    /// The heights of the blocks that were sent, by the submission.
+    blocks: HashMap<u64, u64>,
     next_id: u64,
     nonce: u64,
     /// Whether shares that are no blocks of regtest are left out.
@@ -150,6 +158,7 @@ impl Line {
             extranonce2_len: 0,
             difficulty: 1.0,
             job: None,
+            blocks: HashMap::new(),
             next_id: 10,
             nonce: 0,
             only_blocks: false,
@@ -218,8 +227,12 @@ impl Line {
             }
             (None, Some(id)) if id >= 10 => {
                 let mut journal = journal.lock().unwrap();
+                let height = self.blocks.remove(&id).unwrap_or(0);
                 match message["result"].as_bool() {
-                    Some(true) => journal.accepted += 1,
+                    Some(true) => {
+                        journal.accepted += 1;
+                        journal.found = journal.found.max(height);
+                    }
                     _ => journal.refused.push(message["error"][0].as_i64().unwrap_or(-1)),
                 }
                 return Ok(1);
@@ -235,7 +248,7 @@ impl Line {
         // 0xFFFF * 2^208 / difficulty, its highest 64 bits.
         let mut limit = (65535.0 * 65536.0 / self.difficulty) as u64;
         if self.only_blocks {
-            limit = limit.min(0x7fff_ff00_0000_0000);
+            limit = limit.min(BLOCK_LIMIT);
         }
         loop {
             self.nonce += 1;
@@ -248,6 +261,9 @@ impl Line {
             if top < limit {
                 let id = self.next_id;
                 self.next_id += 1;
+                if top < BLOCK_LIMIT {
+                    self.blocks.insert(id, job.height);
+                }
                 let (time, nonce) = (format!("{:08x}", job.time), format!("{nonce:08x}"));
                 let params = json!([user, job.id, hex(&extranonce2), time, nonce]);
                 self.send(&json!({"id": id, "method": "mining.submit", "params": params}))?;
@@ -261,6 +277,7 @@ fn job(params: &Value) -> Job {
     let number = |v: &Value| u32::from_str_radix(v.as_str().unwrap(), 16).unwrap();
     Job {
         id: params[0].as_str().unwrap().to_owned(),
+        height: height(&bytes(&params[2])),
         prev: bytes(&params[1])
             .chunks(4)
             .flat_map(|word| word.iter().rev().copied().collect::<Vec<_>>())
@@ -271,6 +288,18 @@ fn job(params: &Value) -> Job {
         version: number(&params[5]),
         bits: number(&params[6]),
         time: number(&params[7]),
+    }
+}
+
+/// BIP34's, which a coinbase's script begins with.
+fn height(coinb1: &[u8]) -> u64 {
+    const BEFORE_THE_SCRIPT: usize = 4 + 1 + 36 + 1;
+    match &coinb1[BEFORE_THE_SCRIPT..] {
+        [small @ 0x51..=0x60, ..] => u64::from(small - 0x50),
+        [length, rest @ ..] => {
+            rest[..usize::from(*length)].iter().rev().fold(0, |height, byte| height << 8 | u64::from(*byte))
+        }
+        [] => panic!("a coinbase without a script"),
     }
 }
 

@@ -16,13 +16,16 @@ fn ctl_shows_what_the_node_does() {
     let client = Client::start(node.stratum, "rig");
     until("the pool has found three blocks", || (node.height() >= 3).then_some(()));
     let journal = client.finish();
+    node.reaches(journal.found);
     let workers = node.ask(&["workers"]);
     let row = &workers.as_array().unwrap()[0];
     assert_eq!(row["name"], json!(format!("{ADDRESS}.rig")));
     assert_eq!(row["shares_accepted"], json!(journal.accepted));
     assert!(row["shares_rejected"].is_u64() && row["hashrate"].is_u64());
 
-    assert!(node.ask(&["blocks"]).as_array().unwrap().len() >= 3);
+    until("the books have three blocks", || {
+        (node.ask(&["blocks"]).as_array().unwrap().len() >= 3).then_some(())
+    });
     until("the books know of it", || {
         node.ask(&["balances"]).as_array().filter(|b| !b.is_empty()).map(|_| ())
     });
@@ -64,7 +67,7 @@ fn stop_ends_the_node_in_order_and_it_goes_on_afterwards() {
     let mut node = Node::start(dir.path(), &[]);
     let client = Client::start(node.stratum, "rig");
     until("a block", || (node.height() >= 1).then_some(()));
-    drop(client);
+    node.reaches(client.finish().found);
     let (height, tip) = (node.height(), node.tip());
     node.ask(&["stop"]);
     assert_eq!(node.process.wait().code(), Some(0), "{}", node.process.err());
@@ -104,10 +107,11 @@ fn an_import_into_a_running_nodes_folder_is_refused() {
 #[test]
 fn control_over_tcp_needs_the_token() {
     let dir = folder();
-    let port = crate::harness::free_port();
-    let node = Node::start(dir.path(), &["--set", &format!("rpc.listen=127.0.0.1:{port}")]);
+    let node = Node::start(dir.path(), &["--set", "rpc.listen=127.0.0.1:0"]);
     let token = dir.path().join("regtest").join("rpc.token");
-    let url = format!("http://127.0.0.1:{port}");
+    let lines = node.process.lines();
+    let at = lines.iter().find_map(|line| line.strip_prefix("control over TCP at ")).unwrap();
+    let url = format!("http://{at}");
     let ask = |extra: &[&str]| adit().args(["ctl", "--json", "--url", &url]).args(extra).output().unwrap();
     let refused = ask(&["info"]);
     assert_eq!(refused.status.code(), Some(1), "{}", text(&refused.stderr));

@@ -6,9 +6,26 @@ use std::process::Output;
 
 use crate::harness::{Node, Process, adit, folder, text, until};
 
-/// Runs the demo in a pipe for some seconds.
+/// Runs the demo for some seconds.
 fn demo(datadir: &Path, seconds: u64) -> Output {
     adit().args(["demo", "--seconds", &seconds.to_string(), "--datadir"]).arg(datadir).output().unwrap()
+}
+
+/// Starts the demo, whose output is no terminal.
+fn started(dir: &Path, args: &[&str]) -> Process {
+    let datadir = dir.join("d");
+    std::fs::create_dir_all(&datadir).unwrap();
+    let mut command = adit();
+    command.args(["demo", "--datadir"]).arg(datadir).args(args);
+    Process::start(command, dir, "demo")
+}
+
+/// Ends the demo with Ctrl-C; all that it said.
+#[track_caller]
+fn ended(mut process: Process) -> Vec<String> {
+    process.signal("INT");
+    assert_eq!(process.wait().code(), Some(0), "{}", process.err());
+    process.lines()
 }
 
 /// The number after a word in a line of the demo.
@@ -19,59 +36,64 @@ fn figure(line: &str, word: &str) -> u64 {
 }
 
 /// The lines that carry figures.
-fn figures(output: &Output) -> Vec<String> {
-    text(&output.stdout).lines().filter(|l| l.starts_with("height ")).map(str::to_owned).collect()
+fn figures(lines: Vec<String>) -> Vec<String> {
+    lines.into_iter().filter(|line| line.starts_with("height ")).collect()
+}
+
+/// Waits until the newest figures are as wanted.
+#[track_caller]
+fn until_figures(what: &str, process: &Process, wanted: impl Fn(&str) -> bool) {
+    until(what, || figures(process.lines()).last().filter(|line| wanted(line)).map(|_| ()));
 }
 
 #[test]
-fn the_demo_mines_in_a_pipe_and_a_second_run_goes_on() {
+fn the_demo_mines_and_a_second_run_goes_on() {
     let dir = folder();
-    let first = demo(dir.path(), 12);
-    assert_eq!(first.status.code(), Some(0), "{}", text(&first.stderr));
-    let lines = figures(&first);
-    assert!(lines.len() >= 3, "{}", text(&first.stdout));
-    let last = lines.last().unwrap();
-    let (height, shares, blocks) = (figure(last, "height"), figure(last, "shares"), figure(last, "blocks"));
-    assert!(height >= 1 && shares >= 1 && blocks >= 1, "{last}");
+    let words = ["height", "shares", "blocks"];
+    let first = started(dir.path(), &[]);
+    until_figures("the demo has found a block", &first, |line| words.iter().all(|w| figure(line, w) >= 1));
+    until("a line a second", || (figures(first.lines()).len() >= 3).then_some(()));
+    let last = figures(ended(first)).pop().unwrap();
 
-    let second = demo(dir.path(), 4);
-    assert_eq!(second.status.code(), Some(0), "{}", text(&second.stderr));
-    let line = figures(&second).first().cloned().unwrap_or_else(|| panic!("{}", text(&second.stderr)));
-    assert!(figure(&line, "height") >= height, "{line} after {last}");
-    assert!(figure(&line, "shares") >= shares && figure(&line, "blocks") >= blocks, "{line} after {last}");
-}
-
-#[test]
-fn a_demo_beside_another_takes_other_ports_and_says_so() {
-    // Somebody else may have them: what matters is that they are taken.
-    let _taken = ["127.0.0.1:3333", "127.0.0.1:18444"].map(TcpListener::bind);
-    let dir = folder();
-    let out = demo(dir.path(), 3);
-    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
-    let said = text(&out.stdout);
-    for taken in ["127.0.0.1:3333 for miners is taken", "127.0.0.1:18444 for nodes is taken"] {
-        assert!(said.contains(taken), "{said}");
+    let second = started(dir.path(), &[]);
+    until_figures("the second run shows its figures", &second, |_| true);
+    let line = figures(ended(second)).swap_remove(0);
+    for word in words {
+        assert!(figure(&line, word) >= figure(&last, word), "{line} after {last}");
     }
-    assert!(figures(&out).iter().any(|line| figure(line, "shares") > 0), "{said}");
+}
+
+#[test]
+fn a_demo_whose_time_is_over_ends() {
+    let dir = folder();
+    let out = demo(dir.path(), 1);
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+}
+
+#[test]
+fn a_demo_whose_ports_are_taken_takes_others_and_says_so() {
+    let dir = folder();
+    let taken = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [miners, nodes] = taken.each_ref().map(|port| port.local_addr().unwrap());
+    let set = [format!("stratum.listen={miners}"), format!("p2p.listen={nodes}")];
+    let process = started(dir.path(), &["--set", &set[0], "--set", &set[1]]);
+    until_figures("its miner has shares", &process, |line| figure(line, "shares") > 0);
+    let said = ended(process).join("\n");
+    for taken in [format!("{miners} for miners is taken"), format!("{nodes} for nodes is taken")] {
+        assert!(said.contains(&taken), "{said}");
+    }
 }
 
 #[test]
 fn ctrl_c_ends_the_demo_cleanly_while_ctl_looks_at_it() {
     let dir = folder();
+    let process = started(dir.path(), &[]);
+    until_figures("the demo has found a block", &process, |line| figure(line, "blocks") > 0);
     let datadir = dir.path().join("d");
-    std::fs::create_dir(&datadir).unwrap();
-    let mut command = adit();
-    command.args(["demo", "--datadir"]).arg(&datadir);
-    let mut process = Process::start(command, dir.path(), "demo");
-    until("the demo has found a block", || {
-        let out = process.out();
-        out.lines().rfind(|l| l.starts_with("height ")).filter(|l| figure(l, "blocks") > 0).map(|_| ())
-    });
     let out =
         adit().args(["ctl", "--network", "regtest", "workers", "--json", "--datadir"]).arg(&datadir).output();
     assert!(text(&out.unwrap().stdout).contains("shares_accepted"));
-    process.signal("INT");
-    assert_eq!(process.wait().code(), Some(0), "{}", process.err());
+    ended(process);
 }
 
 #[test]

@@ -86,6 +86,12 @@ impl Process {
         read(&self.out)
     }
 
+    /// What it has said so far, without a line that is still being written.
+    pub fn lines(&self) -> Vec<String> {
+        let out = self.out();
+        out.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')).map(str::to_owned).collect()
+    }
+
     pub fn err(&self) -> String {
         read(&self.err)
     }
@@ -196,6 +202,12 @@ impl Node {
 
     pub fn height(&self) -> u64 {
         self.ask(&["info"])["height"].as_u64().unwrap()
+    }
+
+    /// Waits until the chain is this high. The share of a block may be answered before the chain has the block.
+    #[track_caller]
+    pub fn reaches(&self, height: u64) {
+        until(&format!("the chain is {height} blocks high"), || (self.height() >= height).then_some(()));
     }
 
     pub fn tip(&self) -> String {

@@ -33,6 +33,7 @@ fn no_acknowledged_share_is_lost_by_a_kill() {
     until("the tip moves again", || (node.height() > height).then_some(()));
     let journal = client.finish();
     assert_eq!(credited(&node, "rig"), there + journal.accepted);
+    node.reaches(journal.found);
     check_books(&node);
     node.stop();
 }

@@ -65,6 +65,7 @@ fn a_panic_of_any_actor_costs_no_share_and_no_connection() {
         "a submission without an answer"
     );
     assert_eq!(credited(&node, "rig"), journal.accepted, "{journal:?}");
+    node.reaches(journal.found);
     check_books(&node);
     until("the other node has followed", || (other.tip() == node.tip()).then_some(()));
     node.stop();

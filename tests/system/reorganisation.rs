@@ -24,6 +24,7 @@ fn mine_to(node: &Node, height: u64, worker: &str) -> u64 {
     until("the chain has grown", || (node.height() >= height).then_some(()));
     let journal = client.finish();
     assert_eq!(journal.lost, None);
+    node.reaches(journal.found);
     node.height()
 }
 
@@ -49,9 +50,10 @@ fn the_pools_blocks_that_lose_are_taken_back_and_its_miner_goes_on() {
         blocks(&node).iter().all(|b| b["state"] == json!("orphaned")).then_some(())
     });
     assert_eq!(blocks(&node).len(), orphans.len());
-    let balances = node.ask(&["balances"]);
     let is_zero = |b: &Value| b["immature_sat"] == json!(0) && b["mature_sat"] == json!(0);
-    assert!(balances.as_array().unwrap().iter().all(is_zero), "{balances}");
+    until("nothing is owed any more", || {
+        node.ask(&["balances"]).as_array().unwrap().iter().all(is_zero).then_some(())
+    });
 
     let last = mine_to(&node, fork + 2, "rig");
     until("what it found on the new tip is owed, and no more", || {

@@ -73,7 +73,7 @@ fn a_transaction_is_held_told_mined_and_gone() {
     assert_eq!(template["coinbase_value_sat"], json!(reward));
     let client = Client::start(node.stratum, "rig");
     let block = until("the next block is found", || found_at(&node, chain.height() + 1));
-    drop(client);
+    node.reaches(client.finish().found);
     assert_eq!(block["reward_sat"], json!(reward), "{block}");
 
     until("both have the same tip", || (node.tip() == other.tip()).then_some(()));
