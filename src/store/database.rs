@@ -2,13 +2,14 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use redb::{Builder, Database};
 
 use crate::disk::Disk;
 use crate::fault::StoreFault;
-use crate::pages::PageFile;
+use crate::pages::{Health, PageFile};
 
 /// Opens the database at `path`, or makes it. It is made under another name and renamed: redb writes its magic number last, and a
 /// process that is killed before that leaves a file that nobody can open.
@@ -17,25 +18,29 @@ pub(crate) fn open(disk: &dyn Disk, path: &Path, cache_bytes: usize) -> Result<D
     if disk.len_of(path).map_err(io())?.is_none() {
         let fresh = path.with_extension("new");
         disk.remove(&fresh).map_err(io())?;
-        drop(on_pages(disk, &fresh, cache_bytes)?);
+        let (db, health) = on_pages(disk, &fresh, cache_bytes)?;
+        drop(db);
+        if health.failed.load(Ordering::SeqCst) {
+            return Err(StoreFault::io(&fresh)(io::Error::other("it cannot be written")));
+        }
         disk.rename(&fresh, path).map_err(io())?;
     } else if disk.len_of(path).map_err(io())? == Some(0) {
         // It is renamed when it is whole: nothing of ours is empty, and nobody's data is begun anew unasked.
         return Err(io()(io::Error::new(io::ErrorKind::InvalidData, "the file is empty")));
     }
-    on_pages(disk, path, cache_bytes)
+    Ok(on_pages(disk, path, cache_bytes)?.0)
 }
 
-fn on_pages(disk: &dyn Disk, path: &Path, cache_bytes: usize) -> Result<Database, StoreFault> {
+fn on_pages(disk: &dyn Disk, path: &Path, cache_bytes: usize) -> Result<(Database, Arc<Health>), StoreFault> {
     let io = || StoreFault::io(path);
     let pages = disk.open(path).and_then(PageFile::open).map_err(io())?;
-    let fell_back = pages.fell_back();
+    let health = pages.health();
     let mut db = Builder::new().set_cache_size(cache_bytes).create_with_backend(pages)?;
-    if fell_back.load(Ordering::SeqCst) {
+    if health.fell_back.load(Ordering::SeqCst) {
         tracing::warn!(path = %path.display(), "a header does not read; all of the database is looked at");
         db.check_integrity()?;
     }
-    Ok(db)
+    Ok((db, health))
 }
 
 #[cfg(test)]

@@ -31,3 +31,9 @@ pub use found_blocks::FoundBlocks;
 pub use lease::FileLease;
 pub use node_store::Store;
 pub use xor::XorKey;
+
+// What is shared with the tests of other crates names this one as they do.
+#[cfg(test)]
+extern crate self as adit_store;
+#[cfg(test)]
+mod tests;

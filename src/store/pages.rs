@@ -9,7 +9,7 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use redb::StorageBackend;
@@ -35,7 +35,17 @@ pub(crate) struct PageFile {
     head: Mutex<Head>,
     /// Of each group that was touched; 4 kB for 4 MiB of pages.
     groups: RwLock<Vec<Option<Group>>>,
-    fell_back: Arc<AtomicBool>,
+    health: Arc<Health>,
+}
+
+/// What redb doesn't tell.
+#[derive(Debug, Default)]
+pub(crate) struct Health {
+    /// A header does not read: a write that was cut short, or damage. Then all must be looked at before any is believed.
+    pub(crate) fell_back: AtomicBool,
+    /// Something failed, and nothing is tried after it. redb passes over what fails when it closes, or when it writes ahead
+    /// of time to save memory.
+    pub(crate) failed: AtomicBool,
 }
 
 /// redb's header, written by turns into two slots, so that one whose write is cut short leaves the one before.
@@ -75,13 +85,20 @@ impl PageFile {
                 "the file does not begin as a database of Adit",
             ));
         }
-        let fell_back = Arc::new(AtomicBool::new(broken > 0));
-        Ok(PageFile { file, head: Mutex::new(head), groups: RwLock::new(Vec::new()), fell_back })
+        let health = Arc::new(Health { fell_back: AtomicBool::new(broken > 0), ..Health::default() });
+        Ok(PageFile { file, head: Mutex::new(head), groups: RwLock::new(Vec::new()), health })
     }
 
-    /// Whether a header does not read: a write that was cut short, or damage. Then all must be looked at before any is believed.
-    pub(crate) fn fell_back(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.fell_back)
+    pub(crate) fn health(&self) -> Arc<Health> {
+        Arc::clone(&self.health)
+    }
+
+    /// Nothing is done after something has failed: what is on disk is unknown.
+    fn unless_failed<T>(&self, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        if self.health.failed.load(Ordering::SeqCst) {
+            return Err(io::Error::other("the disk failed before"));
+        }
+        act().inspect_err(|_| self.health.failed.store(true, Ordering::SeqCst))
     }
 
     fn head(&self) -> MutexGuard<'_, Head> {
@@ -204,15 +221,8 @@ impl PageFile {
     }
 }
 
-impl StorageBackend for PageFile {
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.pages()?.saturating_mul(PAGE_BYTES))
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        if offset == 0 && out.len() <= HEADER {
-            return self.read_header(out);
-        }
+impl PageFile {
+    fn read_pages(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         for run in runs(offset, out.len())? {
             let part = out.get_mut(run.bytes).ok_or_else(misplaced)?;
             self.file.read_at(part, page_offset(run.page))?;
@@ -223,11 +233,18 @@ impl StorageBackend for PageFile {
         Ok(())
     }
 
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        if len.is_multiple_of(PAGE_BYTES) { self.resize(len / PAGE_BYTES) } else { Err(misplaced()) }
+    fn write_pages(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        for run in runs(offset, data.len())? {
+            let part = data.get(run.bytes).ok_or_else(misplaced)?;
+            for (page, bytes) in (run.page..).zip(part.chunks_exact(PAGE)) {
+                self.set_sum(page, sum_of(page, bytes))?;
+            }
+            self.file.write_at(part, page_offset(run.page))?;
+        }
+        Ok(())
     }
 
-    fn sync_data(&self) -> io::Result<()> {
+    fn sync(&self) -> io::Result<()> {
         self.write_sums()?;
         self.file.sync()?;
         let mut head = self.head();
@@ -237,19 +254,32 @@ impl StorageBackend for PageFile {
         }
         Ok(())
     }
+}
+
+impl StorageBackend for PageFile {
+    fn len(&self) -> io::Result<u64> {
+        self.unless_failed(|| Ok(self.pages()?.saturating_mul(PAGE_BYTES)))
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let is_header = offset == 0 && out.len() <= HEADER;
+        self.unless_failed(|| if is_header { self.read_header(out) } else { self.read_pages(offset, out) })
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let is_whole = len.is_multiple_of(PAGE_BYTES);
+        self.unless_failed(|| if is_whole { self.resize(len / PAGE_BYTES) } else { Err(misplaced()) })
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.unless_failed(|| self.sync())
+    }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        if offset == 0 && data.len() <= HEADER {
-            return self.write_header(data);
-        }
-        for run in runs(offset, data.len())? {
-            let part = data.get(run.bytes).ok_or_else(misplaced)?;
-            for (page, bytes) in (run.page..).zip(part.chunks_exact(PAGE)) {
-                self.set_sum(page, sum_of(page, bytes))?;
-            }
-            self.file.write_at(part, page_offset(run.page))?;
-        }
-        Ok(())
+        let is_header = offset == 0 && data.len() <= HEADER;
+        self.unless_failed(
+            || if is_header { self.write_header(data) } else { self.write_pages(offset, data) },
+        )
     }
 }
 

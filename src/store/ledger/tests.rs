@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 
 use adit_domain::payout::{Account, Booking, ChainEvent, MemoryLedger, PoolBlockState, split_reward};
 use adit_domain::units::Height;
@@ -7,6 +8,8 @@ use bitcoin::hashes::Hash;
 use tempfile::TempDir;
 
 use super::*;
+use crate::tests::sim::{CUTS, Chance, Failure, Sim};
+use crate::tests::tries;
 
 fn point(height: u32, branch: u8) -> ChainPoint {
     let mut bytes = [branch; 32];
@@ -306,4 +309,108 @@ fn kills_at_any_step_of_a_chain_that_reorganises_book_nothing_twice_and_lose_not
         assert_eq!(blocks, model.blocks(10_000).unwrap(), "seed {seed}");
         ledger.verify().unwrap();
     }
+}
+
+/// What the books say.
+type Books = (Option<ChainPoint>, Vec<Balance>, Vec<PoolBlock>);
+
+fn books(ledger: &dyn Ledger) -> Books {
+    (ledger.cursor().unwrap(), ledger.balances().unwrap(), ledger.blocks(10_000).unwrap())
+}
+
+/// A few blocks more or less on a chain of points.
+fn walk(points: &mut Vec<ChainPoint>, branch: u8, chance: &mut Chance) -> LedgerStep {
+    let from = points.last().copied();
+    let mut events = Vec::new();
+    for _ in 0..=chance.below(3) {
+        if branch.is_multiple_of(4) && points.len() > 1 {
+            events.extend(points.pop().map(|point| ChainEvent::Disconnected { point }));
+        } else {
+            let next = point(u32::try_from(points.len()).unwrap(), branch);
+            points.push(next);
+            events.push(connected(next, chance.below(3) == 0));
+        }
+    }
+    LedgerStep { from, to: *points.last().unwrap(), events }
+}
+
+/// At every sync, with each kind of power cut: the books open, their audit holds, and nothing that was acknowledged as posted
+/// is missing. What posts nothing may have to be walked again.
+#[test]
+fn at_every_sync_a_power_cut_leaves_books_with_all_that_was_posted() {
+    let (steps, path) = (tries(30), std::path::Path::new("ledger.redb"));
+    let (sim, model, mut chance) = (Sim::new(), MemoryLedger::default(), Chance::new(5));
+    let mut ledger = RedbLedger::open_on(&sim, path).unwrap();
+    sim.capture(6);
+    assert_eq!(ledger.apply(&begin()), model.apply(&begin()));
+    sim.take_images();
+    let (mut points, mut may_be, mut images) = (vec![point(0, 0)], vec![books(&model)], 0);
+    for n in 0..steps {
+        let step = walk(&mut points, u8::try_from(n % 250).unwrap(), &mut chance);
+        let applied = ledger.apply(&step);
+        assert_eq!(applied, model.apply(&step));
+        may_be.push(books(&model));
+        for (cut, image) in sim.take_images() {
+            let found =
+                RedbLedger::open_on(&Sim::of(&image), path).unwrap_or_else(|e| panic!("{cut:?}: {e}"));
+            assert!(may_be.contains(&books(&found)), "{cut:?} in step {n}");
+            images += 1;
+        }
+        if matches!(applied, Ok(Applied::Now { entries }) if entries > 0) {
+            may_be = vec![books(&model)];
+        }
+        if n % 11 == 10 {
+            let image = sim.image(CUTS[n % CUTS.len()], &mut chance);
+            let found = RedbLedger::open_on(&Sim::of(&image), path).unwrap();
+            assert!(may_be.contains(&books(&found)), "step {n}");
+            drop(ledger);
+            ledger = RedbLedger::open_on(&sim, path).unwrap();
+            may_be = vec![books(&model)];
+            sim.take_images();
+        }
+    }
+    println!("{steps} steps, {images} images");
+    assert!(images > steps);
+}
+
+/// The disk fails at one operation, or from it on: nothing is posted after, and the next start has all that was.
+#[test]
+fn a_disk_that_fails_at_any_operation_takes_nothing_from_the_books() {
+    let (last, path) = (tries(40) as u64, std::path::Path::new("ledger.redb"));
+    let mut failures = 0;
+    for at in 1..=last {
+        for (kind, stays) in
+            [(ErrorKind::StorageFull, true), (ErrorKind::Other, true), (ErrorKind::Other, false)]
+        {
+            let (sim, model, mut chance) = (Sim::new(), MemoryLedger::default(), Chance::new(at));
+            sim.fail(Some(Failure { at: if last >= 500 { at } else { at * at / 2 + 1 }, kind, stays }));
+            let Ok(ledger) = RedbLedger::open_on(&sim, path) else { continue };
+            let mut may_be = vec![books(&model)];
+            let mut points = vec![point(0, 0)];
+            let mut step = begin();
+            for n in 0..40 {
+                let applied = ledger.apply(&step);
+                model.apply(&step).unwrap();
+                may_be.push(books(&model));
+                match applied {
+                    Ok(Applied::Now { entries }) if entries > 0 => may_be = vec![books(&model)],
+                    Ok(_) => {}
+                    Err(_) => {
+                        failures += 1;
+                        assert!(ledger.apply(&step).is_err(), "acknowledged after a failure");
+                        break;
+                    }
+                }
+                step = walk(&mut points, n, &mut chance);
+            }
+            for cut in CUTS {
+                let image = sim.image(cut, &mut chance);
+                let found =
+                    RedbLedger::open_on(&Sim::of(&image), path).unwrap_or_else(|e| panic!("{cut:?}: {e}"));
+                assert!(may_be.contains(&books(&found)), "{cut:?} after a failure at {at}");
+            }
+        }
+    }
+    println!("{failures} failures");
+    assert!(failures > 0);
 }
