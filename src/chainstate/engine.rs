@@ -3,6 +3,7 @@
 //! Owns: what happens to headers and blocks that come in, when coins are flushed, how everything is built again at a start.
 //! How a chain of blocks is connected stands in `pipeline.rs`.
 
+mod import;
 mod load;
 mod pipeline;
 
@@ -31,7 +32,7 @@ use crate::types::{BlockAccepted, ChainFault, HeadersAccepted, SubmitError};
 use crate::workers::Workers;
 
 pub use pipeline::Rejected;
-pub(crate) use pipeline::{Ended, Outside, Run};
+pub(crate) use pipeline::{Ended, Outside, Run, decode_framed};
 
 /// Blocks that were just accepted are kept parsed: the next thing that happens to them is that they connect.
 const RECENT_BLOCKS_MAX: usize = 4;
@@ -295,20 +296,6 @@ impl Chainstate {
     /// Why a block was refused, if this engine refused it.
     pub(crate) fn failure(&self, hash: &BlockHash) -> Option<&str> {
         self.failures.get(hash).map(String::as_str)
-    }
-
-    /// The last block of the best header's chain up to which every body is stored or in `outside`, and its height; none where
-    /// that is not above the tip.
-    pub(crate) fn import_target(&self, outside: &HashMap<BlockHash, Outside>) -> Option<(NodeId, Height)> {
-        let tree = self.live.tree();
-        let path = tree.path(tree.tip_id(), tree.best_header_id());
-        let here = |id: &NodeId| {
-            let node = tree.node(*id);
-            node.status().body_stored || outside.contains_key(&node.hash())
-        };
-        let target = path.connect.into_iter().take_while(here).last()?;
-        let node = tree.node(target);
-        (node.work() > tree.node(tree.tip_id()).work()).then(|| (target, node.height()))
     }
 
     /// Whether the block is stored already; one that is known to be invalid is refused.

@@ -1,47 +1,86 @@
 //! Blocks from files that others wrote, in any order, fully validated.
 //!
-//! First the files are walked over once for headers, and the tree says which chain of them is best; then that chain's bodies
-//! are read in its own order, each from where it lies. What waits for a parent waits as a place in a file, not as a block.
+//! First the files are walked over once for headers, several at a time, and the tree says which chain of them is best; then that
+//! chain's bodies are read in its own order, each from where it lies. What waits for a parent waits as a place in a file, not as a
+//! block. Bodies of other branches are kept as well where they are near the tip, as a node would have them.
+
+mod join;
+mod sources;
 
 use std::collections::HashMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use adit_domain::chain::InsertError;
-use adit_domain::consensus::{BLOCK_WEIGHT_MAX, Params, check_proof_of_work};
+use adit_domain::chain::NodeId;
 use adit_domain::units::{Height, UnixMillis};
+use adit_domain::wire::ParsedBlock;
 use bitcoin::block::Header;
+use bitcoin::consensus::encode::deserialize;
 use bitcoin::{BlockHash, Network};
 use thiserror::Error;
 
-use crate::engine::{Chainstate, Ended, Outside, Rejected, Run};
-use crate::scan::{Skipped, Verdict, Wanted, scan_file};
-use crate::types::{ChainFault, UtxoStats};
+use crate::engine::{Chainstate, Ended, Outside, Rejected, Run, decode_framed};
+use crate::scan::Skipped;
+use crate::stage::REORG_BLOCKS_MAX;
+use crate::types::{ChainFault, SubmitError, UtxoStats};
 
-/// Blocks that may wait for their parents: of 200 bytes each, 200 MB. Bitcoin has a million blocks; a file in which every one
-/// comes before its parent still fits.
-const WAITING_MAX: usize = 1_000_000;
-/// Refused headers that are remembered, to name the one that ended the chain.
-const REFUSED_MAX: usize = 10_000;
+use join::{Joined, WAITING_MAX, join_headers};
+pub use sources::{SourceError, Sources};
 
 /// Why an import could not go on; nothing of this says that a block is invalid.
 #[derive(Debug, Error)]
 pub enum ImportError {
     /// A file that was to be imported could not be read.
-    #[error("{path}: {source}")]
+    #[error("{path}: {}", read_failure(.source))]
     Read {
         /// The file.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
     },
+    /// A block is no longer where it was found.
+    #[error("{path} changed while it was read; stop what writes to it, then import again")]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// Blocks wait for parents that are in none of the files.
-    #[error("more than {WAITING_MAX} blocks have no parent in the files")]
+    #[error("more than {WAITING_MAX} blocks have no parent in the files; are files missing?")]
     TooManyOrphans,
     /// Our disk or our bug.
     #[error(transparent)]
     Fault(#[from] ChainFault),
+}
+
+/// What the system said, and what to do about it.
+fn read_failure(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            "this user may not read it; run as one who may, or give it the right".to_owned()
+        }
+        io::ErrorKind::UnexpectedEof => {
+            "it became shorter while it was read; stop what writes to it, then import again".to_owned()
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// How an import goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImportOptions {
+    /// Our clock: a header may not be far ahead of it.
+    pub now: UnixMillis,
+    /// No block above this height is taken.
+    pub stop_at: Option<Height>,
+}
+
+impl ImportOptions {
+    /// All there is, at our clock's `now`.
+    pub fn at(now: UnixMillis) -> ImportOptions {
+        ImportOptions { now, stop_at: None }
+    }
 }
 
 /// How far an import is.
@@ -51,6 +90,10 @@ pub enum ImportProgress {
     Scanning {
         /// Headers found.
         headers: u64,
+        /// Files done.
+        files: u64,
+        /// Of so many.
+        files_total: u64,
     },
     /// Blocks connect.
     Connecting {
@@ -58,6 +101,10 @@ pub enum ImportProgress {
         height: Height,
         /// The height of the last block that will connect if all are valid.
         target: Height,
+        /// Bytes of blocks connected since this began.
+        bytes: u64,
+        /// Of so many.
+        bytes_total: u64,
     },
 }
 
@@ -74,7 +121,9 @@ pub struct Imported {
     pub txs: u64,
     /// Their inputs, coinbases' left out.
     pub inputs: u64,
-    /// The block at which the best chain ended, where it is invalid.
+    /// Blocks of other branches near the tip that were kept.
+    pub side_blocks: u64,
+    /// The first block that turned out invalid, on a chain that would have been the best.
     pub rejected: Option<Rejected>,
     /// Whether the caller stopped it.
     pub stopped: bool,
@@ -100,52 +149,40 @@ impl Imported {
     }
 }
 
-/// By the parent: a block that was refused by its header alone, or before, and why.
-type Refused = HashMap<BlockHash, (BlockHash, String)>;
+/// Told now and then how far it is; says whether to go on.
+type Progress<'a> = dyn FnMut(ImportProgress) -> bool + 'a;
 
-/// Headers and places that a walk over files has found.
-struct Found<'a> {
-    chain: &'a mut Chainstate,
-    now: UnixMillis,
-    outside: HashMap<BlockHash, Outside>,
-    waiting: HashMap<BlockHash, Vec<(Header, Outside)>>,
-    waiting_count: usize,
-    refused: Refused,
-    headers: u64,
+/// How connecting ended.
+#[derive(Default)]
+struct Connected {
+    rejected: Option<Rejected>,
+    stopped: bool,
 }
 
-/// Imports the blocks in `paths`. `progress` is told now and then how far it is, and says whether to go on.
+/// Imports the blocks in `sources`. `progress` is told now and then how far it is, and says whether to go on.
 ///
-/// Blocks that are known are left out, so that an import that was cut short goes on where it was. At the first invalid block of
-/// the best chain it stops, at the one before. `utxos` and the hashes are empty yet: see [`Imported::with_stats`].
+/// Blocks that are known are left out, so that an import that was cut short goes on where it was. Where a block of the best chain
+/// is invalid, the best of what is left is taken. `utxos` and the hashes are empty yet: see [`Imported::with_stats`].
 pub fn import(
     chain: &mut Chainstate,
-    paths: &[PathBuf],
-    now: UnixMillis,
-    progress: &mut dyn FnMut(ImportProgress) -> bool,
+    sources: &Sources,
+    options: ImportOptions,
+    progress: &mut Progress<'_>,
 ) -> Result<Imported, ImportError> {
     let before = chain.totals();
-    let (found, skipped) = scan(chain, paths, now, progress)?;
-    let (outside, orphans, refused) = found;
-    let mut rejected = None;
-    let mut stopped = false;
-    if let Some((target, height)) = chain.import_target(&outside) {
-        let mut tell = |at: Height| progress(ImportProgress::Connecting { height: at, target: height });
-        let mut run = Run::of_import(&outside, &mut tell);
-        match chain.run_to(target, &mut run)? {
-            Ended::Reached => {}
-            Ended::Paused => stopped = true,
-            Ended::Failed(block) => {
-                rejected = Some(block);
-                // A reorganisation of more than one step has left the old tip behind: it may still be the best.
-                chain.activate(&mut Run::without_limit())?;
-            }
-        }
+    let mut joined = join_headers(chain, sources, options.now, progress)?;
+    let mut connected = Connected { stopped: joined.stopped, rejected: None };
+    let mut side_blocks = 0;
+    if !connected.stopped {
+        connected = connect(chain, &mut joined, options, progress)?;
+    }
+    if !connected.stopped {
+        side_blocks = keep_side_blocks(chain, &joined, options)?;
     }
     chain.flush()?;
     let tip = chain.reader().tip();
-    if rejected.is_none() && !stopped {
-        rejected = refused_on(&refused, tip.hash, tip.height);
+    if connected.rejected.is_none() && !connected.stopped {
+        connected.rejected = joined.refused_on(tip.hash, tip.height);
     }
     let totals = chain.totals();
     Ok(Imported {
@@ -154,131 +191,139 @@ pub fn import(
         blocks: totals.blocks.saturating_sub(before.blocks),
         txs: totals.txs.saturating_sub(before.txs),
         inputs: totals.inputs.saturating_sub(before.inputs),
-        rejected,
-        stopped,
-        skipped,
-        orphans,
+        side_blocks,
+        rejected: connected.rejected,
+        stopped: connected.stopped,
+        skipped: joined.skipped,
+        orphans: joined.orphans,
         utxos: 0,
         muhash: String::new(),
         hash_serialized: String::new(),
     })
 }
 
-/// The first block that was refused on the tip by its header alone.
-fn refused_on(refused: &Refused, tip: BlockHash, height: Height) -> Option<Rejected> {
-    let (hash, error) = refused.get(&tip)?;
-    Some(Rejected { hash: *hash, height: height.next(), reason: error.clone() })
-}
-
-type Walked = (HashMap<BlockHash, Outside>, u64, Refused);
-
-fn scan(
+/// Connects the best chain whose bodies are all at hand, and the best of what is left where one of its blocks is invalid.
+fn connect(
     chain: &mut Chainstate,
-    paths: &[PathBuf],
-    now: UnixMillis,
-    progress: &mut dyn FnMut(ImportProgress) -> bool,
-) -> Result<(Walked, Skipped), ImportError> {
-    let params = Arc::clone(chain.params());
-    let foreign = foreign_magics(&params);
-    let wanted = Wanted { magic: params.magic, foreign: &foreign, block_bytes_max: BLOCK_WEIGHT_MAX };
-    let mut skipped = Skipped::default();
-    let mut found = Found {
-        chain,
-        now,
-        outside: HashMap::new(),
-        waiting: HashMap::new(),
-        waiting_count: 0,
-        refused: HashMap::new(),
-        headers: 0,
-    };
-    for path in paths {
-        scan_one(path, &wanted, &mut skipped, &mut found)?;
-        progress(ImportProgress::Scanning { headers: found.headers });
-    }
-    let orphans = u64::try_from(found.waiting_count).unwrap_or(u64::MAX);
-    Ok(((found.outside, orphans, found.refused), skipped))
-}
-
-fn scan_one(
-    path: &Path,
-    wanted: &Wanted<'_>,
-    skipped: &mut Skipped,
-    found: &mut Found<'_>,
-) -> Result<(), ImportError> {
-    let shared = Arc::new(path.to_owned());
-    let mut failed = None;
-    let read = scan_file(path, wanted, skipped, |header, extent| {
-        match found.take(header, Outside { path: Arc::clone(&shared), extent }) {
-            Ok(verdict) => verdict,
-            Err(error) => {
-                failed.get_or_insert(error);
-                Verdict::Block
+    joined: &mut Joined,
+    options: ImportOptions,
+    progress: &mut Progress<'_>,
+) -> Result<Connected, ImportError> {
+    let mut connected = Connected::default();
+    while let Some(target) = chain.import_target(&joined.outside, options.stop_at) {
+        let way = Way::to(chain, target, &joined.outside);
+        let mut tell = |at: Height| progress(way.at(at));
+        let mut run = Run::of_import(&joined.outside, &mut tell);
+        match chain.run_to(target, &mut run)? {
+            Ended::Reached => {}
+            Ended::Paused => {
+                connected.stopped = true;
+                break;
             }
+            Ended::Failed(block) => {
+                // Its bytes are not asked for again, so that there are fewer each time.
+                joined.outside.remove(&block.hash);
+                connected.rejected.get_or_insert(block);
+                // A reorganisation of more than one step has left the old tip behind: it may still be the best.
+                chain.activate(&mut Run::without_limit())?;
+            }
+            Ended::Unreadable(error) => return Err(unreadable(error)),
         }
-    });
-    read.map_err(|source| ImportError::Read { path: path.to_owned(), source })?;
-    failed.map_or(Ok(()), Err)
+    }
+    Ok(connected)
 }
 
-fn foreign_magics(params: &Params) -> Vec<[u8; 4]> {
+/// Why a body in a file of others could not be had: its file, and what the system said; nothing where other bytes are there now.
+#[derive(Debug)]
+pub(crate) struct Unreadable {
+    pub(crate) path: PathBuf,
+    pub(crate) source: Option<io::Error>,
+}
+
+fn unreadable(error: Unreadable) -> ImportError {
+    let Unreadable { path, source } = error;
+    match source {
+        Some(source) => ImportError::Read { path, source },
+        None => ImportError::Changed { path },
+    }
+}
+
+/// The way to a target, to tell how far one is on it.
+struct Way {
+    fork: Height,
+    target: Height,
+    /// Bytes up to each block above the fork.
+    bytes: Vec<u64>,
+}
+
+impl Way {
+    fn to(chain: &Chainstate, target: NodeId, outside: &HashMap<BlockHash, Outside>) -> Way {
+        let blocks = chain.way_to(target);
+        let mut sum = 0u64;
+        let bytes = blocks.iter().map(|hash| {
+            let len = outside.get(hash).map_or_else(|| chain.stored_len(hash), |found| found.extent.len);
+            sum = sum.saturating_add(u64::from(len));
+            sum
+        });
+        let bytes: Vec<u64> = bytes.collect();
+        let target = chain.height_of(target);
+        let above = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        Way { fork: target.checked_sub(above).unwrap_or(Height::GENESIS), target, bytes }
+    }
+
+    fn at(&self, height: Height) -> ImportProgress {
+        let above = usize::try_from(height.blocks_above(self.fork)).unwrap_or(usize::MAX);
+        let bytes = above.checked_sub(1).and_then(|last| self.bytes.get(last));
+        ImportProgress::Connecting {
+            height,
+            target: self.target,
+            bytes: bytes.copied().unwrap_or(0),
+            bytes_total: self.bytes.last().copied().unwrap_or(0),
+        }
+    }
+}
+
+/// Keeps what the files have of branches that leave the best chain near its tip: whoever asks for them is a node that was there.
+fn keep_side_blocks(
+    chain: &mut Chainstate,
+    joined: &Joined,
+    options: ImportOptions,
+) -> Result<u64, ImportError> {
+    let depth = u32::try_from(REORG_BLOCKS_MAX).unwrap_or(u32::MAX);
+    let mut kept = 0u64;
+    for hash in chain.side_blocks(&joined.outside, depth) {
+        let Some(found) = joined.outside.get(&hash) else { continue };
+        let block = match found.read(&hash) {
+            Ok(Some(block)) => block,
+            // What is no block is no loss on a branch that nobody follows.
+            Ok(None) => continue,
+            Err(error) => return Err(unreadable(error)),
+        };
+        match chain.accept_block(Arc::new(block), options.now) {
+            Ok(_) => kept = kept.saturating_add(1),
+            Err(SubmitError::Fault(fault)) => return Err(fault.into()),
+            Err(error) => tracing::info!(%hash, %error, "a block of a side branch was not kept"),
+        }
+    }
+    Ok(kept)
+}
+
+impl Outside {
+    /// The block, whose hash is known; none where the bytes are no block.
+    pub(crate) fn read(&self, hash: &BlockHash) -> Result<Option<ParsedBlock>, Unreadable> {
+        let failed = |source| Unreadable { path: self.file.path.clone(), source };
+        let raw = self.file.read_block(self.extent).map_err(|error| failed(Some(error)))?;
+        // Its header was seen there: another one is another file's fault than a body that is no block.
+        let header = raw.get(..Header::SIZE).and_then(|bytes| deserialize::<Header>(bytes).ok());
+        match header.is_some_and(|header| header.block_hash() == *hash) {
+            true => Ok(decode_framed(raw)),
+            false => Err(failed(None)),
+        }
+    }
+}
+
+/// The magics of all networks but this one.
+fn foreign_networks(magic: [u8; 4]) -> impl Iterator<Item = (Network, [u8; 4])> {
     let networks = [Network::Bitcoin, Network::Testnet, Network::Testnet4, Network::Signet, Network::Regtest];
-    networks.into_iter().map(|n| n.magic().to_bytes()).filter(|magic| *magic != params.magic).collect()
-}
-
-impl Found<'_> {
-    fn take(&mut self, header: Header, outside: Outside) -> Result<Verdict, ImportError> {
-        let hash = header.block_hash();
-        if let Err(error) = check_proof_of_work(hash, header.bits, self.chain.params()) {
-            self.remember_refused(&header, hash, error.to_string());
-            return Ok(Verdict::NoBlock);
-        }
-        self.headers = self.headers.saturating_add(1);
-        let mut ready = vec![(header, outside)];
-        while let Some((header, outside)) = ready.pop() {
-            self.join(header, outside, &mut ready)?;
-        }
-        Ok(Verdict::Block)
-    }
-
-    fn join(
-        &mut self,
-        header: Header,
-        outside: Outside,
-        ready: &mut Vec<(Header, Outside)>,
-    ) -> Result<(), ImportError> {
-        let hash = header.block_hash();
-        match self.chain.insert_header(header, self.now) {
-            Ok(stored) => {
-                if !stored {
-                    self.outside.entry(hash).or_insert(outside);
-                }
-                let waiting = self.waiting.remove(&hash).unwrap_or_default();
-                self.waiting_count = self.waiting_count.saturating_sub(waiting.len());
-                ready.extend(waiting);
-            }
-            Err(InsertError::ParentUnknown { parent }) => {
-                self.waiting_count = self.waiting_count.saturating_add(1);
-                if self.waiting_count > WAITING_MAX {
-                    return Err(ImportError::TooManyOrphans);
-                }
-                self.waiting.entry(parent).or_default().push((header, outside));
-            }
-            Err(InsertError::Invalid(error)) => self.remember_refused(&header, hash, error.to_string()),
-            Err(InsertError::KnownInvalid) => {
-                let reason = self.chain.failure(&hash).unwrap_or("duplicate-invalid").to_owned();
-                self.remember_refused(&header, hash, reason);
-            }
-            Err(InsertError::ParentInvalid) => {}
-            Err(error @ (InsertError::Full | InsertError::Fault(_))) => {
-                return Err(ChainFault::State(error.to_string()).into());
-            }
-        }
-        Ok(())
-    }
-
-    fn remember_refused(&mut self, header: &Header, hash: BlockHash, reason: String) {
-        if self.refused.len() < REFUSED_MAX {
-            self.refused.entry(header.prev_blockhash).or_insert((hash, reason));
-        }
-    }
+    networks.into_iter().map(|n| (n, n.magic().to_bytes())).filter(move |(_, m)| *m != magic)
 }

@@ -20,7 +20,7 @@ mod workers;
 
 pub use config::{CACHE_MIB_DEFAULT, ChainConfig};
 pub use engine::{Chainstate, Rejected, Totals};
-pub use import::{ImportError, ImportProgress, Imported, import};
+pub use import::{ImportError, ImportOptions, ImportProgress, Imported, SourceError, Sources, import};
 pub use reader::{ChainReader, Path};
 pub use scan::Skipped;
 pub use stats::StatsJob;

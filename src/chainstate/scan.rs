@@ -1,18 +1,34 @@
 //! Finds blocks in files that others wrote: framed as Core's blk*.dat, with whatever lies between them.
+//!
+//! One file here; many at once in `files`.
+
+mod files;
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::PathBuf;
 
+use adit_store::XorKey;
 use bitcoin::block::Header;
 use bitcoin::consensus::encode;
+
+pub(crate) use files::{Finder, FoundHeader, scan_files};
 
 /// The frame before a block: magic and length.
 const FRAME_BYTES: u64 = 8;
 const HEADER_BYTES: u32 = 80;
+/// What is read of a block: its frame and its header.
+const HEAD_BYTES: usize = 88;
 /// What is read at once while a frame is looked for.
 const SEARCH_BYTES: usize = 1 << 16;
+
+/// A file that others wrote, and the key that its bytes are XORed with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BlockFile {
+    pub(crate) path: PathBuf,
+    pub(crate) key: XorKey,
+}
 
 /// Where a block lies in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,9 +40,9 @@ pub(crate) struct Extent {
 /// What was not a block of this network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Skipped {
-    /// Bytes that belong to no frame, runs of zeros left out.
+    /// Bytes that belong to no frame, zeros left out.
     pub garbage_bytes: u64,
-    /// Zeros that belong to no frame: Core makes room ahead with them.
+    /// Zeros, as they lie on disk, that belong to no frame: Core makes room ahead with them.
     pub padding_bytes: u64,
     /// Blocks framed with another network's magic.
     pub foreign_blocks: u64,
@@ -36,7 +52,24 @@ pub struct Skipped {
     pub malformed_blocks: u64,
 }
 
+impl Skipped {
+    pub(crate) fn add(&mut self, more: &Skipped) {
+        let Skipped { garbage_bytes, padding_bytes, foreign_blocks, truncated_blocks, malformed_blocks } =
+            more;
+        for (sum, more) in [
+            (&mut self.garbage_bytes, garbage_bytes),
+            (&mut self.padding_bytes, padding_bytes),
+            (&mut self.foreign_blocks, foreign_blocks),
+            (&mut self.truncated_blocks, truncated_blocks),
+            (&mut self.malformed_blocks, malformed_blocks),
+        ] {
+            *sum = sum.saturating_add(*more);
+        }
+    }
+}
+
 /// What a file is searched for.
+#[derive(Clone, Copy)]
 pub(crate) struct Wanted<'a> {
     /// This network's.
     pub(crate) magic: [u8; 4],
@@ -53,19 +86,20 @@ pub(crate) enum Verdict {
     Block,
     /// It is not: the search goes on behind the magic.
     NoBlock,
+    /// No matter: nothing more is wanted of this file.
+    Stop,
 }
 
 /// Shows `each` every header that stands in a whole frame of the file, in the file's order.
 pub(crate) fn scan_file(
-    path: &Path,
+    file: &BlockFile,
     wanted: &Wanted<'_>,
     skipped: &mut Skipped,
     mut each: impl FnMut(Header, Extent) -> Verdict,
 ) -> io::Result<()> {
-    let file = File::open(path)?;
-    let mut scan = Scan { len: file.metadata()?.len(), file, at: 0 };
+    let mut scan = Scan::open(file)?;
     while scan.at.saturating_add(FRAME_BYTES) <= scan.len {
-        let (magic, len) = scan.frame()?;
+        let (magic, len, header) = scan.head()?;
         let room = scan.len.saturating_sub(scan.at).saturating_sub(FRAME_BYTES);
         let is_ours = magic == wanted.magic;
         let plausible = (HEADER_BYTES..=wanted.block_bytes_max).contains(&len);
@@ -81,14 +115,14 @@ pub(crate) fn scan_file(
                 scan.skip_block(len);
             }
             (true, true) => {
-                let offset = scan.at.saturating_add(FRAME_BYTES);
-                let header = scan.header(offset)?;
-                let verdict = header.map_or(Verdict::NoBlock, |h| each(h, Extent { offset, len }));
-                if verdict == Verdict::Block {
-                    scan.skip_block(len);
-                } else {
-                    skipped.malformed_blocks = skipped.malformed_blocks.saturating_add(1);
-                    scan.skip_magic(skipped);
+                let extent = Extent { offset: scan.at.saturating_add(FRAME_BYTES), len };
+                match header.map_or(Verdict::NoBlock, |header| each(header, extent)) {
+                    Verdict::Block => scan.skip_block(len),
+                    Verdict::NoBlock => {
+                        skipped.malformed_blocks = skipped.malformed_blocks.saturating_add(1);
+                        scan.skip_magic(skipped);
+                    }
+                    Verdict::Stop => return Ok(()),
                 }
             }
             _ => {
@@ -102,31 +136,86 @@ pub(crate) fn scan_file(
     scan.rest(skipped)
 }
 
-/// The bytes of a block that a scan has found.
-pub(crate) fn read_block(path: &Path, extent: Extent) -> io::Result<Vec<u8>> {
-    let mut raw = vec![0; usize::try_from(extent.len).unwrap_or(0)];
-    File::open(path)?.read_exact_at(&mut raw, extent.offset)?;
-    Ok(raw)
+/// The first magic of another network that stands before something like a block.
+pub(crate) fn first_foreign(file: &BlockFile, wanted: &Wanted<'_>) -> io::Result<Option<[u8; 4]>> {
+    let mut found = None;
+    for magic in wanted.foreign {
+        let as_ours = Wanted { magic: *magic, foreign: &[], ..*wanted };
+        scan_file(file, &as_ours, &mut Skipped::default(), |_, _| {
+            found = Some(*magic);
+            Verdict::Stop
+        })?;
+        if found.is_some() {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+impl BlockFile {
+    pub(crate) fn open(&self) -> io::Result<OpenFile> {
+        Ok(OpenFile { file: File::open(&self.path)?, key: self.key })
+    }
+
+    /// The bytes of a block that a scan has found.
+    pub(crate) fn read_block(&self, extent: Extent) -> io::Result<Vec<u8>> {
+        let mut raw = vec![0; usize::try_from(extent.len).unwrap_or(0)];
+        self.open()?.read(&mut raw, extent.offset)?;
+        Ok(raw)
+    }
+}
+
+/// A [`BlockFile`] to read from.
+pub(crate) struct OpenFile {
+    file: File,
+    key: XorKey,
+}
+
+impl OpenFile {
+    fn read(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(bytes, offset)?;
+        self.key.apply(bytes, offset);
+        Ok(())
+    }
 }
 
 struct Scan {
-    file: File,
+    file: OpenFile,
     len: u64,
     at: u64,
+    /// What was read for the last search, and where it lies: rubbish that looks like frames costs no read each.
+    window: Vec<u8>,
+    window_at: u64,
 }
 
+/// Magic, length, and the header where the file has as much.
+type Head = ([u8; 4], u32, Option<Header>);
+
 impl Scan {
-    fn frame(&self) -> io::Result<([u8; 4], u32)> {
-        let (mut magic, mut len) = ([0; 4], [0; 4]);
-        self.file.read_exact_at(&mut magic, self.at)?;
-        self.file.read_exact_at(&mut len, self.at.saturating_add(4))?;
-        Ok((magic, u32::from_le_bytes(len)))
+    fn open(file: &BlockFile) -> io::Result<Scan> {
+        let file = file.open()?;
+        Ok(Scan { len: file.file.metadata()?.len(), file, at: 0, window: Vec::new(), window_at: 0 })
     }
 
-    fn header(&self, offset: u64) -> io::Result<Option<Header>> {
-        let mut bytes = [0; 80];
-        self.file.read_exact_at(&mut bytes, offset)?;
-        Ok(encode::deserialize(&bytes).ok())
+    /// What stands at the present place: eight bytes at least are there.
+    fn head(&self) -> io::Result<Head> {
+        let mut bytes = [0; HEAD_BYTES];
+        let room = usize::try_from(self.len.saturating_sub(self.at)).unwrap_or(HEAD_BYTES);
+        let head = bytes.get_mut(..room.min(HEAD_BYTES)).unwrap_or_default();
+        match self.windowed(head.len()) {
+            Some(known) => head.copy_from_slice(known),
+            None => self.file.read(head, self.at)?,
+        }
+        let (magic, rest) = bytes.split_first_chunk::<4>().unwrap_or((&[0; 4], &[]));
+        let (len, header) = rest.split_first_chunk::<4>().unwrap_or((&[0; 4], &[]));
+        let header = encode::deserialize(header).ok().filter(|_| room >= HEAD_BYTES);
+        Ok((*magic, u32::from_le_bytes(*len), header))
+    }
+
+    /// The next `len` bytes, where the last search has read them.
+    fn windowed(&self, len: usize) -> Option<&[u8]> {
+        let from = usize::try_from(self.at.checked_sub(self.window_at)?).ok()?;
+        self.window.get(from..from.checked_add(len)?)
     }
 
     fn skip_block(&mut self, len: u32) {
@@ -141,20 +230,29 @@ impl Scan {
     /// Goes on to the next place where a magic stands, or to the end.
     fn search(&mut self, wanted: &Wanted<'_>, skipped: &mut Skipped) -> io::Result<()> {
         let room = self.len.saturating_sub(self.at);
-        let mut chunk = vec![0; SEARCH_BYTES.min(usize::try_from(room).unwrap_or(SEARCH_BYTES))];
-        self.file.read_exact_at(&mut chunk, self.at)?;
+        // A window that has run short of a head is read again from here.
+        if self.windowed(HEAD_BYTES).is_none() {
+            self.window.resize(SEARCH_BYTES.min(usize::try_from(room).unwrap_or(SEARCH_BYTES)), 0);
+            self.file.read(&mut self.window, self.at)?;
+            self.window_at = self.at;
+        }
+        let from = usize::try_from(self.at.saturating_sub(self.window_at)).unwrap_or(0);
+        let ahead = self.window.get(from..).unwrap_or_default();
         // The first byte is no frame's: that is why a search began.
         let is_magic = |w: &[u8]| w == wanted.magic || wanted.foreign.iter().any(|f| w == f);
-        let found = chunk.windows(4).skip(1).position(is_magic).map(|p| p.saturating_add(1));
+        let found = ahead.windows(4).skip(1).position(is_magic).map(|p| p.saturating_add(1));
         // Without one, the last three bytes may still begin one.
-        let step = found.unwrap_or(chunk.len().saturating_sub(3).max(1));
-        self.count(chunk.get(..step).unwrap_or(&chunk), skipped);
+        let step = found.unwrap_or(ahead.len().saturating_sub(3).max(1));
+        self.count(ahead.get(..step).unwrap_or(ahead), skipped);
         self.at = self.at.saturating_add(u64::try_from(step).unwrap_or(u64::MAX));
         Ok(())
     }
 
+    /// Counts bytes from the present place on.
     fn count(&self, bytes: &[u8], skipped: &mut Skipped) {
-        let zeros = u64::try_from(bytes.iter().filter(|b| **b == 0).count()).unwrap_or(0);
+        let mut raw = bytes.to_vec();
+        self.file.key.apply(&mut raw, self.at);
+        let zeros = u64::try_from(raw.iter().filter(|b| **b == 0).count()).unwrap_or(0);
         let all = u64::try_from(bytes.len()).unwrap_or(0);
         skipped.padding_bytes = skipped.padding_bytes.saturating_add(zeros);
         skipped.garbage_bytes = skipped.garbage_bytes.saturating_add(all.saturating_sub(zeros));
@@ -163,7 +261,7 @@ impl Scan {
     /// What is too short for a frame.
     fn rest(&mut self, skipped: &mut Skipped) -> io::Result<()> {
         let mut bytes = vec![0; usize::try_from(self.len.saturating_sub(self.at)).unwrap_or(0)];
-        self.file.read_exact_at(&mut bytes, self.at)?;
+        self.file.read(&mut bytes, self.at)?;
         self.count(&bytes, skipped);
         Ok(())
     }

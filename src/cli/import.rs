@@ -5,33 +5,43 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use adit_actors::clock::SystemClock;
 use adit_chainstate::{
-    ChainConfig, ChainFault, Chainstate, ImportError, ImportProgress, Imported, Skipped, import,
+    ChainConfig, ChainFault, Chainstate, ImportError, ImportOptions, ImportProgress, Imported, Skipped,
+    SourceError, Sources, import,
 };
 use adit_domain::script::Interpreter;
-use adit_domain::units::Clock;
+use adit_domain::units::{Clock, Height};
 use adit_store::{DataDir, DataDirError, Store, StoreFault};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use thiserror::Error;
 
 use super::exit::Exit;
+use super::progress::Progress;
 use super::run::SettingsArgs;
 use super::settings::{Settings, SettingsError};
 use super::{logging, signals};
 
 const EXAMPLES: &str = "\
 Examples:
+  adit import ~/.bitcoin/blocks                 everything that a bitcoind has; stop it first
   adit import --network regtest --datadir /tmp/a chain.dat
-  adit import --datadir /srv/adit ~/.bitcoin/blocks/blk*.dat
+  adit import --cache-mib 2000 --stop-at 840000 /mnt/old/blocks
   adit import --network regtest --datadir /tmp/a chain.dat | jq -r .muhash
 
-The last line on stdout is one JSON object. An import that was cut short goes on where it was.
-Exit codes: 0 all was connected, 1 a block is invalid, 66 a file does not read, 130 interrupted.";
+A PATH is a file of blocks framed as Bitcoin Core's blk*.dat, a folder of them, or a datadir with a folder blocks in it. Blocks may
+come in any order; nothing in the folder is changed. An xor.dat beside blk*.dat is heeded.
+
+The last line on stdout is one JSON object. An import that was cut short goes on where it was: the same command again. Bodies of
+branches that left the best chain more than 288 blocks below its tip are not taken over.
+Exit codes: 0 all was connected, 1 a block is invalid, 66 what was named does not read or holds no block of the network,
+69 the datadir is in use or not Adit's, 74 the disk failed, 130 interrupted.";
+
+/// How often it is said how far it is, where no terminal shows it.
+const SAY_EVERY: Duration = Duration::from_secs(30);
 
 /// What `adit import` takes.
 #[derive(Debug, Args)]
@@ -39,9 +49,18 @@ Exit codes: 0 all was connected, 1 a block is invalid, 66 a file does not read, 
 pub(crate) struct ImportArgs {
     #[command(flatten)]
     settings: SettingsArgs,
-    /// Files of blocks framed as Bitcoin Core's blk*.dat, in any order.
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
+    /// Connect no block above this height.
+    #[arg(long, value_name = "HEIGHT")]
+    stop_at: Option<u32>,
+    /// Memory for coins, MiB (chain.cache_mib).
+    #[arg(long, value_name = "MIB")]
+    cache_mib: Option<u64>,
+    /// Threads that read files and verify scripts; 0: one a core (chain.script_threads).
+    #[arg(long, value_name = "COUNT")]
+    threads: Option<u64>,
+    /// Files of blocks, folders of them, or datadirs.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
 }
 
 /// Why an import did not come to its end.
@@ -57,6 +76,8 @@ enum Failed {
     Chain(#[from] ChainFault),
     #[error(transparent)]
     Import(#[from] ImportError),
+    #[error(transparent)]
+    Source(#[from] SourceError),
     #[error("{0}")]
     Logging(String),
     #[error("signals: {0}")]
@@ -67,10 +88,11 @@ impl Failed {
     fn exit(&self) -> Exit {
         match self {
             Failed::Settings(_) | Failed::Logging(_) => Exit::Config,
-            Failed::Import(ImportError::Read { .. } | ImportError::TooManyOrphans) => Exit::Input,
+            Failed::Import(ImportError::Fault(_)) => Exit::Io,
+            Failed::Source(_) | Failed::Import(_) => Exit::Input,
             Failed::DataDir(DataDirError::Io { .. }) => Exit::Io,
             Failed::DataDir(_) | Failed::Signals(_) => Exit::Unavailable,
-            Failed::Store(_) | Failed::Chain(_) | Failed::Import(ImportError::Fault(_)) => Exit::Io,
+            Failed::Store(_) | Failed::Chain(_) => Exit::Io,
         }
     }
 }
@@ -83,23 +105,41 @@ pub(crate) fn run(args: &ImportArgs) -> Exit {
     }
 }
 
+impl ImportArgs {
+    fn flags(&self) -> Vec<(String, String, String)> {
+        let flag = |name: &str, key: &str, value: Option<u64>| {
+            value.map(|value| (name.to_owned(), key.to_owned(), value.to_string()))
+        };
+        let given = [
+            flag("--cache-mib", "chain.cache_mib", self.cache_mib),
+            flag("--threads", "chain.script_threads", self.threads),
+        ];
+        given.into_iter().flatten().collect()
+    }
+}
+
 fn connect(args: &ImportArgs) -> Result<(Imported, f64), Failed> {
-    let settings = Settings::read(&args.settings.given(Vec::new())?)?;
+    let settings = Settings::read(&args.settings.given(args.flags())?)?;
     logging::start("warn", logging::To::Stderr).map_err(Failed::Logging)?;
     let stop = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&stop);
     signals::on_first(move || asked.store(true, Ordering::SeqCst)).map_err(Failed::Signals)?;
+    // All that can be wrong with them is said before the datadir is touched.
+    let sources = Sources::find(&args.paths)?;
+    sources.probe(&settings.params)?;
     let mut chain = open(&settings)?;
-    let bar = ProgressBar::no_length().with_style(style());
+    let mut shown = Progress::start(SAY_EVERY);
     let begun = Instant::now();
-    let imported = import(&mut chain, &args.files, SystemClock.now(), &mut |progress| {
-        show(&bar, progress);
+    let options =
+        ImportOptions { stop_at: args.stop_at.map(Height::new), ..ImportOptions::at(SystemClock.now()) };
+    let imported = import(&mut chain, &sources, options, &mut |progress| {
+        show(&mut shown, progress);
         !stop.load(Ordering::SeqCst)
     })?;
     let seconds = begun.elapsed().as_secs_f64();
-    bar.set_message("the coins' hash");
+    shown.say("the coins' hash");
     let stats = chain.utxo_stats()?.run()?;
-    bar.finish_and_clear();
+    shown.end();
     Ok((imported.with_stats(&stats), seconds))
 }
 
@@ -114,24 +154,13 @@ fn open(settings: &Settings) -> Result<Chainstate, Failed> {
     Ok(Chainstate::open(config, Arc::new(Store::open(dir)?), Arc::new(Interpreter))?)
 }
 
-fn style() -> ProgressStyle {
-    let template = "{msg} [{wide_bar}] {pos}/{len}  {eta} left";
-    ProgressStyle::with_template(template)
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
-        .progress_chars("=> ")
-}
-
-/// On a terminal; elsewhere the bar draws nothing.
-fn show(bar: &ProgressBar, progress: ImportProgress) {
+fn show(shown: &mut Progress, progress: ImportProgress) {
     match progress {
-        ImportProgress::Scanning { headers } => {
-            bar.set_message("headers");
-            bar.set_position(headers);
+        ImportProgress::Scanning { headers, files, files_total } => {
+            shown.count("files", files, files_total, &format!("{headers} headers"));
         }
-        ImportProgress::Connecting { height, target } => {
-            bar.set_message("blocks");
-            bar.set_length(u64::from(target.to_u32()));
-            bar.set_position(u64::from(height.to_u32()));
+        ImportProgress::Connecting { height, target, bytes, bytes_total } => {
+            shown.bytes("blocks", bytes, bytes_total, &format!("height {height} of {target}"));
         }
     }
 }
@@ -174,6 +203,7 @@ fn line(imported: &Imported, seconds: f64) -> Value {
         "blocks": imported.blocks,
         "txs": imported.txs,
         "inputs": imported.inputs,
+        "side_blocks": imported.side_blocks,
         "seconds": (seconds * 1000.0).round() / 1000.0,
         "utxos": imported.utxos,
         "muhash": imported.muhash,

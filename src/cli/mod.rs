@@ -10,6 +10,7 @@ mod import;
 mod logging;
 mod mine;
 mod miner;
+mod progress;
 mod run;
 mod settings;
 mod signals;
@@ -35,6 +36,7 @@ Examples:
   adit demo                             the whole thing on this machine, with a miner
   adit run --network signet --connect 127.0.0.1:38333
                                         a node that follows another one
+  adit import ~/.bitcoin/blocks         begin with the blocks that a bitcoind has
   adit ctl info                         how is it?
   adit help run                         what a command takes, with examples
 

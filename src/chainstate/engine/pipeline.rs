@@ -8,7 +8,6 @@
 use std::cmp::Ordering;
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use adit_domain::chain::NodeId;
@@ -23,8 +22,9 @@ use bitcoin::{Block, BlockHash, OutPoint};
 use crossbeam_channel::Receiver;
 
 use super::{Chainstate, check_alone};
+use crate::import::Unreadable;
 use crate::live::parse_stored;
-use crate::scan::{Extent, read_block};
+use crate::scan::{BlockFile, Extent};
 use crate::scripts::{Panicked, ScriptFailure, ScriptRun};
 use crate::stage::{StageView, Staged, Step, connect_changes, disconnect_changes};
 use crate::types::{ChainFault, SubmitError};
@@ -62,7 +62,7 @@ impl From<Rejected> for SubmitError {
 /// A body that is not in our own files yet.
 #[derive(Clone, Debug)]
 pub(crate) struct Outside {
-    pub(crate) path: Arc<PathBuf>,
+    pub(crate) file: Arc<BlockFile>,
     pub(crate) extent: Extent,
 }
 
@@ -110,7 +110,7 @@ impl Run<'_> {
 }
 
 /// How a way to a block ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Ended {
     /// There.
     Reached,
@@ -118,6 +118,8 @@ pub(crate) enum Ended {
     Paused,
     /// At a block that was refused; the tip is the best that there was before it.
     Failed(Rejected),
+    /// At a block that a file of others no longer has.
+    Unreadable(Unreadable),
 }
 
 /// A body on its way.
@@ -136,6 +138,7 @@ enum BodyError {
     Refused(BlockError),
     /// Bytes that are no block.
     NoBlock,
+    Unreadable(Unreadable),
     Fault(ChainFault),
 }
 
@@ -143,6 +146,7 @@ enum BodyError {
 enum NotStaged {
     Refused(BlockError),
     NoBlock,
+    Unreadable(Unreadable),
     Panicked,
     Fault(ChainFault),
 }
@@ -193,7 +197,7 @@ impl Chainstate {
             };
             match self.run_to(target, run)? {
                 Ended::Reached => {}
-                Ended::Paused => break,
+                Ended::Paused | Ended::Unreadable(_) => break,
                 Ended::Failed(rejected) => {
                     tracing::warn!(hash = %rejected.hash, height = %rejected.height, reason = rejected.reason, "invalid block");
                     run.rejected.push(rejected);
@@ -235,7 +239,7 @@ impl Chainstate {
                 // One below it, whose scripts still run, may be the first that is invalid.
                 return match self.settle(Wait::All, run)? {
                     Some(rejected) => Ok(Ended::Failed(rejected)),
-                    None => self.refused_on_the_way(*id, not_staged).map(Ended::Failed),
+                    None => self.refused_on_the_way(*id, not_staged),
                 };
             }
             let wait = if self.stage.is_full() { Wait::One } else { Wait::No };
@@ -269,9 +273,7 @@ impl Chainstate {
                 Ok(Body { block, stored: true })
             }
             (None, Some(outside)) => {
-                let raw = read_block(&outside.path, outside.extent);
-                let raw = raw.map_err(|e| BodyError::Fault(ChainFault::Storage(e.to_string())))?;
-                let block = decode_framed(raw).ok_or(BodyError::NoBlock)?;
+                let block = outside.read(&hash).map_err(BodyError::Unreadable)?.ok_or(BodyError::NoBlock)?;
                 check_alone(&block, &live.params, live.verifier.as_ref()).map_err(BodyError::Refused)?;
                 Ok(Body { block: Arc::new(block), stored: false })
             }
@@ -292,6 +294,7 @@ impl Chainstate {
                 Ok(Ok(body)) => body,
                 Ok(Err(BodyError::Refused(error))) => return Err(NotStaged::Refused(error)),
                 Ok(Err(BodyError::NoBlock)) => return Err(NotStaged::NoBlock),
+                Ok(Err(BodyError::Unreadable(error))) => return Err(NotStaged::Unreadable(error)),
                 Ok(Err(BodyError::Fault(fault))) => return Err(NotStaged::Fault(fault)),
                 Err(_) => return Err(NotStaged::Panicked),
             },
@@ -505,17 +508,19 @@ impl Chainstate {
         Ok(syncing.recv().map_err(panicked)??)
     }
 
-    fn refused_on_the_way(&mut self, id: NodeId, not_staged: NotStaged) -> Result<Rejected, ChainFault> {
-        let hash = self.live.tree().node(id).hash();
+    fn refused_on_the_way(&mut self, id: NodeId, not_staged: NotStaged) -> Result<Ended, ChainFault> {
+        let (hash, height) = {
+            let tree = self.live.tree();
+            (tree.node(id).hash(), tree.node(id).height())
+        };
         match not_staged {
-            NotStaged::Fault(fault) => Err(fault),
+            NotStaged::Fault(fault) => return Err(fault),
+            NotStaged::Unreadable(error) => return Ok(Ended::Unreadable(error)),
             NotStaged::Refused(error) => self.mark_invalid(&hash, &error),
             NotStaged::Panicked => self.set_aside(&hash),
-            NotStaged::NoBlock => {
-                let height = self.live.tree().node(id).height();
-                Ok(Rejected { hash, height, reason: "block-decode-failed".to_owned() })
-            }
+            NotStaged::NoBlock => Ok(Rejected { hash, height, reason: "block-decode-failed".to_owned() }),
         }
+        .map(Ended::Failed)
     }
 
     /// Keeps why a block was refused, for whoever asks again.
@@ -546,7 +551,7 @@ impl Chainstate {
 }
 
 /// The block that a frame begins with. A frame may be larger than its block, as Core takes it: what follows is left out.
-fn decode_framed(raw: Vec<u8>) -> Option<ParsedBlock> {
+pub(crate) fn decode_framed(raw: Vec<u8>) -> Option<ParsedBlock> {
     let raw: Arc<[u8]> = raw.into();
     match ParsedBlock::decode_shared(Arc::clone(&raw)) {
         Err(BlockDecodeError(DecodeError::TrailingBytes)) => {

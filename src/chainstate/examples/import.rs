@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use adit_chainstate::{ChainConfig, Chainstate, import};
+use adit_chainstate::{ChainConfig, Chainstate, ImportOptions, Sources, import};
 use adit_domain::consensus::Params;
 use adit_domain::script::Interpreter;
 use adit_domain::units::UnixMillis;
@@ -14,13 +14,14 @@ use adit_store::{DataDir, Store};
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
     let (network, base) = (args.next().ok_or("which network?")?, args.next().ok_or("which datadir?")?);
-    let files: Vec<PathBuf> = args.map(PathBuf::from).collect();
+    let sources = Sources::find(&args.map(PathBuf::from).collect::<Vec<_>>())?;
     let params = Arc::new(Params::from_name(&network).ok_or("no such network")?);
     let store = Arc::new(Store::open(DataDir::open(Path::new(&base), &network)?)?);
     let mut chain = Chainstate::open(ChainConfig::new(params), store, Arc::new(Interpreter))?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
     let begun = Instant::now();
-    let done = import(&mut chain, &files, UnixMillis::from_seconds(now), &mut |_| true)?;
+    let options = ImportOptions::at(UnixMillis::from_seconds(now));
+    let done = import(&mut chain, &sources, options, &mut |_| true)?;
     let seconds = begun.elapsed().as_secs_f64();
     while chain.maintain()? {}
     let begun = Instant::now();

@@ -19,17 +19,30 @@ fn framed(magic: [u8; 4], block: &[u8]) -> Vec<u8> {
     [magic.as_slice(), &len, block].concat()
 }
 
-/// Scans `parts` as one file; gives the nonces found and what was skipped.
+/// Scans `parts` as one file, plain and with a key; gives the nonces found and what was skipped.
 fn scan(parts: &[Vec<u8>]) -> (Vec<u32>, Skipped) {
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(&parts.concat()).unwrap();
+    let mut bytes = parts.concat();
+    let plain = scan_with(&bytes, XorKey::NONE);
+    let key = XorKey::new([0x51, 0xe2, 0x93, 0x04, 0x75, 0xb6, 0x27, 0xd8]);
+    key.apply(&mut bytes, 0);
+    let (found, skipped) = scan_with(&bytes, key);
+    // Which bytes are zeros on disk is another matter.
+    let rubbish = |s: &Skipped| s.garbage_bytes + s.padding_bytes;
+    assert_eq!((&found, rubbish(&skipped)), (&plain.0, rubbish(&plain.1)));
+    plain
+}
+
+fn scan_with(bytes: &[u8], key: XorKey) -> (Vec<u32>, Skipped) {
+    let mut named = tempfile::NamedTempFile::new().unwrap();
+    named.write_all(bytes).unwrap();
+    let file = BlockFile { path: named.path().to_owned(), key };
     let wanted = Wanted { magic: OURS, foreign: &[MAINNET], block_bytes_max: 4_000_000 };
     let (mut skipped, mut found) = (Skipped::default(), Vec::new());
-    scan_file(file.path(), &wanted, &mut skipped, |header, extent| {
+    scan_file(&file, &wanted, &mut skipped, |header, extent| {
         if header.nonce >= 1000 {
             return Verdict::NoBlock;
         }
-        let raw = read_block(file.path(), extent).unwrap();
+        let raw = file.read_block(extent).unwrap();
         assert_eq!(raw, block(header.nonce));
         assert_ne!(header.block_hash(), BlockHash::from_raw_hash(bitcoin::hashes::Hash::all_zeros()));
         found.push(header.nonce);
@@ -79,4 +92,37 @@ fn a_false_magic_swallows_no_block() {
     assert_eq!((found, skipped.malformed_blocks), (vec![1], 1));
     let (found, skipped) = scan(&[framed(OURS, &block(1000)), framed(OURS, &block(3))]);
     assert_eq!((found, skipped.malformed_blocks), (vec![3], 1));
+}
+
+#[test]
+fn rubbish_full_of_magics_costs_one_walk() {
+    // Each of them begins a search that ends at the next.
+    let rubbish = [OURS.as_slice(), &[0xff; 5]].concat().repeat(30_000);
+    let (found, skipped) =
+        scan(&[rubbish, framed(OURS, &block(1)), MAINNET.repeat(10_000), framed(OURS, &block(2))]);
+    assert_eq!((found, skipped.malformed_blocks), (vec![1, 2], 30_000));
+}
+
+#[test]
+fn padding_is_what_is_zero_on_disk() {
+    let key = XorKey::new([7; 8]);
+    let mut bytes = framed(OURS, &block(1));
+    key.apply(&mut bytes, 0);
+    bytes.extend([0; 70_000]);
+    let (found, skipped) = scan_with(&bytes, key);
+    assert_eq!((found, skipped), (vec![1], Skipped { padding_bytes: 70_000, ..Skipped::default() }));
+}
+
+#[test]
+fn the_first_foreign_network_is_named() {
+    let check = |bytes: &[u8], want| {
+        let mut named = tempfile::NamedTempFile::new().unwrap();
+        named.write_all(bytes).unwrap();
+        let file = BlockFile { path: named.path().to_owned(), key: XorKey::NONE };
+        let wanted = Wanted { magic: OURS, foreign: &[MAINNET], block_bytes_max: 4_000_000 };
+        assert_eq!(first_foreign(&file, &wanted).unwrap(), want);
+    };
+    check(&[vec![3; 50], framed(MAINNET, &block(1))].concat(), Some(MAINNET));
+    check(&framed(OURS, &block(1)), None);
+    check(&MAINNET, None);
 }

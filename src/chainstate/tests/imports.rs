@@ -2,7 +2,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use super::*;
-use crate::import::{ImportError, ImportProgress, Imported, import};
+use crate::import::{ImportError, ImportOptions, ImportProgress, Imported, Sources, import};
 use crate::scan::Skipped;
 use crate::stage::REORG_BLOCKS_MAX;
 
@@ -22,7 +22,7 @@ fn file(node: &Node, name: &str, parts: &[Vec<u8>]) -> PathBuf {
 
 fn run(node: &mut Node, paths: &[PathBuf]) -> Imported {
     let mut seen = Vec::new();
-    let done = import(node.chain(), paths, now(), &mut |p| {
+    let done = import(node.chain(), &Sources::find(paths).unwrap(), ImportOptions::at(now()), &mut |p| {
         seen.push(p);
         true
     });
@@ -108,7 +108,8 @@ fn it_goes_on_where_it_was_stopped() {
     let mut rounds = 0;
     loop {
         let mut left = 30;
-        let done = import(node.chain(), std::slice::from_ref(&path), now(), &mut |p| {
+        let sources = Sources::find(std::slice::from_ref(&path)).unwrap();
+        let done = import(node.chain(), &sources, ImportOptions::at(now()), &mut |p| {
             if matches!(p, ImportProgress::Connecting { .. }) {
                 left -= 1;
             }
@@ -204,9 +205,148 @@ fn blocks_that_stand_on_nothing_are_counted() {
 #[test]
 fn a_file_that_is_not_there_is_no_fault_of_the_chain() {
     let mut node = Node::new();
-    let path = node.dir.path().join("nothing.dat");
-    let done = import(node.chain(), &[path], now(), &mut |_| true);
+    let path = file(&node, "a.dat", &[]);
+    let sources = Sources::find(std::slice::from_ref(&path)).unwrap();
+    std::fs::remove_file(path).unwrap();
+    let done = import(node.chain(), &sources, ImportOptions::at(now()), &mut |_| true);
     assert!(matches!(done, Err(ImportError::Read { .. })));
+}
+
+/// A trunk of 100 blocks and branches of these lengths on it, as one file in this order.
+fn with_branches(lengths: &[(u32, u32)]) -> (Branch, Vec<Branch>) {
+    let mut trunk = Branch::genesis(1);
+    trunk.mine_empty(100);
+    let branch = |(tag, length): &(u32, u32)| {
+        let mut branch = trunk.fork(*tag);
+        branch.mine_empty(*length);
+        branch
+    };
+    let branches = lengths.iter().map(branch).collect();
+    (trunk, branches)
+}
+
+fn written(node: &Node, name: &str, branches: &[&Branch]) -> PathBuf {
+    let parts: Vec<Vec<u8>> = branches.iter().flat_map(|b| &b.blocks).map(|b| ours(b)).collect();
+    file(node, name, &parts)
+}
+
+#[test]
+fn branches_near_the_tip_are_kept_and_far_ones_are_not() {
+    let mut old = Branch::genesis(7);
+    old.mine_empty(3);
+    let (mut trunk, branches) = with_branches(&[(2, 3), (3, 9)]);
+    trunk.mine_empty(0);
+    let (stale, mut best) = (&branches[0], branches[1].clone());
+    let mut node = Node::new();
+    let paths = [written(&node, "a.dat", &[&old, stale, &best, &trunk])];
+    let done = run(&mut node, &paths);
+    // 109 blocks: all of it is near.
+    assert_eq!((done.tip, done.height, done.side_blocks), (best.tip, height(109), 6));
+    for block in old.blocks.iter().chain(&stale.blocks) {
+        assert_eq!(node.chain().reader().block(&block.hash()).unwrap().as_ref(), Some(block));
+    }
+    assert_eq!(run(&mut node, &paths).side_blocks, 0);
+    // 400 more: the first ones are beyond what is kept.
+    best.mine_empty(400);
+    let mut far = Node::new();
+    let paths = [written(&far, "a.dat", &[&old, stale, &best, &trunk])];
+    let done = run(&mut far, &paths);
+    assert_eq!((done.tip, done.side_blocks), (best.tip, 0));
+}
+
+#[test]
+fn the_best_chain_is_that_of_which_all_bodies_are_at_hand() {
+    // A longer branch lacks its second body: of its headers all are known.
+    let (trunk, branches) = with_branches(&[(2, 9), (3, 5)]);
+    let mut node = Node::new();
+    let headers: Vec<Header> = trunk.blocks.iter().chain(&branches[0].blocks).map(|b| *b.header()).collect();
+    node.chain().accept_headers(&headers, now()).unwrap();
+    let mut holed = branches[0].clone();
+    holed.blocks.remove(1);
+    let paths = [written(&node, "a.dat", &[&trunk, &holed, &branches[1]])];
+    let done = run(&mut node, &paths);
+    assert_eq!((done.tip, done.rejected), (branches[1].tip, None));
+    // The missing one comes in another file.
+    let missing = file(&node, "b.dat", &[ours(&branches[0].blocks[1])]);
+    let done = run(&mut node, &[missing, paths[0].clone()]);
+    assert_eq!((done.tip, done.height), (branches[0].tip, height(109)));
+}
+
+#[test]
+fn where_the_best_chain_is_invalid_the_next_best_is_taken() {
+    let (trunk, branches) = with_branches(&[(2, 2), (3, 5)]);
+    let mut bad = trunk.fork(4);
+    bad.mine_empty(3);
+    let invalid = bad.block(vec![], SUBSIDY + Amount::ONE_SAT);
+    bad.push(&invalid);
+    bad.mine_empty(10);
+    let mut node = Node::new();
+    let paths = [written(&node, "a.dat", &[&bad, &branches[0], &trunk, &branches[1]])];
+    for side_blocks in [2, 0] {
+        let done = run(&mut node, &paths);
+        let rejected = done.rejected.unwrap();
+        assert_eq!((rejected.hash, rejected.height), (invalid.hash(), height(104)));
+        assert_eq!(done.tip, branches[1].tip);
+        // The three good ones of the bad branch were connected on the way.
+        assert_eq!(done.side_blocks, side_blocks);
+        node.crash();
+    }
+}
+
+#[test]
+fn it_stops_at_a_height_and_goes_on_from_there() {
+    let branch = busy_chain();
+    let mut node = Node::new();
+    let path = written(&node, "a.dat", &[&branch]);
+    let sources = Sources::find(&[path]).unwrap();
+    for (stop_at, want) in [(Some(0), 0), (Some(50), 50), (Some(50), 50), (Some(117), 117), (None, 120)] {
+        let options = ImportOptions { stop_at: stop_at.map(height), ..ImportOptions::at(now()) };
+        let done = import(node.chain(), &sources, options, &mut |_| true).unwrap();
+        assert_eq!((done.height, done.side_blocks, done.stopped), (height(want), 0, false));
+    }
+}
+
+#[test]
+fn a_caller_may_stop_it_while_headers_are_looked_for() {
+    let branch = busy_chain();
+    let mut node = Node::new();
+    let path = written(&node, "a.dat", &[&branch]);
+    let sources = Sources::find(&[path.clone(), path]).unwrap();
+    let done = import(node.chain(), &sources, ImportOptions::at(now()), &mut |_| false).unwrap();
+    assert_eq!((done.stopped, done.height), (true, height(0)));
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_read_is_named() {
+    let branch = busy_chain();
+    let parts: Vec<Vec<u8>> = branch.blocks.iter().map(|b| ours(b)).collect();
+    let whole = parts.concat();
+    // After the walk for headers: cut in the middle, gone, and with another block in the place of one.
+    let changed = [parts[..60].concat(), parts[100..].concat(), parts[60..100].concat()].concat();
+    for (now_there, want_changed) in
+        [(Some(&whole[..whole.len() / 2]), false), (None, false), (Some(&changed), true)]
+    {
+        let mut node = Node::new();
+        let path = file(&node, "a.dat", &parts);
+        let sources = Sources::find(std::slice::from_ref(&path)).unwrap();
+        let done = import(node.chain(), &sources, ImportOptions::at(now()), &mut |at| {
+            if let ImportProgress::Scanning { .. } = at {
+                match now_there {
+                    Some(bytes) => std::fs::write(&path, bytes).unwrap(),
+                    None => std::fs::remove_file(&path).unwrap(),
+                }
+            }
+            true
+        });
+        match done {
+            Err(ImportError::Read { path: named, .. }) => assert!(named == path && !want_changed),
+            Err(ImportError::Changed { path: named }) => assert!(named == path && want_changed),
+            other => panic!("{other:?}"),
+        }
+        // What was connected before is sound, and the whole file leads on from there.
+        let path = file(&node, "a.dat", &parts);
+        assert_eq!(run(&mut node, &[path]).tip, branch.tip);
+    }
 }
 
 /// Real blocks, where they are at hand: `ADIT_DATA` names the folder.
@@ -221,7 +361,8 @@ fn the_first_600_blocks_of_mainnet() {
     let config = ChainConfig::new(Arc::new(Params::mainnet()));
     let mut chain = Chainstate::open(config, store, Arc::new(Interpreter)).unwrap();
     let file = |n: u32| data.join(format!("blocks/mainnet-0-599.blk0000{n}.dat"));
-    let done = import(&mut chain, &[file(1), file(0)], now(), &mut |_| true).unwrap();
+    let sources = Sources::find(&[file(1), file(0)]).unwrap();
+    let done = import(&mut chain, &sources, ImportOptions::at(now()), &mut |_| true).unwrap();
     assert_eq!((done.height, done.blocks, done.rejected), (height(599), 599, None));
     println!("{} blocks", done.blocks);
 }
