@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::chain::Chain;
 use crate::client::{ADDRESS, Client};
 use crate::harness::{Node, adit, folder, text, until};
 
@@ -97,8 +98,8 @@ fn a_port_that_is_taken_is_named_with_its_key() {
 fn an_import_into_a_running_nodes_folder_is_refused() {
     let dir = folder();
     let node = Node::start(dir.path(), &[]);
-    let file = dir.path().join("none.dat");
-    std::fs::write(&file, b"").unwrap();
+    let file = dir.path().join("chain.dat");
+    std::fs::write(&file, Chain::signed(1, 1).framed()).unwrap();
     let out = crate::import::import(dir.path(), &[&file]).output;
     assert_eq!(out.status.code(), Some(69), "{}", text(&out.stderr));
     node.stop();
