@@ -1,120 +1,13 @@
 //! Beside Bitcoin Core: the same blocks, the same coins, the same tip. Runs where `BITCOIND` names the binary.
 
-use std::ffi::OsStr;
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::process::Command;
-use std::time::Duration;
-
-use serde_json::{Value, json};
-use tempfile::TempDir;
+use serde_json::json;
 
 use crate::chain::Chain;
-use crate::client::{ADDRESS, Client};
-use crate::harness::{Node, Process, folder, free_port, text, until};
+use crate::client::Client;
+use crate::harness::{Node, folder, until};
 use crate::import::import;
 
-/// `adit:adit` in base64.
-const LOGIN: &str = "YWRpdDphZGl0";
-
-/// How often another is started where somebody else took the port of one in between.
-const STARTS_MAX: usize = 5;
-
-/// A bitcoind that only we know of.
-pub struct Core {
-    process: Process,
-    rpc: u16,
-    p2p: u16,
-    _dir: TempDir,
-}
-
-impl Core {
-    /// Starts one on regtest; says so where there is none to start.
-    pub fn start(args: &[String]) -> Option<Core> {
-        Core::on("-regtest", args)
-    }
-
-    /// The same on a network of that flag.
-    pub fn on(network: &str, args: &[String]) -> Option<Core> {
-        let Some(binary) = std::env::var_os("BITCOIND") else {
-            eprintln!("BITCOIND names no binary: Bitcoin Core was not asked");
-            return None;
-        };
-        let started = (0..STARTS_MAX).find_map(|_| Core::run(&binary, network, args));
-        Some(started.expect("bitcoind starts"))
-    }
-
-    /// None where it ends before it answers.
-    fn run(binary: &OsStr, network: &str, args: &[String]) -> Option<Core> {
-        let (dir, rpc, p2p) = (folder(), free_port(), free_port());
-        let mut command = Command::new(binary);
-        command.args([
-            network,
-            "-listen=1",
-            "-connect=0",
-            "-dnsseed=0",
-            "-fixedseeds=0",
-            "-server",
-            "-disablewallet",
-        ]);
-        command
-            .args(["-rpcuser=adit", "-rpcpassword=adit", "-natpmp=0", "-par=2", "-checkblockindex=0"])
-            .args(args);
-        command.arg(format!("-datadir={}", dir.path().display()));
-        command.arg(format!("-rpcport={rpc}")).arg(format!("-bind=127.0.0.1:{p2p}"));
-        let process = Process::start(command, dir.path(), "bitcoind");
-        let mut core = Core { process, rpc, p2p, _dir: dir };
-        let answers = until("bitcoind answers", || match core.try_call("getblockcount", &json!([])) {
-            Some(_) => Some(true),
-            None => core.process.ended().map(|_| false),
-        });
-        answers.then_some(core)
-    }
-
-    fn try_call(&self, method: &str, params: &Value) -> Option<Value> {
-        let body = json!({"jsonrpc": "1.0", "id": 1, "method": method, "params": params}).to_string();
-        let mut stream = TcpStream::connect(("127.0.0.1", self.rpc)).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(600))).unwrap();
-        let head = format!(
-            "POST / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic {LOGIN}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        stream.write_all(format!("{head}{body}").as_bytes()).ok()?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).ok()?;
-        let answer = text(&answer);
-        let answer: Value = serde_json::from_str(answer.split_once("\r\n\r\n")?.1.trim()).ok()?;
-        answer["error"].is_null().then(|| answer["result"].clone())
-    }
-
-    #[track_caller]
-    pub fn call(&self, method: &str, params: Value) -> Value {
-        self.try_call(method, &params).unwrap_or_else(|| panic!("{method} {params}"))
-    }
-
-    pub fn height(&self) -> u64 {
-        self.call("getblockcount", json!([])).as_u64().unwrap()
-    }
-
-    pub fn tip(&self) -> String {
-        self.call("getbestblockhash", json!([])).as_str().unwrap().to_owned()
-    }
-
-    pub fn generate(&self, blocks: u32) {
-        self.call("generatetoaddress", json!([blocks, ADDRESS]));
-    }
-
-    pub fn peer(&self) -> String {
-        format!("127.0.0.1:{}", self.p2p)
-    }
-}
-
-impl Drop for Core {
-    fn drop(&mut self) {
-        let _ = self.try_call("stop", &json!([]));
-        self.process.wait();
-    }
-}
+pub use crate::bitcoind::Core;
 
 #[test]
 fn the_coins_of_a_generated_chain_have_the_same_muhash() {

@@ -13,6 +13,7 @@
 #![allow(missing_docs, unreachable_pub)]
 
 mod bitcoin_core;
+mod bitcoind;
 mod books;
 mod chain;
 mod client;

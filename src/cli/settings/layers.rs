@@ -21,8 +21,11 @@ pub(crate) struct Given {
 }
 
 /// Variables that begin with `ADIT_` and are no keys: what the tests and `adit ctl` read.
-const ENV_OTHER: [&str; 10] = [
+const ENV_OTHER: [&str; 13] = [
+    "ADIT_BENCH_CACHES",
+    "ADIT_BENCH_CORES",
     "ADIT_BENCH_ROUNDS",
+    "ADIT_BENCH_WORK",
     "ADIT_CHAIN",
     "ADIT_DATA",
     "ADIT_ORACLE",
