@@ -32,8 +32,8 @@ struct Facts {
 /// For how long a block waits for the credit of the share that found it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Patience {
-    /// Not at all: whoever sent it is gone with the last process.
-    None,
+    /// Those above this height, at which the chain stood when the process began: whoever sent the others is gone with the last one.
+    Above(Height),
     /// All but this one wait: it has waited long enough.
     AllBut(BlockHash),
     /// All wait.
@@ -41,9 +41,9 @@ pub(super) enum Patience {
 }
 
 impl Patience {
-    fn waits_for(self, hash: &BlockHash) -> bool {
+    fn waits_for(self, hash: &BlockHash, height: Height) -> bool {
         match self {
-            Patience::None => false,
+            Patience::Above(start) => height > start,
             Patience::AllBut(other) => other != *hash,
             Patience::All => true,
         }
@@ -83,12 +83,16 @@ impl Booker {
         &*self.deps.books.log
     }
 
+    pub(super) fn tip(&self) -> ChainPoint {
+        self.deps.chain.tip()
+    }
+
     /// New books begin at the tip: what lies below was mined before there was a pool.
     pub(super) fn begin(&self) -> Result<(), Fault> {
         if self.ledger().cursor().map_err(ledger_fault)?.is_some() {
             return Ok(());
         }
-        let to = self.deps.chain.tip();
+        let to = self.tip();
         self.ledger().apply(&LedgerStep { from: None, to, events: Vec::new() }).map_err(step_fault)?;
         Ok(())
     }
@@ -159,7 +163,7 @@ impl Booker {
             height = height.next();
             let point = ChainPoint { hash: *hash, height };
             let facts = self.facts(hash, height)?;
-            if facts.reward.is_some() && patience.waits_for(hash) && self.log().find(hash).is_none() {
+            if facts.reward.is_some() && patience.waits_for(hash, height) && self.log().find(hash).is_none() {
                 return Ok((step, Some(*hash)));
             }
             let ours = facts.reward.map(|reward| self.booking(hash, reward, facts.bits)).transpose()?;

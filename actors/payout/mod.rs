@@ -95,11 +95,13 @@ pub fn start(shared: &Shared, deps: PayoutDeps, config: PayoutConfig) -> Result<
         .map_err(|e| Fault::State(format!("no thread for the share log: {e}")))?;
     let booker = Booker::new(deps, config);
     booker.begin()?;
+    // Before there is anybody to find a block: what connects from here on waits for its share.
+    let patience = Patience::Above(booker.tip().height);
     let own = shared.clone();
     let arbiter = Arbiter::new();
     let spec = ChildSpec::of_role(Role::Payout, MAILBOX_MAX, SHUTDOWN, intensity);
     let addr = shared.supervisor.start(spec, &arbiter.handle(), move |_| {
-        PayoutActor::new(own, Arc::new(booker), committer, figures, Patience::None)
+        PayoutActor::new(own, Arc::new(booker), committer, figures, patience)
     });
     Ok(Payout { addr, arbiter })
 }

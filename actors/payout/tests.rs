@@ -16,6 +16,7 @@ use bitcoin::hashes::Hash;
 use bitcoin::{Amount, BlockHash, CompactTarget, Work};
 use tempfile::TempDir;
 
+use super::booker::Walked;
 use super::*;
 use crate::messages::chain::TipChanged;
 use crate::messages::payout::{CreditShare, GetBalances, GetPoolBlocks, GetWorkers, ShareRejected};
@@ -416,6 +417,23 @@ async fn tips_that_come_while_a_block_waits_start_no_more_timers() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     assert!(began.elapsed() > Duration::from_millis(900), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_block_that_connects_before_the_first_look_waits_for_its_share() {
+    let (chain, dir) = (FakeChain::new(), TempDir::new().unwrap());
+    chain.extend(1, &[&theirs()], 1);
+    let books = OpenBooks {
+        log: Arc::new(FileShareLog::open(Arc::new(MachineDisk), dir.path()).unwrap().0),
+        ledger: Arc::<MemoryLedger>::default(),
+    };
+    let own: Arc<dyn BooksChain> = Arc::<FakeChain>::clone(&chain);
+    let booker = Booker::new(PayoutDeps { chain: own, books }, config());
+    booker.begin().unwrap();
+    let start = booker.tip().height;
+    let found = chain.extend(2, &[&ours()], 1).tip.hash;
+    assert_eq!(booker.walk(Patience::Above(start)), Ok(Walked::Waiting(found)));
+    assert_eq!(booker.walk(Patience::Above(start.next())), Ok(Walked::Done));
 }
 
 #[actix::test]
