@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Addr, Arbiter};
-use adit_store::{DataDir, DataDirError, Store, StoreFault};
+use adit_store::{DataDir, DataDirError, Store, StoreFault, XorKey};
 use thiserror::Error;
 
 use crate::house::Shared;
@@ -56,7 +56,9 @@ pub struct OpenStore {
 
 /// Opens the datadir and its chain database, and starts the actor that watches over them.
 pub fn start(shared: &Shared, config: StoreConfig) -> Result<OpenStore, OpenError> {
-    let store = Arc::new(Store::open(DataDir::open(&config.base, &config.network)?)?);
+    let dir = DataDir::open(&config.base, &config.network)?;
+    let fresh = XorKey::new(shared.entropy.next_u64().to_le_bytes());
+    let store = Arc::new(Store::open_with_key(dir, fresh)?);
     let arbiter = Arbiter::new();
     let spec = ChildSpec::of_role(Role::Store, MAILBOX_MAX, SHUTDOWN, config.intensity);
     let (own, supervisor) = (Arc::clone(&store), shared.supervisor.clone());

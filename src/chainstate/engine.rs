@@ -205,20 +205,16 @@ impl Chainstate {
 
     /// Makes every changed coin, header and the tip durable at once.
     pub fn flush(&mut self) -> Result<(), ChainFault> {
+        let flushes = self.flushes.saturating_add(1);
+        self.live.undo.begin_flush(flushes)?;
         self.live.blocks.sync()?;
         self.live.undo.sync()?;
         let nodes = self.dirty_nodes();
-        let flushes = self.flushes.saturating_add(1);
         let height = {
             let coins = self.live.coins.read()?;
             let tip = coins.tip();
-            let state = FlushState {
-                tip: tip.hash,
-                height: tip.height,
-                flushes,
-                blocks_end: self.live.blocks.end(),
-                undo_end: self.live.undo.end(),
-            };
+            let state =
+                FlushState { tip: tip.hash, height: tip.height, flushes, blocks_end: self.live.blocks.end() };
             let mut changes = coins.changes();
             self.store.db().flush(Flush { state, nodes, coins_count: coins.dirty(), coins: &mut changes })?;
             tip.height

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use adit_domain::chain::{HeaderTree, Tip};
-use adit_domain::consensus::Params;
+use adit_domain::consensus::{BlockUndo, Params, is_intact};
 use adit_domain::script::ScriptVerifier;
 use adit_domain::wire::ParsedBlock;
-use adit_store::{BlockFiles, FilePos, StoreFault, UndoFiles};
+use adit_store::{BlockFiles, FilePos, UndoFiles};
 use arc_swap::ArcSwap;
 use bitcoin::BlockHash;
 
@@ -71,24 +71,37 @@ impl Live {
         change(places.entry(hash).or_default());
     }
 
-    /// The bytes of a stored block.
-    pub(crate) fn raw_block(&self, hash: &BlockHash) -> Result<Option<Vec<u8>>, StoreFault> {
-        if *hash == self.params.genesis_hash {
-            return Ok(Some(self.genesis.raw().to_vec()));
-        }
-        self.place(hash).block.map(|pos| self.blocks.read(pos)).transpose()
+    /// The bytes of a stored block, which are those of this block.
+    pub(crate) fn raw_block(&self, hash: &BlockHash) -> Result<Option<Vec<u8>>, ChainFault> {
+        Ok(self.block(hash)?.map(|block| block.raw().to_vec()))
     }
 
     /// A stored block; bytes that are no longer those of this block are our fault.
     pub(crate) fn block(&self, hash: &BlockHash) -> Result<Option<Arc<ParsedBlock>>, ChainFault> {
-        let Some(raw) = self.raw_block(hash)? else { return Ok(None) };
-        parse_stored(hash, raw).map(Some)
+        if *hash == self.params.genesis_hash {
+            return Ok(Some(Arc::clone(&self.genesis)));
+        }
+        let read = self.place(hash).block.map(|pos| self.read_block(hash, pos)).transpose();
+        // It may have been pruned while it was read.
+        if read.is_err() && self.place(hash).block.is_none() { Ok(None) } else { read }
     }
-}
 
-/// Parses what was read from our own block files.
-pub(crate) fn parse_stored(hash: &BlockHash, raw: Vec<u8>) -> Result<Arc<ParsedBlock>, ChainFault> {
-    let block = ParsedBlock::decode_shared(raw.into());
-    let intact = block.ok().filter(|block| block.hash() == *hash);
-    intact.map(Arc::new).ok_or_else(|| ChainFault::State(format!("stored block {hash} is damaged")))
+    /// The block that lies at `pos`.
+    pub(crate) fn read_block(&self, hash: &BlockHash, pos: FilePos) -> Result<Arc<ParsedBlock>, ChainFault> {
+        let raw = self.blocks.read(pos)?;
+        let block = ParsedBlock::decode_shared(raw.into()).ok();
+        let intact = block.filter(|block| block.hash() == *hash && is_intact(block));
+        intact.map(Arc::new).ok_or_else(|| self.blocks.damaged(pos).into())
+    }
+
+    /// The coins that a block spent, if it has ever joined the best chain and is not pruned.
+    pub(crate) fn spent_by(&self, hash: &BlockHash) -> Result<Option<BlockUndo>, ChainFault> {
+        let parent = {
+            let tree = self.tree();
+            tree.find(hash).map(|id| tree.node(id).header().prev_blockhash)
+        };
+        let place = self.place(hash).undo;
+        let read = parent.zip(place).map(|(parent, pos)| self.undo.read(&parent, pos)).transpose();
+        if read.is_err() && self.place(hash).undo.is_none() { Ok(None) } else { Ok(read?) }
+    }
 }

@@ -136,7 +136,7 @@ impl ChainReader {
 
     /// A stored block in BIP144 encoding, as it lies on disk.
     pub fn raw_block(&self, hash: &BlockHash) -> Result<Option<Vec<u8>>, ChainFault> {
-        Ok(self.live().raw_block(hash)?)
+        self.live().raw_block(hash)
     }
 
     /// A stored block.
@@ -146,9 +146,7 @@ impl ChainReader {
 
     /// The coins that a block spent, if it has ever joined the best chain.
     pub fn spent_by(&self, hash: &BlockHash) -> Result<Option<BlockUndo>, ChainFault> {
-        let live = self.live();
-        let place = live.place(hash).undo;
-        Ok(place.map(|place| live.undo.read(hash, place)).transpose()?.map(|record| record.spent))
+        self.live().spent_by(hash)
     }
 
     /// The height of a block of the best chain; none for any other.

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use adit_actors::clock::SystemClock;
+use adit_actors::clock::{SystemClock, SystemEntropy};
 use adit_chainstate::{
     ChainConfig, ChainFault, Chainstate, ImportError, ImportOptions, ImportProgress, Imported, Skipped,
     SourceError, Sources, import,
 };
 use adit_domain::script::Interpreter;
-use adit_domain::units::{Clock, Height};
-use adit_store::{DataDir, DataDirError, Store, StoreFault};
+use adit_domain::units::{Clock, Entropy, Height};
+use adit_store::{DataDir, DataDirError, Store, StoreFault, XorKey};
 use clap::Args;
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -151,7 +151,9 @@ fn open(settings: &Settings) -> Result<Chainstate, Failed> {
         cache_mib: usize::try_from(settings.chain.cache_mib).unwrap_or(usize::MAX),
         script_threads: settings.chain.script_threads,
     };
-    Ok(Chainstate::open(config, Arc::new(Store::open(dir)?), Arc::new(Interpreter))?)
+    let key = XorKey::new(SystemEntropy.next_u64().to_le_bytes());
+    let store = Arc::new(Store::open_with_key(dir, key)?);
+    Ok(Chainstate::open(config, store, Arc::new(Interpreter))?)
 }
 
 fn show(shown: &mut Progress, progress: ImportProgress) {

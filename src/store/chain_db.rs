@@ -3,6 +3,7 @@
 //! Coins lie in tiers: a flush writes one new table in key order, spends as tombstones; a coin is looked up in the newest
 //! tier first. Tiers of like size are merged in slices, so that the only writer is never held for long.
 
+mod asides;
 mod merge;
 mod records;
 mod tiers;
@@ -25,6 +26,7 @@ use crate::database;
 use crate::disk::{Disk, MachineDisk};
 use crate::fault::StoreFault;
 use crate::filter::{CHUNK_BYTES, Filter};
+use asides::OVERWRITTEN;
 use bitcoin::OutPoint;
 use merge::MergeJob;
 use records::Tier;
@@ -97,6 +99,7 @@ impl ChainDb {
         txn.open_table(META)?;
         txn.open_table(NODES)?;
         txn.open_table(FILTERS)?;
+        txn.open_table(OVERWRITTEN)?;
         let tiers = read_tiers(&txn)?;
         drop_unlisted(&txn, &tiers)?;
         txn.commit()?;

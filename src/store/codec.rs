@@ -1,5 +1,6 @@
-//! Coins and undo data as bytes. The tables stand in docs/store.md.
+//! Coins as bytes. The tables stand in docs/store.md.
 
+use adit_domain::chain::coin_codec::CoinCodecError;
 use adit_domain::consensus::{BlockUndo, Coin};
 use adit_domain::units::Height;
 use bitcoin::hashes::Hash;
@@ -29,6 +30,22 @@ pub enum CodecError {
     /// The checksum is another one.
     #[error("checksum mismatch")]
     Checksum,
+    /// The network's magic and the length do not stand before it.
+    #[error("no frame")]
+    Frame,
+    /// A compressed key is none.
+    #[error("no key has this coordinate")]
+    Key,
+}
+
+impl From<CoinCodecError> for CodecError {
+    fn from(error: CoinCodecError) -> CodecError {
+        match error {
+            CoinCodecError::Short => CodecError::Short,
+            CoinCodecError::Range => CodecError::Range,
+            CoinCodecError::Key => CodecError::Key,
+        }
+    }
 }
 
 /// A coin in as few bytes as a cache can bear: no allocation for a standard script.
@@ -148,62 +165,6 @@ pub struct UndoRecord {
     pub overwritten: Vec<(OutPoint, Coin)>,
 }
 
-impl UndoRecord {
-    /// Count of transactions; each: count of coins, the coins; count of overwritten ones, each outpoint and coin.
-    pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        put_count(&mut out, self.spent.spent.len());
-        for coins in &self.spent.spent {
-            put_count(&mut out, coins.len());
-            coins.iter().for_each(|coin| put_coin(&mut out, coin));
-        }
-        put_count(&mut out, self.overwritten.len());
-        for (outpoint, coin) in &self.overwritten {
-            out.extend_from_slice(&outpoint_key(outpoint));
-            put_coin(&mut out, coin);
-        }
-        out
-    }
-
-    /// The inverse of [`UndoRecord::encode`]; nothing may be left over.
-    pub fn decode(bytes: &[u8]) -> Result<UndoRecord, CodecError> {
-        let mut rest = bytes;
-        let mut record = UndoRecord::default();
-        for _ in 0..take_varint(&mut rest)? {
-            let mut coins = Vec::new();
-            for _ in 0..take_varint(&mut rest)? {
-                coins.push(take_coin(&mut rest)?);
-            }
-            record.spent.spent.push(coins);
-        }
-        for _ in 0..take_varint(&mut rest)? {
-            let key = take_array::<OUTPOINT_BYTES>(&mut rest)?;
-            record.overwritten.push((outpoint_of(&key), take_coin(&mut rest)?));
-        }
-        if rest.is_empty() { Ok(record) } else { Err(CodecError::Trailing) }
-    }
-}
-
-fn put_coin(out: &mut Vec<u8>, coin: &Coin) {
-    let script = coin.output.script_pubkey.as_bytes();
-    put_varint(out, (u64::from(coin.height.to_u32()) << 1) | u64::from(coin.is_coinbase));
-    put_varint(out, coin.output.value.to_sat());
-    put_count(out, script.len());
-    out.extend_from_slice(script);
-}
-
-fn take_coin(rest: &mut &[u8]) -> Result<Coin, CodecError> {
-    let code = take_varint(rest)?;
-    let amount_sat = take_varint(rest)?;
-    let script_len = usize::try_from(take_varint(rest)?).map_err(|_| CodecError::Range)?;
-    let script = take_slice(rest, script_len)?.to_vec();
-    Ok(Coin {
-        output: TxOut { value: Amount::from_sat(amount_sat), script_pubkey: ScriptBuf::from_bytes(script) },
-        height: Height::new(u32::try_from(code >> 1).map_err(|_| CodecError::Range)?),
-        is_coinbase: code & 1 == 1,
-    })
-}
-
 /// An outpoint as a key.
 pub(crate) fn outpoint_key(outpoint: &OutPoint) -> [u8; OUTPOINT_BYTES] {
     let mut key = [0; OUTPOINT_BYTES];
@@ -227,11 +188,6 @@ pub(crate) fn checksum(parts: &[&[u8]]) -> [u8; CHECKSUM_BYTES] {
     let mut hasher = crc32fast::Hasher::new();
     parts.iter().for_each(|part| hasher.update(part));
     hasher.finalize().to_le_bytes()
-}
-
-fn put_count(out: &mut Vec<u8>, count: usize) {
-    // A usize fits 64 bits on every machine that Rust runs on.
-    put_varint(out, u64::try_from(count).unwrap_or(u64::MAX));
 }
 
 /// Seven bits a byte, the lowest first, the top bit set on all but the last (LEB128).
@@ -270,12 +226,6 @@ pub(crate) fn take_array<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Co
     let (head, tail) = rest.split_first_chunk::<N>().ok_or(CodecError::Short)?;
     *rest = tail;
     Ok(*head)
-}
-
-fn take_slice<'a>(rest: &mut &'a [u8], len: usize) -> Result<&'a [u8], CodecError> {
-    let (head, tail) = rest.split_at_checked(len).ok_or(CodecError::Short)?;
-    *rest = tail;
-    Ok(head)
 }
 
 #[cfg(test)]

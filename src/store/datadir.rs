@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-/// The format that this program reads and writes. A higher one is refused; a lower one would be migrated.
-pub const FORMAT_VERSION: u32 = 1;
+/// The format that this program reads and writes. Any other is refused; what is lost of an older one can be built again from its
+/// blocks, see [`DataDir::open_to_rebuild`].
+pub const FORMAT_VERSION: u32 = 2;
+/// The oldest format whose block files are those of today: in it they had no key, undo files and coins another encoding.
+const FORMAT_VERSION_MIN: u32 = 1;
 /// The first line of the format file, before the version.
 const FORMAT_WORD: &str = "adit-datadir";
 /// The format file holds two short lines; what is longer is not ours.
@@ -25,13 +28,15 @@ pub struct DataDir {
 #[derive(Debug, Error)]
 pub enum DataDirError {
     /// Another process has it.
-    #[error("{path} is in use by another process of Adit")]
+    #[error("{path} is in use by another process of Adit; stop that one, or choose another folder")]
     Locked {
         /// The folder.
         path: PathBuf,
     },
     /// Something else lives there.
-    #[error("{path} holds data of another program ({found}); choose an empty folder")]
+    #[error(
+        "{path} holds data of another program ({found}); choose an empty folder (`adit import` reads the blocks of a bitcoind)"
+    )]
     Foreign {
         /// The folder.
         path: PathBuf,
@@ -39,7 +44,7 @@ pub enum DataDirError {
         found: &'static str,
     },
     /// It was written for another network.
-    #[error("{path} holds the network {found}, not {wanted}")]
+    #[error("{path} holds the network {found}, not {wanted}; choose another folder, or that network")]
     OtherNetwork {
         /// The folder.
         path: PathBuf,
@@ -58,8 +63,19 @@ pub enum DataDirError {
         /// Its format.
         found: u32,
     },
+    /// An older Adit wrote it.
+    #[error(
+        "{path} has format {found} of an older Adit, and this one needs {FORMAT_VERSION}; `adit db reindex` builds it again from its \
+         blocks, or choose an empty folder"
+    )]
+    Older {
+        /// The folder.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
     /// The format file is not one.
-    #[error("{path} is not a format file of Adit")]
+    #[error("{path} is not a format file of Adit; if that folder is another program's, choose an empty one")]
     BadFormatFile {
         /// The file.
         path: PathBuf,
@@ -79,11 +95,27 @@ impl DataDir {
     ///
     /// `mainnet` lies in `base` itself, every other network in a subfolder of its name.
     pub fn open(base: &Path, network: &str) -> Result<DataDir, DataDirError> {
+        Self::open_from(base, network, FORMAT_VERSION)
+    }
+
+    /// As [`DataDir::open`], also where an older Adit wrote the folder: its block files, its books and its shares are as they are
+    /// today, and what is in `chainstate.redb` and the undo files is built again from the blocks by the caller, who says so with
+    /// [`DataDir::rebuilt`].
+    pub fn open_to_rebuild(base: &Path, network: &str) -> Result<DataDir, DataDirError> {
+        Self::open_from(base, network, FORMAT_VERSION_MIN)
+    }
+
+    /// Says that everything in the folder has the present format; durable when it returns.
+    pub fn rebuilt(&self) -> Result<(), DataDirError> {
+        write_format(&self.path, &self.network)
+    }
+
+    fn open_from(base: &Path, network: &str, oldest: u32) -> Result<DataDir, DataDirError> {
         let path = Self::folder(base, network);
         fs::create_dir_all(&path).map_err(io_error(&path))?;
         let lock = lock(&path)?;
         match read_format(&path)? {
-            Some((version, found)) => check_format(&path, version, found, network)?,
+            Some((version, found)) => check_format(&path, (oldest, version), found, network)?,
             None => {
                 refuse_foreign(&path)?;
                 write_format(&path, network)?;
@@ -183,7 +215,7 @@ fn read_format(path: &Path) -> Result<Option<(u32, String)>, DataDirError> {
     parse_format(&text).map(Some).ok_or(DataDirError::BadFormatFile { path: file })
 }
 
-/// `adit-datadir 1 regtest`
+/// `adit-datadir 2 regtest`
 fn parse_format(text: &str) -> Option<(u32, String)> {
     let mut words = text.split_ascii_whitespace();
     if words.next()? != FORMAT_WORD {
@@ -193,12 +225,20 @@ fn parse_format(text: &str) -> Option<(u32, String)> {
     Some((version, words.next()?.to_owned()))
 }
 
-fn check_format(path: &Path, version: u32, found: String, wanted: &str) -> Result<(), DataDirError> {
+fn check_format(
+    path: &Path,
+    (oldest, version): (u32, u32),
+    found: String,
+    wanted: &str,
+) -> Result<(), DataDirError> {
     if version > FORMAT_VERSION {
         return Err(DataDirError::Newer { path: path.to_owned(), found: version });
     }
     if found != wanted {
         return Err(DataDirError::OtherNetwork { path: path.to_owned(), found, wanted: wanted.to_owned() });
+    }
+    if version < oldest {
+        return Err(DataDirError::Older { path: path.to_owned(), found: version });
     }
     Ok(())
 }

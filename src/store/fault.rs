@@ -26,6 +26,20 @@ pub enum StoreFault {
         /// How it fails to decode.
         source: CodecError,
     },
+    /// A place in a block or undo file does not hold what was written there.
+    #[error(
+        "{path}: {what} at byte {offset} is damaged: {source}; look at the disk and the memory, then run `adit db reindex`"
+    )]
+    DamagedFile {
+        /// The file.
+        path: PathBuf,
+        /// The bytes before it.
+        offset: u32,
+        /// What was read.
+        what: &'static str,
+        /// How it fails to decode.
+        source: CodecError,
+    },
     /// A record that must be there is not.
     #[error("{what} is missing")]
     Missing {

@@ -1,26 +1,30 @@
 //! Block and undo files: numbered, appended to, never changed. The bytes stand in docs/store.md.
+//!
+//! Owns: names, handles, the key over the bytes, what is not synced yet. Nothing is made ahead: a file ends where its data ends.
+
+mod blocks;
+mod journal;
+mod undo;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bitcoin::BlockHash;
-use bitcoin::hashes::Hash;
+pub use blocks::BlockFiles;
+pub use undo::{EncodedUndo, UndoFiles, Verified};
 
-use crate::codec::{CodecError, UndoRecord, checksum};
+use crate::codec::CodecError;
 use crate::disk::{Disk, DiskFile};
 use crate::fault::StoreFault;
+use crate::xor::XorKey;
 
-/// A file is closed before it would grow beyond this: 128 MiB, as Core's, so that tools made for those can read ours.
-const FILE_BYTES_MAX: u32 = 0x0800_0000;
 /// Files kept open to read from; a chain of a terabyte has 8,000 of them, and a process 1,024 handles.
 const OPEN_FILES_MAX: usize = 64;
-/// Magic and length before a block; the block's hash and length before undo data.
-const BLOCK_FRAME_BYTES: u32 = 8;
-const UNDO_FRAME_BYTES: u32 = 36;
-/// Undo data of a block has at most so many bytes: a coin takes no more than what spends it and made it, and both fit blocks.
-const UNDO_BYTES_MAX: u32 = 64 << 20;
-const CHECKSUM_BYTES: u32 = 4;
+/// Bytes that are put together before they are written: a block is one to sixteen writes, and they stay in a core's own cache.
+const WRITE_BYTES: usize = 256 << 10;
+/// Before a block or its undo data: the network's magic and the length.
+const FRAME_BYTES: u32 = 8;
 
 /// Where a block or its undo data lies: file number, offset of its first byte, its length in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,82 +50,142 @@ pub struct FileEnd {
 struct FlatFiles {
     dir: PathBuf,
     prefix: &'static str,
+    key: XorKey,
     disk: Arc<dyn Disk>,
-    state: Mutex<State>,
+    open: Mutex<Open>,
+    /// Held while files are synced: whoever finds nothing left to sync must not return before it is done.
+    syncing: Mutex<()>,
 }
 
 #[derive(Default)]
-struct State {
-    end: FileEnd,
-    open: BTreeMap<u32, Arc<dyn DiskFile>>,
+struct Open {
+    handles: BTreeMap<u32, Arc<dyn DiskFile>>,
     unsynced: BTreeSet<u32>,
 }
 
-impl FlatFiles {
-    fn new(dir: &Path, prefix: &'static str, disk: Arc<dyn Disk>, end: FileEnd) -> FlatFiles {
-        FlatFiles { dir: dir.to_owned(), prefix, disk, state: Mutex::new(State { end, ..State::default() }) }
-    }
+/// No step under one of these locks can leave what it guards half-made.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        // No step under the lock can leave the state half-made.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+impl FlatFiles {
+    fn new(dir: &Path, prefix: &'static str, disk: Arc<dyn Disk>, key: XorKey) -> FlatFiles {
+        FlatFiles {
+            dir: dir.to_owned(),
+            prefix,
+            key,
+            disk,
+            open: Mutex::default(),
+            syncing: Mutex::default(),
+        }
     }
 
     fn path(&self, file: u32) -> PathBuf {
         self.dir.join(format!("{}{file:05}.dat", self.prefix))
     }
 
-    fn handle(&self, state: &mut State, file: u32) -> Result<Arc<dyn DiskFile>, StoreFault> {
-        if let Some(open) = state.open.get(&file) {
-            return Ok(Arc::clone(open));
+    fn handle(&self, open: &mut Open, file: u32) -> Result<Arc<dyn DiskFile>, StoreFault> {
+        if let Some(handle) = open.handles.get(&file) {
+            return Ok(Arc::clone(handle));
         }
-        if state.open.len() >= OPEN_FILES_MAX {
-            let unsynced = &state.unsynced;
-            state.open.retain(|number, _| unsynced.contains(number));
+        if open.handles.len() >= OPEN_FILES_MAX {
+            let unsynced = &open.unsynced;
+            open.handles.retain(|number, _| unsynced.contains(number));
         }
         let path = self.path(file);
         let handle = self.disk.open(&path).map_err(StoreFault::io(&path))?;
-        state.open.insert(file, Arc::clone(&handle));
+        open.handles.insert(file, Arc::clone(&handle));
         Ok(handle)
     }
 
-    /// Takes the next `len` bytes of the row for the caller, in one file.
-    fn reserve(&self, len: u32) -> Result<(FileEnd, Arc<dyn DiskFile>), StoreFault> {
-        let mut state = self.state();
-        let fits = state.end.offset.checked_add(len).is_some_and(|end| end <= FILE_BYTES_MAX);
-        if !fits && state.end.offset > 0 {
-            state.end = FileEnd { file: state.end.file.saturating_add(1), offset: 0 };
-        }
-        let start = state.end;
-        let handle = self.handle(&mut state, start.file)?;
-        state.end.offset = start.offset.saturating_add(len);
-        state.unsynced.insert(start.file);
-        Ok((start, handle))
-    }
-
-    fn append(&self, parts: &[&[u8]]) -> Result<FileEnd, StoreFault> {
-        let total = parts.iter().map(|p| p.len()).sum::<usize>();
-        let (start, handle) = self.reserve(u32::try_from(total).unwrap_or(u32::MAX))?;
-        let mut offset = u64::from(start.offset);
+    /// Writes the parts one behind the other. `buffer` is used for it, whatever is in it.
+    fn write(&self, at: FileEnd, parts: &[&[u8]], buffer: &mut Vec<u8>) -> Result<(), StoreFault> {
+        let handle = {
+            let mut open = lock(&self.open);
+            // A handle with something to sync is not let go.
+            open.unsynced.insert(at.file);
+            self.handle(&mut open, at.file)?
+        };
+        let mut offset = u64::from(at.offset);
+        buffer.clear();
         for part in parts {
-            handle.write_at(part, offset).map_err(StoreFault::io(&self.path(start.file)))?;
-            offset = offset.saturating_add(u64::try_from(part.len()).unwrap_or(u64::MAX));
+            let mut rest = *part;
+            while !rest.is_empty() {
+                let room = WRITE_BYTES.saturating_sub(buffer.len());
+                let (now, later) = rest.split_at_checked(room).unwrap_or((rest, &[]));
+                buffer.extend_from_slice(now);
+                rest = later;
+                if buffer.len() >= WRITE_BYTES {
+                    offset = self.put(handle.as_ref(), at.file, offset, buffer)?;
+                }
+            }
         }
-        Ok(start)
+        self.put(handle.as_ref(), at.file, offset, buffer)?;
+        // Again: a sync that began before these bytes were there has taken it out.
+        lock(&self.open).unsynced.insert(at.file);
+        Ok(())
     }
 
+    /// Writes the buffer under the key and empties it; gives the offset behind it.
+    fn put(
+        &self,
+        handle: &dyn DiskFile,
+        file: u32,
+        offset: u64,
+        buffer: &mut Vec<u8>,
+    ) -> Result<u64, StoreFault> {
+        self.key.apply(buffer, offset);
+        handle.write_at(buffer, offset).map_err(StoreFault::io(&self.path(file)))?;
+        let behind = offset.saturating_add(u64::try_from(buffer.len()).unwrap_or(u64::MAX));
+        buffer.clear();
+        Ok(behind)
+    }
+
+    /// A file is not made by being read.
     fn read(&self, file: u32, offset: u32, len: usize) -> Result<Vec<u8>, StoreFault> {
-        let handle = self.handle(&mut self.state(), file)?;
+        let handle = {
+            let mut open = lock(&self.open);
+            if !open.handles.contains_key(&file) && self.len_of(file)?.is_none() {
+                return Err(StoreFault::io(&self.path(file))(io::ErrorKind::NotFound.into()));
+            }
+            self.handle(&mut open, file)?
+        };
         let mut bytes = vec![0; len];
         handle.read_at(&mut bytes, u64::from(offset)).map_err(StoreFault::io(&self.path(file)))?;
+        self.key.apply(&mut bytes, u64::from(offset));
         Ok(bytes)
     }
 
+    /// What stands at `pos` with its frame, and `behind` bytes that follow it, the frame taken off. `what` it is, if it is not.
+    fn read_framed(
+        &self,
+        magic: [u8; 4],
+        pos: FilePos,
+        behind: u32,
+        what: &'static str,
+    ) -> Result<Vec<u8>, StoreFault> {
+        let damaged = || self.damaged(pos, what, CodecError::Frame);
+        let start = pos.offset.checked_sub(FRAME_BYTES).ok_or_else(damaged)?;
+        let total = u64::from(FRAME_BYTES) + u64::from(pos.len) + u64::from(behind);
+        let mut bytes = self.read(pos.file, start, usize::try_from(total).unwrap_or(usize::MAX))?;
+        let frame = frame(magic, pos.len);
+        if !bytes.starts_with(&frame) {
+            return Err(damaged());
+        }
+        bytes.drain(..frame.len());
+        Ok(bytes)
+    }
+
+    fn damaged(&self, pos: FilePos, what: &'static str, source: CodecError) -> StoreFault {
+        StoreFault::DamagedFile { path: self.path(pos.file), offset: pos.offset, what, source }
+    }
+
     fn sync(&self) -> Result<(), StoreFault> {
+        let _alone = lock(&self.syncing);
         let handles: Vec<(u32, Arc<dyn DiskFile>)> = {
-            let mut state = self.state();
-            let files = std::mem::take(&mut state.unsynced);
-            files.into_iter().filter_map(|f| state.open.get(&f).map(|h| (f, Arc::clone(h)))).collect()
+            let mut open = lock(&self.open);
+            let files = std::mem::take(&mut open.unsynced);
+            files.into_iter().filter_map(|f| open.handles.get(&f).map(|h| (f, Arc::clone(h)))).collect()
         };
         for (file, handle) in handles {
             handle.sync().map_err(StoreFault::io(&self.path(file)))?;
@@ -129,180 +193,32 @@ impl FlatFiles {
         Ok(())
     }
 
-    /// Forgets everything from `end` on.
-    fn cut(&self, end: FileEnd) -> Result<(), StoreFault> {
-        let mut state = self.state();
-        let mut file = end.file;
-        while file == end.file || self.len_of(file)?.is_some() {
-            let keep = if file == end.file { end.offset } else { 0 };
-            let handle = self.handle(&mut state, file)?;
-            handle.set_len(u64::from(keep)).map_err(StoreFault::io(&self.path(file)))?;
-            file = file.saturating_add(1);
-        }
-        state.end = end;
-        Ok(())
+    fn set_len(&self, file: u32, len: u32) -> Result<(), StoreFault> {
+        let handle = self.handle(&mut lock(&self.open), file)?;
+        handle.set_len(u64::from(len)).map_err(StoreFault::io(&self.path(file)))
     }
 
+    /// Takes a file away; one that is not there is no error.
+    fn remove(&self, file: u32) -> Result<(), StoreFault> {
+        let mut open = lock(&self.open);
+        open.handles.remove(&file);
+        open.unsynced.remove(&file);
+        let path = self.path(file);
+        self.disk.remove(&path).map_err(StoreFault::io(&path))
+    }
+
+    /// Its bytes; none where there is no such file.
     fn len_of(&self, file: u32) -> Result<Option<u64>, StoreFault> {
         let path = self.path(file);
         self.disk.len_of(&path).map_err(StoreFault::io(&path))
     }
 }
 
-/// `blkNNNNN.dat`: magic, length (little-endian), block in BIP144 encoding.
-pub struct BlockFiles {
-    files: FlatFiles,
-    magic: [u8; 4],
-    block_bytes_max: u32,
-}
-
-impl BlockFiles {
-    /// The files in `dir`, written up to `end`; a block has at most `block_bytes_max` bytes.
-    pub fn new(dir: &Path, disk: Arc<dyn Disk>, magic: [u8; 4], block_bytes_max: u32, end: FileEnd) -> Self {
-        BlockFiles { files: FlatFiles::new(dir, "blk", disk, end), magic, block_bytes_max }
-    }
-
-    /// Appends a block's bytes. Durable after the next [`BlockFiles::sync`].
-    pub fn append(&self, raw: &[u8]) -> Result<FilePos, StoreFault> {
-        let len = u32::try_from(raw.len()).unwrap_or(u32::MAX);
-        let start = self.files.append(&[&self.magic, &len.to_le_bytes(), raw])?;
-        Ok(FilePos { file: start.file, offset: start.offset.saturating_add(BLOCK_FRAME_BYTES), len })
-    }
-
-    /// A block's bytes.
-    pub fn read(&self, pos: FilePos) -> Result<Vec<u8>, StoreFault> {
-        self.files.read(pos.file, pos.offset, usize::try_from(pos.len).unwrap_or(usize::MAX))
-    }
-
-    /// Returns when every block appended is durable.
-    pub fn sync(&self) -> Result<(), StoreFault> {
-        self.files.sync()
-    }
-
-    /// How far they are written.
-    pub fn end(&self) -> FileEnd {
-        self.files.state().end
-    }
-
-    /// After a crash: shows `take` each whole record behind `from`, in order, until it refuses one or one is cut short,
-    /// and forgets what follows. Returns how many it took.
-    pub fn recover_tail<F, E>(&self, from: FileEnd, mut take: F) -> Result<u64, E>
-    where
-        F: FnMut(FilePos, &[u8]) -> Result<bool, E>,
-        E: From<StoreFault>,
-    {
-        let (mut end, mut taken) = (from, 0u64);
-        while let Some(pos) = self.record_at(end)? {
-            let raw = self.read(pos)?;
-            if !take(pos, &raw)? {
-                break;
-            }
-            taken = taken.saturating_add(1);
-            end = FileEnd { file: pos.file, offset: pos.offset.saturating_add(pos.len) };
-        }
-        self.files.cut(end)?;
-        Ok(taken)
-    }
-
-    /// The record at `at`, or the first of the next file where this one is at its end.
-    fn record_at(&self, at: FileEnd) -> Result<Option<FilePos>, StoreFault> {
-        let next = FileEnd { file: at.file.saturating_add(1), offset: 0 };
-        for start in [at, next] {
-            let Some(file_len) = self.files.len_of(start.file)? else { continue };
-            let room = file_len.saturating_sub(u64::from(start.offset));
-            if room < u64::from(BLOCK_FRAME_BYTES) {
-                continue;
-            }
-            let frame = self.files.read(start.file, start.offset, 8)?;
-            let (magic, len) = frame.split_at(4);
-            let len = u32::from_le_bytes(len.try_into().unwrap_or_default());
-            let whole = u64::from(len) <= room.saturating_sub(u64::from(BLOCK_FRAME_BYTES));
-            let ours = magic == self.magic && len <= self.block_bytes_max && whole;
-            let offset = start.offset.saturating_add(BLOCK_FRAME_BYTES);
-            return Ok(ours.then_some(FilePos { file: start.file, offset, len }));
-        }
-        Ok(None)
-    }
-}
-
-/// `revNNNNN.dat`: the block's hash, length (little-endian), undo data, checksum over hash and data.
-pub struct UndoFiles {
-    files: FlatFiles,
-}
-
-impl UndoFiles {
-    /// The files in `dir`, and the undo data behind `end`: whole, but not committed yet. What follows the last whole record
-    /// is forgotten.
-    pub fn open(
-        dir: &Path,
-        disk: Arc<dyn Disk>,
-        end: FileEnd,
-    ) -> Result<(Self, Vec<(BlockHash, FilePos)>), StoreFault> {
-        let this = UndoFiles { files: FlatFiles::new(dir, "rev", disk, end) };
-        let (mut end, mut tail) = (end, Vec::new());
-        while let Some((hash, pos)) = this.record_at(end)? {
-            if this.read(&hash, pos).is_err() {
-                break;
-            }
-            let behind = pos.offset.saturating_add(pos.len).saturating_add(CHECKSUM_BYTES);
-            end = FileEnd { file: pos.file, offset: behind };
-            tail.push((hash, pos));
-        }
-        this.files.cut(end)?;
-        Ok((this, tail))
-    }
-
-    /// The record at `at`, or the first of the next file where this one is at its end; none where it is cut short.
-    fn record_at(&self, at: FileEnd) -> Result<Option<(BlockHash, FilePos)>, StoreFault> {
-        let next = FileEnd { file: at.file.saturating_add(1), offset: 0 };
-        for start in [at, next] {
-            let Some(file_len) = self.files.len_of(start.file)? else { continue };
-            let room = file_len.saturating_sub(u64::from(start.offset));
-            if room < u64::from(UNDO_FRAME_BYTES) {
-                continue;
-            }
-            let frame = self.files.read(start.file, start.offset, 36)?;
-            let (hash, len) = frame.split_at(32);
-            let len = u32::from_le_bytes(len.try_into().unwrap_or_default());
-            let needed = u64::from(UNDO_FRAME_BYTES) + u64::from(len) + u64::from(CHECKSUM_BYTES);
-            let hash = BlockHash::from_byte_array(hash.try_into().unwrap_or_default());
-            let offset = start.offset.saturating_add(UNDO_FRAME_BYTES);
-            let whole = len <= UNDO_BYTES_MAX && needed <= room;
-            return Ok(whole.then_some((hash, FilePos { file: start.file, offset, len })));
-        }
-        Ok(None)
-    }
-
-    /// Appends what it takes to disconnect `block`. Durable after the next [`UndoFiles::sync`].
-    pub fn append(&self, block: &BlockHash, undo: &UndoRecord) -> Result<FilePos, StoreFault> {
-        let bytes = undo.encode();
-        let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        let sum = checksum(&[block.as_byte_array(), &bytes]);
-        let start = self.files.append(&[block.as_byte_array(), &len.to_le_bytes(), &bytes, &sum])?;
-        Ok(FilePos { file: start.file, offset: start.offset.saturating_add(UNDO_FRAME_BYTES), len })
-    }
-
-    /// What it takes to disconnect `block`.
-    pub fn read(&self, block: &BlockHash, pos: FilePos) -> Result<UndoRecord, StoreFault> {
-        let with_sum = pos.len.saturating_add(CHECKSUM_BYTES);
-        let bytes = self.files.read(pos.file, pos.offset, usize::try_from(with_sum).unwrap_or(usize::MAX))?;
-        let split = bytes.split_last_chunk::<4>().ok_or(CodecError::Short);
-        let (body, sum) = split.map_err(StoreFault::damaged("undo data"))?;
-        if checksum(&[block.as_byte_array(), body]) != *sum {
-            return Err(StoreFault::damaged("undo data")(CodecError::Checksum));
-        }
-        UndoRecord::decode(body).map_err(StoreFault::damaged("undo data"))
-    }
-
-    /// Returns when everything appended is durable.
-    pub fn sync(&self) -> Result<(), StoreFault> {
-        self.files.sync()
-    }
-
-    /// How far they are written.
-    pub fn end(&self) -> FileEnd {
-        self.files.state().end
-    }
+/// The network's magic, then the length, little-endian.
+fn frame(magic: [u8; 4], len: u32) -> [u8; 8] {
+    let [a, b, c, d] = magic;
+    let [e, f, g, h] = len.to_le_bytes();
+    [a, b, c, d, e, f, g, h]
 }
 
 #[cfg(test)]

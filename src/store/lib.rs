@@ -26,7 +26,7 @@ pub use codec::{CodecError, CompactCoin, UndoRecord};
 pub use datadir::{DataDir, DataDirError, FORMAT_VERSION};
 pub use disk::{Disk, DiskFile, MachineDisk};
 pub use fault::StoreFault;
-pub use flat::{BlockFiles, FileEnd, FilePos, UndoFiles};
+pub use flat::{BlockFiles, EncodedUndo, FileEnd, FilePos, UndoFiles, Verified};
 pub use found_blocks::FoundBlocks;
 pub use lease::FileLease;
 pub use node_store::Store;

@@ -1,31 +1,40 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
-
-use bitcoin::BlockHash;
 
 use crate::chain_db::ChainDb;
 use crate::datadir::DataDir;
 use crate::disk::{Disk, MachineDisk};
 use crate::fault::StoreFault;
-use crate::flat::{BlockFiles, FileEnd, FilePos, UndoFiles};
+use crate::flat::{BlockFiles, FileEnd, UndoFiles, Verified};
+use crate::xor::XorKey;
 
 /// Everything durable of one network's chain, opened once and shared.
 pub struct Store {
     db: ChainDb,
+    key: XorKey,
     disk: Arc<dyn Disk>,
     /// Dropped last: it holds the lock, which must outlive the database.
     dir: DataDir,
 }
 
 impl Store {
-    /// Opens the database in a locked datadir.
+    /// Opens the database in a locked datadir. Block files that are begun here lie as they are, without a key.
     pub fn open(dir: DataDir) -> Result<Store, StoreFault> {
         Store::with_disk(dir, Arc::new(MachineDisk))
     }
 
+    /// As [`Store::open`]; where there is no block file yet, those to come are XORed with `fresh`, eight bytes that nobody knew
+    /// before.
+    pub fn open_with_key(dir: DataDir, fresh: XorKey) -> Result<Store, StoreFault> {
+        fresh.begin_in(&dir.blocks())?;
+        Store::open(dir)
+    }
+
     /// As [`Store::open`], with everything but the datadir's own small files on another disk.
     pub fn with_disk(dir: DataDir, disk: Arc<dyn Disk>) -> Result<Store, StoreFault> {
+        let key = XorKey::of_folder(&dir.blocks())?;
         let db = ChainDb::open_on(disk.as_ref(), &dir.chainstate())?;
-        Ok(Store { dir, db, disk })
+        Ok(Store { dir, db, key, disk })
     }
 
     /// The folder.
@@ -47,11 +56,18 @@ impl Store {
 
     /// The block files, written up to `end`; see [`BlockFiles::new`].
     pub fn block_files(&self, magic: [u8; 4], block_bytes_max: u32, end: FileEnd) -> BlockFiles {
-        BlockFiles::new(&self.dir.blocks(), Arc::clone(&self.disk), magic, block_bytes_max, end)
+        let disk = Arc::clone(&self.disk);
+        BlockFiles::new(&self.dir.blocks(), disk, (magic, self.key), block_bytes_max, end)
     }
 
     /// The undo files; see [`UndoFiles::open`].
-    pub fn undo_files(&self, end: FileEnd) -> Result<(UndoFiles, Vec<(BlockHash, FilePos)>), StoreFault> {
-        UndoFiles::open(&self.dir.blocks(), Arc::clone(&self.disk), end)
+    pub fn undo_files(
+        &self,
+        magic: [u8; 4],
+        ends: BTreeMap<u32, u32>,
+        flushes: u64,
+    ) -> Result<(UndoFiles, Vec<Verified>), StoreFault> {
+        let journal = (self.dir.path(), flushes);
+        UndoFiles::open(&self.dir.blocks(), journal, Arc::clone(&self.disk), (magic, self.key), ends)
     }
 }

@@ -2,14 +2,16 @@
 //!
 //! It hides nothing: it keeps what strangers put into blocks from lying on disk as it is, where a virus scanner would find it.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use crate::fault::StoreFault;
 
 /// The file that holds the key, beside the files that it is for.
 const FILE: &str = "xor.dat";
+/// Its name until it is whole.
+const UNFINISHED: &str = ".xor.new";
 const KEY_BYTES: usize = 8;
 
 /// Eight bytes, repeated from a file's first byte on.
@@ -21,12 +23,12 @@ impl XorKey {
     pub const NONE: XorKey = XorKey([0; KEY_BYTES]);
 
     /// The key of these bytes.
-    pub fn new(bytes: [u8; KEY_BYTES]) -> XorKey {
+    pub const fn new(bytes: [u8; KEY_BYTES]) -> XorKey {
         XorKey(bytes)
     }
 
     /// Its bytes, as `xor.dat` holds them.
-    pub fn to_bytes(self) -> [u8; KEY_BYTES] {
+    pub const fn to_bytes(self) -> [u8; KEY_BYTES] {
         self.0
     }
 
@@ -43,6 +45,25 @@ impl XorKey {
         };
         let wrong = |_| StoreFault::io(&path)(io::Error::other("a key has 8 bytes"));
         bytes.try_into().map(XorKey).map_err(wrong)
+    }
+
+    /// Makes this the key of `folder`, if no file lies there yet whose bytes another one is for; durable when it returns.
+    pub fn begin_in(self, folder: &Path) -> Result<(), StoreFault> {
+        let io = || StoreFault::io(folder);
+        for entry in fs::read_dir(folder).map_err(io())? {
+            // As in Core: what begins with a dot is nobody's data.
+            if !entry.map_err(io())?.file_name().as_encoded_bytes().starts_with(b".") {
+                return Ok(());
+            }
+        }
+        let unfinished = folder.join(UNFINISHED);
+        let written = File::create(&unfinished).and_then(|mut file| {
+            file.write_all(&self.0)?;
+            file.sync_all()?;
+            fs::rename(&unfinished, folder.join(FILE))?;
+            File::open(folder)?.sync_all()
+        });
+        written.map_err(io())
     }
 
     /// Turns bytes that lie at `offset` of a file into what they stand for, or back.

@@ -72,7 +72,6 @@ impl Fixture {
             height: read.tip().height,
             flushes: 1,
             blocks_end: Default::default(),
-            undo_end: Default::default(),
         };
         let mut coins = rows.iter().copied();
         self.db.flush(Flush { state, nodes: vec![], coins_count: rows.len(), coins: &mut coins }).unwrap();

@@ -1,4 +1,4 @@
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use adit_domain::chain::{BlockStatus, HeaderTree, InsertError, NodeId};
@@ -6,14 +6,23 @@ use adit_domain::consensus::{BLOCK_WEIGHT_MAX, Params};
 use adit_domain::script::ScriptVerifier;
 use adit_domain::units::UnixMillis;
 use adit_domain::wire::ParsedBlock;
-use adit_store::{BlockFiles, FileEnd, FilePos, FlushState, NodeRecord, Store};
+use adit_store::{BlockFiles, FileEnd, FilePos, FlushState, NodeRecord, Store, UndoFiles, Verified};
 use bitcoin::BlockHash;
 use bitcoin::block::Header;
+use bitcoin::consensus::serialize;
 
 use super::check_alone;
 use crate::coins::CoinCache;
 use crate::live::{Live, Places};
 use crate::types::ChainFault;
+
+/// What was read of the headers' records.
+struct Known {
+    tree: HeaderTree,
+    places: HashMap<BlockHash, Places>,
+    /// Where each undo file ends.
+    undo_ends: BTreeMap<u32, u32>,
+}
 
 /// What the store has: the tree and the coins as of the last flush, and the blocks whose bodies came after it.
 pub(super) fn load(
@@ -21,9 +30,10 @@ pub(super) fn load(
     store: &Store,
     verifier: &Arc<dyn ScriptVerifier>,
 ) -> Result<Live, ChainFault> {
-    let mut tree = HeaderTree::new(Arc::clone(params));
-    let mut places = HashMap::new();
-    store.db().for_each_node(|record| restore(&mut tree, &mut places, record))?;
+    let tree = HeaderTree::new(Arc::clone(params));
+    let mut known = Known { tree, places: HashMap::new(), undo_ends: BTreeMap::new() };
+    store.db().for_each_node(|record| restore(&mut known, record))?;
+    let Known { mut tree, mut places, undo_ends } = known;
     let state = store.db().state()?;
     let tip = flushed_tip(&tree, state)?;
     tree.set_tip(tip);
@@ -31,26 +41,45 @@ pub(super) fn load(
     tree.take_dirty();
     let tip = Arc::new(tree.as_tip(tip));
     let coins = CoinCache::new(store.db().snapshot()?, Arc::clone(&tip));
-    let (blocks_end, undo_end) = state.map(|s| (s.blocks_end, s.undo_end)).unwrap_or_default();
+    let (blocks_end, flushes) = state.map(|s| (s.blocks_end, s.flushes)).unwrap_or_default();
     let blocks = store.block_files(params.magic, BLOCK_WEIGHT_MAX, blocks_end);
     let tail = read_tail(&blocks, blocks_end, |block| check_alone(block, params, verifier.as_ref()).is_ok())?;
     join_tail(&mut tree, &mut places, tail);
-    let (undo, verified) = store.undo_files(undo_end)?;
-    join_verified(&mut tree, &mut places, verified);
+    if blocks.end() == FileEnd::default() {
+        begin_files(&blocks, params, &mut tree, &mut places)?;
+    }
+    let (undo, verified) = store.undo_files(params.magic, undo_ends, flushes)?;
+    join_verified(&undo, &mut tree, &mut places, verified)?;
     Ok(Live::new((Arc::clone(params), Arc::clone(verifier)), (tree, tip), coins, (blocks, undo), places))
 }
 
-fn restore(
-    tree: &mut HeaderTree,
-    places: &mut HashMap<BlockHash, Places>,
-    record: NodeRecord,
-) -> Result<(), ChainFault> {
+fn restore(known: &mut Known, record: NodeRecord) -> Result<(), ChainFault> {
     let status = BlockStatus::from_bits(record.status)
         .ok_or_else(|| ChainFault::State(format!("header {} has an unknown status", record.number)))?;
-    tree.restore(record.header, status).map_err(|e| ChainFault::State(e.to_string()))?;
-    if record.block.is_some() {
-        places.insert(record.header.block_hash(), Places { block: record.block, undo: record.undo });
+    known.tree.restore(record.header, status).map_err(|e| ChainFault::State(e.to_string()))?;
+    let NodeRecord { header, block, undo, .. } = record;
+    if block.is_some() || undo.is_some() {
+        known.places.insert(header.block_hash(), Places { block, undo });
     }
+    if let Some(pos) = undo {
+        let out_of_range = || ChainFault::State(format!("header {} has undo data nowhere", record.number));
+        let behind = pos.undo_end().ok_or_else(out_of_range)?;
+        let end = known.undo_ends.entry(pos.file).or_default();
+        *end = behind.max(*end);
+    }
+    Ok(())
+}
+
+/// The files begin with the first block of the network, as Core's do: without it nobody can index them.
+fn begin_files(
+    blocks: &BlockFiles,
+    params: &Params,
+    tree: &mut HeaderTree,
+    places: &mut HashMap<BlockHash, Places>,
+) -> Result<(), ChainFault> {
+    let pos = blocks.append(&serialize(&params.genesis))?;
+    places.insert(params.genesis_hash, Places { block: Some(pos), undo: None });
+    tree.body_stored(HeaderTree::GENESIS);
     Ok(())
 }
 
@@ -101,19 +130,24 @@ fn join_tail(tree: &mut HeaderTree, places: &mut HashMap<BlockHash, Places>, tai
     }
 }
 
-/// Undo data is written when a block is verified, scripts and all: what is whole of it says that this need not be done again.
+/// Undo data is written when a block is verified, scripts and all: what is noted and whole of it says that this need not be done
+/// again.
 fn join_verified(
+    undo: &UndoFiles,
     tree: &mut HeaderTree,
     places: &mut HashMap<BlockHash, Places>,
-    verified: Vec<(BlockHash, FilePos)>,
-) {
-    for (hash, pos) in verified {
-        let stored = tree.find(&hash).filter(|id| tree.node(*id).status().body_stored);
-        if let Some(id) = stored {
-            places.entry(hash).or_default().undo = Some(pos);
+    verified: Vec<Verified>,
+) -> Result<(), ChainFault> {
+    for found in verified {
+        let stored = tree.find(&found.block).filter(|id| tree.node(*id).status().body_stored);
+        let is_new = places.get(&found.block).is_some_and(|places| places.undo.is_none());
+        let Some(id) = stored.filter(|_| is_new) else { continue };
+        if undo.take(&found, &tree.node(id).header().prev_blockhash)? {
+            places.entry(found.block).or_default().undo = Some(found.pos);
             tree.script_valid(id);
         }
     }
+    Ok(())
 }
 
 /// It was taken before: that its time is ahead of our clock is no matter any more.

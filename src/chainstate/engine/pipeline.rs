@@ -12,18 +12,18 @@ use std::sync::Arc;
 
 use adit_domain::chain::NodeId;
 use adit_domain::consensus::{
-    BlockContext, BlockError, Coin, Refused, UtxoView, connect_block, contextual_check_block,
+    BlockContext, BlockError, BlockUndo, Coin, Refused, UtxoView, connect_block, contextual_check_block,
 };
 use adit_domain::units::Height;
 use adit_domain::wire::{BlockDecodeError, DecodeError, ParsedBlock};
-use adit_store::{StoreFault, UndoRecord};
+use adit_store::{EncodedUndo, StoreFault, UndoRecord};
 use bitcoin::consensus::encode::deserialize_partial;
 use bitcoin::{Block, BlockHash, OutPoint};
 use crossbeam_channel::Receiver;
 
 use super::{Chainstate, check_alone};
 use crate::import::Unreadable;
-use crate::live::parse_stored;
+use crate::live::Places;
 use crate::scan::{BlockFile, Extent};
 use crate::scripts::{Panicked, ScriptFailure, ScriptRun};
 use crate::stage::{StageView, Staged, Step, connect_changes, disconnect_changes};
@@ -268,8 +268,7 @@ impl Chainstate {
         let stored = self.live.place(&hash).block;
         Coming::Later(self.workers.urgent(move || match (stored, outside) {
             (Some(pos), _) => {
-                let raw = live.blocks.read(pos).map_err(|e| BodyError::Fault(e.into()))?;
-                let block = parse_stored(&hash, raw).map_err(BodyError::Fault)?;
+                let block = live.read_block(&hash, pos).map_err(BodyError::Fault)?;
                 Ok(Body { block, stored: true })
             }
             (None, Some(outside)) => {
@@ -352,10 +351,13 @@ impl Chainstate {
                 parent.ok_or_else(|| ChainFault::State("the first block cannot leave".to_owned()))?;
             (node.hash(), tree.as_tip(parent))
         };
-        let missing = || ChainFault::State(format!("block {hash} cannot be disconnected"));
+        let missing = || {
+            let text = "cannot leave the chain: it or its undo data is not kept; begin anew from all blocks";
+            ChainFault::State(format!("block {hash} {text}"))
+        };
         let block = self.live.block(&hash)?.ok_or_else(missing)?;
-        let place = self.live.place(&hash).undo.ok_or_else(missing)?;
-        let undo = self.live.undo.read(&hash, place)?;
+        let spent = self.live.spent_by(&hash)?.ok_or_else(missing)?;
+        let undo = UndoRecord { spent, overwritten: self.store.db().overwritten(&hash)? };
         let changes = disconnect_changes(&block, &undo).ok_or_else(missing)?;
         self.stage.push(block, Arc::new(tip), changes, Step::Disconnect);
         Ok(())
@@ -447,11 +449,7 @@ impl Chainstate {
         let Some(tip) = moved.last().map(|staged| Arc::clone(&staged.tip)) else { return Ok(()) };
         for staged in &mut moved {
             if let Step::Connect { spent, overwritten, .. } = &mut staged.step {
-                let record = UndoRecord {
-                    spent: std::mem::take(Arc::make_mut(spent)),
-                    overwritten: std::mem::take(overwritten),
-                };
-                self.keep_undo(&staged.block.hash(), &record)?;
+                self.keep_undo(&staged.block, spent, overwritten)?;
                 self.count(&staged.block, run);
             }
         }
@@ -472,11 +470,22 @@ impl Chainstate {
         Ok(())
     }
 
-    fn keep_undo(&self, hash: &BlockHash, record: &UndoRecord) -> Result<(), ChainFault> {
-        if self.live.place(hash).undo.is_none() {
-            let pos = self.live.undo.append(hash, record)?;
-            self.live.change_place(*hash, |places| places.undo = Some(pos));
+    /// Keeps what it takes to disconnect a block that was verified; it is the same whenever that block connects.
+    fn keep_undo(
+        &self,
+        block: &ParsedBlock,
+        spent: &BlockUndo,
+        overwritten: &[(OutPoint, Coin)],
+    ) -> Result<(), ChainFault> {
+        let hash = block.hash();
+        let Places { block: Some(body), undo: None } = self.live.place(&hash) else { return Ok(()) };
+        // Core's undo data has no room for these, nor is a block that has any found verified after a crash.
+        if !overwritten.is_empty() {
+            self.store.db().keep_overwritten(&hash, overwritten)?;
         }
+        let undo = EncodedUndo::new(&block.header().prev_blockhash, spent);
+        let pos = self.live.undo.append(&hash, body.file, &undo, overwritten.is_empty())?;
+        self.live.change_place(hash, |places| places.undo = Some(pos));
         Ok(())
     }
 

@@ -46,7 +46,9 @@ pub use tx::{
 };
 pub use versionbits::{DeploymentState, Goal, StateCache, Tally, Vote, VoteReport, next_version};
 pub use view::{HeaderView, MEDIAN_TIME_SPAN, Refused, UtxoView, ViewFault, median_time};
-pub use witness::{COMMITMENT_HEAD, commitment_hash, witness_commitment, witness_commitment_index};
+pub use witness::{
+    COMMITMENT_HEAD, commitment_hash, is_intact, witness_commitment, witness_commitment_index,
+};
 
 #[cfg(test)]
 pub(crate) mod fixtures;

@@ -57,9 +57,7 @@ pub(super) fn reserved_value_is_32_bytes(block: &ParsedBlock, _: &BlockContext<'
 pub(super) fn commitment_is_that_of_the_witnesses(block: &ParsedBlock, _: &BlockContext<'_>) -> Checked {
     let claimed = coinbase(block).and_then(|tx| Some((witness_commitment(tx)?, reserved_value(tx)?)));
     let Some((claimed, reserved)) = claimed else { return Ok(()) };
-    let others = block.txs().iter().skip(1).map(|tx| tx.wtxid().to_raw_hash());
-    let wtxids = std::iter::once(sha256d::Hash::all_zeros()).chain(others).collect();
-    require(commitment_hash(wtxids, &reserved).to_byte_array() == claimed, BlockError::WitnessMerkleMatch)
+    require(commitment_of(block, &reserved) == claimed, BlockError::WitnessMerkleMatch)
 }
 
 /// Where there is no commitment, there MUST be no witness. BIP-0141, `unexpected-witness`
@@ -71,6 +69,28 @@ pub(super) fn none_is_uncommitted(block: &ParsedBlock, context: &BlockContext<'_
 /// Before segregated witness there MUST be no witness. `unexpected-witness`
 pub(super) fn none_is_there(block: &ParsedBlock, _: &BlockContext<'_>) -> Checked {
     require(!block.txs().iter().any(|tx| tx.has_witness()), BlockError::UnexpectedWitness)
+}
+
+/// Whether the transactions are those that the header commits to, witnesses and all: for a block that passed the rules when its
+/// bytes were written somewhere.
+pub fn is_intact(block: &ParsedBlock) -> bool {
+    let txids = block.txs().iter().map(|tx| tx.txid().to_raw_hash()).collect();
+    let root = merkle_root(txids);
+    let has_root = root.root == block.header().merkle_root.to_raw_hash() && !root.mutated;
+    has_root && has_its_witnesses(block)
+}
+
+fn has_its_witnesses(block: &ParsedBlock) -> bool {
+    match coinbase(block).and_then(|tx| Some((witness_commitment(tx)?, reserved_value(tx)?))) {
+        Some((claimed, reserved)) => commitment_of(block, &reserved) == claimed,
+        None => !block.txs().iter().any(|tx| tx.has_witness()),
+    }
+}
+
+fn commitment_of(block: &ParsedBlock, reserved: &[u8; 32]) -> [u8; 32] {
+    let others = block.txs().iter().skip(1).map(|tx| tx.wtxid().to_raw_hash());
+    let wtxids = std::iter::once(sha256d::Hash::all_zeros()).chain(others).collect();
+    commitment_hash(wtxids, reserved).to_byte_array()
 }
 
 #[cfg(test)]

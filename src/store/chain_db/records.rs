@@ -20,8 +20,6 @@ pub struct FlushState {
     pub flushes: u64,
     /// Blocks up to here have records.
     pub blocks_end: FileEnd,
-    /// Undo data up to here has records.
-    pub undo_end: FileEnd,
 }
 
 /// What is stored of a header and its block.
@@ -46,18 +44,18 @@ pub(super) struct Tier {
     pub(super) records: u64,
 }
 
-fn seal(mut bytes: Vec<u8>) -> Vec<u8> {
+pub(super) fn seal(mut bytes: Vec<u8>) -> Vec<u8> {
     let sum = checksum(&[&bytes]);
     bytes.extend_from_slice(&sum);
     bytes
 }
 
-fn open(bytes: &[u8]) -> Result<&[u8], CodecError> {
+pub(super) fn open(bytes: &[u8]) -> Result<&[u8], CodecError> {
     let (body, sum) = bytes.split_last_chunk::<4>().ok_or(CodecError::Short)?;
     if checksum(&[body]) == *sum { Ok(body) } else { Err(CodecError::Checksum) }
 }
 
-fn take_u32(rest: &mut &[u8]) -> Result<u32, CodecError> {
+pub(super) fn take_u32(rest: &mut &[u8]) -> Result<u32, CodecError> {
     Ok(u32::from_le_bytes(take_array(rest)?))
 }
 
@@ -97,7 +95,6 @@ impl FlushState {
         out.extend_from_slice(&self.height.to_u32().to_le_bytes());
         out.extend_from_slice(&self.flushes.to_le_bytes());
         put_end(&mut out, self.blocks_end);
-        put_end(&mut out, self.undo_end);
         seal(out)
     }
 
@@ -108,7 +105,6 @@ impl FlushState {
             height: Height::new(take_u32(&mut rest)?),
             flushes: take_u64(&mut rest)?,
             blocks_end: take_end(&mut rest)?,
-            undo_end: take_end(&mut rest)?,
         };
         done(rest, state)
     }

@@ -22,13 +22,7 @@ fn coin(sat: u64) -> CompactCoin {
 fn state(flushes: u64) -> FlushState {
     let end = FileEnd { file: 1, offset: 99 };
     let tip = BlockHash::from_byte_array([3; 32]);
-    FlushState {
-        tip,
-        height: Height::new(8),
-        flushes,
-        blocks_end: end,
-        undo_end: FileEnd { file: 2, offset: 5 },
-    }
+    FlushState { tip, height: Height::new(8), flushes, blocks_end: end }
 }
 
 fn header(n: u32) -> Header {

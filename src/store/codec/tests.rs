@@ -42,31 +42,6 @@ fn a_changed_bit_or_another_key_is_noticed() {
 }
 
 #[test]
-fn undo_survives_and_is_strict() {
-    let record = UndoRecord {
-        spent: BlockUndo {
-            spent: vec![vec![coin(22, 3, false), coin(99, 4, true)], vec![], vec![coin(0, 5, false)]],
-        },
-        overwritten: vec![(outpoint(9), coin(67, 91_722, true))],
-    };
-    let bytes = record.encode();
-    assert_eq!(UndoRecord::decode(&bytes), Ok(record));
-    for cut in 0..bytes.len() {
-        assert_eq!(UndoRecord::decode(&bytes[..cut]), Err(CodecError::Short), "cut at {cut}");
-    }
-    let longer = [bytes.as_slice(), &[0]].concat();
-    assert_eq!(UndoRecord::decode(&longer), Err(CodecError::Trailing));
-}
-
-#[test]
-fn a_count_that_promises_too_much_allocates_nothing() {
-    let mut bytes = Vec::new();
-    put_varint(&mut bytes, u64::MAX);
-    put_varint(&mut bytes, u64::MAX);
-    assert_eq!(UndoRecord::decode(&bytes), Err(CodecError::Short));
-}
-
-#[test]
 fn varints_are_exact() {
     for value in [0, 1, 127, 128, 300, u64::from(u32::MAX), u64::MAX] {
         let mut bytes = Vec::new();

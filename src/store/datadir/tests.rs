@@ -48,11 +48,34 @@ fn what_is_not_ours_is_refused() {
         assert!(got.contains(want), "{file}: {got}");
     };
     check("chainstate", "", "another program (chainstate)");
-    check("format", "adit-datadir 2 regtest\n", "has format 2");
+    check("format", "adit-datadir 3 regtest\n", "has format 3, and this program knows formats up to 2");
+    check(
+        "format",
+        "adit-datadir 1 regtest\n",
+        "has format 1 of an older Adit, and this one needs 2; `adit db reindex`",
+    );
     check("format", "adit-datadir 1 signet\n", "holds the network signet, not regtest");
     check("format", "something else", "is not a format file");
     check("format", "adit-datadir x regtest", "is not a format file");
     check("format", &"x".repeat(300), "is not a format file");
+}
+
+/// Nothing but the format and the blocks of an older folder is of use, and whoever has built the rest again says so.
+#[test]
+fn an_older_folder_is_opened_to_be_rebuilt() {
+    let base = tempfile::tempdir().unwrap();
+    drop(DataDir::open(base.path(), "regtest").unwrap());
+    let format = base.path().join("regtest/format");
+    for (version, opens) in [(0, false), (1, true), (2, true), (3, false)] {
+        fs::write(&format, format!("adit-datadir {version} regtest\n")).unwrap();
+        let opened = DataDir::open_to_rebuild(base.path(), "regtest");
+        assert_eq!(opened.is_ok(), opens, "{version}");
+        if let Ok(dir) = opened {
+            dir.rebuilt().unwrap();
+        }
+        let written = fs::read_to_string(&format).unwrap();
+        assert_eq!(written, format!("adit-datadir {} regtest\n", if opens { 2 } else { version }));
+    }
 }
 
 #[test]

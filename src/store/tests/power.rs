@@ -34,7 +34,6 @@ fn state(flushes: u64) -> FlushState {
         height: Height::new(number),
         flushes,
         blocks_end: end(number * 100),
-        undo_end: end(number * 10),
     }
 }
 

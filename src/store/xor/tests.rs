@@ -31,3 +31,22 @@ fn a_folder_says_its_key() {
         assert!(matches!(XorKey::of_folder(dir.path()), Err(StoreFault::Io { .. })), "{bytes:?}");
     }
 }
+
+#[test]
+fn a_key_is_made_where_nothing_lies_yet() {
+    let check = |there: &[&str], made: bool| {
+        let folder = tempfile::tempdir().unwrap();
+        there.iter().for_each(|name| std::fs::write(folder.path().join(name), b"x").unwrap());
+        let key = XorKey::new([1, 2, 3, 4, 5, 6, 7, 8]);
+        key.begin_in(folder.path()).unwrap();
+        let want = if made { key } else { XorKey::NONE };
+        assert_eq!(XorKey::of_folder(folder.path()).unwrap(), want, "{there:?}");
+        XorKey::new([9; 8]).begin_in(folder.path()).unwrap();
+        assert_eq!(XorKey::of_folder(folder.path()).unwrap(), want, "{there:?}");
+    };
+    check(&[], true);
+    check(&[".lock", ".xor.new"], true);
+    check(&["blk00000.dat"], false);
+    let missing = XorKey::NONE.begin_in(std::path::Path::new("/proc/no/such/folder"));
+    assert!(matches!(missing, Err(crate::StoreFault::Io { .. })));
+}
