@@ -24,6 +24,7 @@ pub use tiers::{CoinScan, CoinSnapshot};
 use crate::codec::{CompactCoin, OUTPOINT_BYTES, outpoint_key};
 use crate::database;
 use crate::disk::{Disk, MachineDisk};
+use crate::failpoint::{self, Place};
 use crate::fault::StoreFault;
 use crate::filter::{CHUNK_BYTES, Filter};
 use asides::OVERWRITTEN;
@@ -136,7 +137,9 @@ impl ChainDb {
         txn.open_table(META)?.insert(STATE, flush.state.encode().as_slice())?;
         write_nodes(&txn, &flush.nodes)?;
         let tier = self.write_tier(&txn, flush.coins_count, flush.coins)?;
+        failpoint::before(Place::FlushCommit);
         txn.commit()?;
+        failpoint::after(Place::FlushCommit);
         if let Some((age, tier, filter)) = tier {
             let mut known = self.known();
             known.filters.insert(tier.table, Arc::new(filter));

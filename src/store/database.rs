@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use redb::{Builder, Database};
 
 use crate::disk::Disk;
+use crate::failpoint::{self, Place};
 use crate::fault::StoreFault;
 use crate::pages::{Health, PageFile};
 
@@ -23,7 +24,9 @@ pub(crate) fn open(disk: &dyn Disk, path: &Path, cache_bytes: usize) -> Result<D
         if health.failed.load(Ordering::SeqCst) {
             return Err(StoreFault::io(&fresh)(io::Error::other("it cannot be written")));
         }
+        failpoint::before(Place::DatabaseName);
         disk.rename(&fresh, path).map_err(io())?;
+        failpoint::after(Place::DatabaseName);
     } else if disk.len_of(path).map_err(io())? == Some(0) {
         // It is renamed when it is whole: nothing of ours is empty, and nobody's data is begun anew unasked.
         return Err(io()(io::Error::new(io::ErrorKind::InvalidData, "the file is empty")));

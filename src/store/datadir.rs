@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::failpoint::{self, Place};
+
 /// The format that this program reads and writes. Any other is refused; what is lost of an older one can be built again from its
 /// blocks, see [`DataDir::open_to_rebuild`].
 pub const FORMAT_VERSION: u32 = 2;
@@ -258,8 +260,11 @@ fn write_format(path: &Path, network: &str) -> Result<(), DataDirError> {
     fs::write(&temporary, format!("{FORMAT_WORD} {FORMAT_VERSION} {network}\n"))
         .map_err(io_error(&temporary))?;
     File::open(&temporary).and_then(|f| f.sync_all()).map_err(io_error(&temporary))?;
+    failpoint::before(Place::DatadirFormat);
     fs::rename(&temporary, &file).map_err(io_error(&file))?;
-    File::open(path).and_then(|f| f.sync_all()).map_err(io_error(path))
+    File::open(path).and_then(|f| f.sync_all()).map_err(io_error(path))?;
+    failpoint::after(Place::DatadirFormat);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::failpoint;
+
 /// The seam between what is stored and the machine: a simulator that loses and tears writes and fails syncs can stand here instead.
 /// Block files, databases, the share log and the lease lie on it.
 pub trait Disk: Send + Sync {
@@ -77,15 +79,18 @@ impl DiskFile for File {
         self.read_exact_at(buf, offset)
     }
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        failpoint::disk()?;
         self.write_all_at(bytes, offset)
     }
     fn sync(&self) -> io::Result<()> {
+        failpoint::disk()?;
         self.sync_data()
     }
     fn len(&self) -> io::Result<u64> {
         Ok(self.metadata()?.len())
     }
     fn set_len(&self, len: u64) -> io::Result<()> {
+        failpoint::disk()?;
         File::set_len(self, len)
     }
 }

@@ -9,6 +9,7 @@ mod undo;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use blocks::BlockFiles;
@@ -16,6 +17,7 @@ pub use undo::{EncodedUndo, UndoFiles, Verified};
 
 use crate::codec::CodecError;
 use crate::disk::{Disk, DiskFile};
+use crate::failpoint::{self, Place};
 use crate::fault::StoreFault;
 use crate::xor::XorKey;
 
@@ -55,6 +57,8 @@ struct FlatFiles {
     open: Mutex<Open>,
     /// Held while files are synced: whoever finds nothing left to sync must not return before it is done.
     syncing: Mutex<()>,
+    /// A write or a sync has failed.
+    broken: AtomicBool,
 }
 
 #[derive(Default)]
@@ -77,6 +81,7 @@ impl FlatFiles {
             disk,
             open: Mutex::default(),
             syncing: Mutex::default(),
+            broken: AtomicBool::new(false),
         }
     }
 
@@ -126,6 +131,14 @@ impl FlatFiles {
         Ok(())
     }
 
+    /// Nothing is written or said to be durable after something has failed: a later sync would know nothing of it.
+    fn unless_broken<T>(&self, act: impl FnOnce() -> Result<T, StoreFault>) -> Result<T, StoreFault> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(StoreFault::io(&self.dir)(io::Error::other("the disk failed before")));
+        }
+        act().inspect_err(|_| self.broken.store(true, Ordering::SeqCst))
+    }
+
     /// Writes the buffer under the key and empties it; gives the offset behind it.
     fn put(
         &self,
@@ -135,7 +148,7 @@ impl FlatFiles {
         buffer: &mut Vec<u8>,
     ) -> Result<u64, StoreFault> {
         self.key.apply(buffer, offset);
-        handle.write_at(buffer, offset).map_err(StoreFault::io(&self.path(file)))?;
+        self.unless_broken(|| handle.write_at(buffer, offset).map_err(StoreFault::io(&self.path(file))))?;
         let behind = offset.saturating_add(u64::try_from(buffer.len()).unwrap_or(u64::MAX));
         buffer.clear();
         Ok(behind)
@@ -182,6 +195,15 @@ impl FlatFiles {
 
     fn sync(&self) -> Result<(), StoreFault> {
         let _alone = lock(&self.syncing);
+        self.unless_broken(|| {
+            failpoint::before(Place::FileSync);
+            self.sync_all()?;
+            failpoint::after(Place::FileSync);
+            Ok(())
+        })
+    }
+
+    fn sync_all(&self) -> Result<(), StoreFault> {
         let handles: Vec<(u32, Arc<dyn DiskFile>)> = {
             let mut open = lock(&self.open);
             let files = std::mem::take(&mut open.unsynced);
@@ -204,7 +226,10 @@ impl FlatFiles {
         open.handles.remove(&file);
         open.unsynced.remove(&file);
         let path = self.path(file);
-        self.disk.remove(&path).map_err(StoreFault::io(&path))
+        failpoint::before(Place::FileRemove);
+        self.disk.remove(&path).map_err(StoreFault::io(&path))?;
+        failpoint::after(Place::FileRemove);
+        Ok(())
     }
 
     /// Its bytes; none where there is no such file.

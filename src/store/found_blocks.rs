@@ -14,6 +14,7 @@ use std::sync::Arc;
 use adit_domain::wire::ParsedBlock;
 use bitcoin::BlockHash;
 
+use crate::failpoint::{self, Place};
 use crate::fault::StoreFault;
 
 /// Blocks that are kept at most: a chain that answers none of so many is out of order for a day and more, or they are a test's.
@@ -48,8 +49,11 @@ impl FoundBlocks {
         if self.kept()?.len() >= KEPT_MAX {
             return Err(StoreFault::io(&path)(io::Error::other("too many found blocks wait for the chain")));
         }
-        let written = write(&unfinished, block.raw()).and_then(|()| fs::rename(&unfinished, &path));
-        written.and_then(|()| self.sync_folder()).map_err(StoreFault::io(&path))
+        let written = write(&unfinished, block.raw());
+        failpoint::before(Place::FoundBlock);
+        let named = written.and_then(|()| fs::rename(&unfinished, &path)).and_then(|()| self.sync_folder());
+        failpoint::after(Place::FoundBlock);
+        named.map_err(StoreFault::io(&path))
     }
 
     /// The chain has answered: forgets the block, if it was kept.

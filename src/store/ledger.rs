@@ -18,6 +18,7 @@ use redb::{Database, Durability, ReadTransaction, ReadableDatabase, WriteTransac
 
 use crate::database;
 use crate::disk::{Disk, MachineDisk};
+use crate::failpoint::{self, Place};
 
 use self::rows::Link;
 use self::tables::{Reading, Writing, storage};
@@ -92,7 +93,9 @@ impl RedbLedger {
             txn.abort().map_err(storage)?;
             return Ok(None);
         }
+        failpoint::before(Place::LedgerCommit);
         txn.commit().map_err(storage)?;
+        failpoint::after(Place::LedgerCommit);
         Ok(Some(applied))
     }
 

@@ -10,6 +10,7 @@ mod codec;
 mod database;
 mod datadir;
 mod disk;
+pub mod failpoint;
 mod fault;
 mod filter;
 mod flat;

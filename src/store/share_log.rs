@@ -23,6 +23,7 @@ use self::dedupe::{Dedupe, REMEMBERED_MIN};
 use self::segment::{Place, Sealed, read_sealed, scan_tail, shares_path, storage, sums_path};
 use self::sums::{SealedSums, Sums, TOTALS_MAX};
 use crate::disk::{Disk, DiskFile};
+use crate::failpoint;
 
 /// A file that has this many bytes is closed after the group that brought it there: 200,000 shares, which are read again in a
 /// third of a second at the next start.
@@ -172,8 +173,10 @@ impl FileShareLog {
     fn write_group(&self, writer: &mut Writer, shares: &[&ShareCredit]) -> Result<(), ShareLogFault> {
         let unwritable = || ShareLogFault::Damaged("a share that does not encode".to_owned());
         let bytes = encode_group(writer.next, shares).ok_or_else(unwritable)?;
+        failpoint::before(failpoint::Place::ShareGroup);
         writer.file.write_at(&bytes, writer.end).map_err(storage)?;
         writer.file.sync().map_err(storage)?;
+        failpoint::after(failpoint::Place::ShareGroup);
         let place = Place { first: writer.next, offset: writer.end };
         writer.end = writer.end.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         let mut index = self.index_mut();

@@ -21,13 +21,14 @@ pub(crate) struct Given {
 }
 
 /// Variables that begin with `ADIT_` and are no keys: what the tests and `adit ctl` read.
-const ENV_OTHER: [&str; 13] = [
+const ENV_OTHER: [&str; 14] = [
     "ADIT_BENCH_CACHES",
     "ADIT_BENCH_CORES",
     "ADIT_BENCH_ROUNDS",
     "ADIT_BENCH_WORK",
     "ADIT_CHAIN",
     "ADIT_DATA",
+    "ADIT_FAILPOINT",
     "ADIT_ORACLE",
     "ADIT_ORACLE_BLOCKS",
     "ADIT_ORACLE_CASES",

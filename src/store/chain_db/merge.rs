@@ -7,6 +7,7 @@ use super::records::Tier;
 use super::tiers::Merged;
 use super::{ChainDb, FILTERS, Known, TIERS, coin_table, table_name, write_filter};
 use crate::codec::OUTPOINT_BYTES;
+use crate::failpoint::{self, Place};
 use crate::fault::StoreFault;
 use crate::filter::Filter;
 
@@ -98,7 +99,9 @@ impl ChainDb {
             cursor.close()?;
             finished
         };
+        failpoint::before(Place::MergeSlice);
         txn.commit()?;
+        failpoint::after(Place::MergeSlice);
         Ok(finished)
     }
 
@@ -120,7 +123,9 @@ impl ChainDb {
         write_filter(&txn, job.target, &job.filter)?;
         // Held over the commit, so that no snapshot sees the old list beside the new tables.
         let mut known = self.known();
+        failpoint::before(Place::MergeFinish);
         txn.commit()?;
+        failpoint::after(Place::MergeFinish);
         for (age, table) in &job.sources {
             known.tiers.remove(age);
             known.filters.remove(table);

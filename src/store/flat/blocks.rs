@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use super::{FRAME_BYTES, FileEnd, FilePos, FlatFiles, frame, lock};
 use crate::codec::CodecError;
 use crate::disk::Disk;
+use crate::failpoint::{self, Place};
 use crate::fault::StoreFault;
 use crate::xor::XorKey;
 
@@ -45,7 +46,9 @@ impl BlockFiles {
         let total = len.saturating_add(FRAME_BYTES);
         let is_full = end.offset.saturating_add(total) >= FILE_BYTES_MAX;
         let start = if is_full && end.offset > 0 { next_file(*end) } else { *end };
+        failpoint::before(Place::BlockAppend);
         self.files.write(start, &[&frame(self.magic, len), raw], buffer)?;
+        failpoint::after(Place::BlockAppend);
         *end = FileEnd { file: start.file, offset: start.offset.saturating_add(total) };
         Ok(FilePos { file: start.file, offset: start.offset.saturating_add(FRAME_BYTES), len })
     }

@@ -12,6 +12,7 @@ pub use super::journal::Verified;
 use super::{FRAME_BYTES, FileEnd, FilePos, FlatFiles, frame, lock};
 use crate::codec::CodecError;
 use crate::disk::Disk;
+use crate::failpoint::{self, Place};
 use crate::fault::StoreFault;
 use crate::xor::XorKey;
 
@@ -123,7 +124,9 @@ impl UndoFiles {
             self.files.set_len(pos.file, start)?;
         }
         let at = FileEnd { file: pos.file, offset: start };
+        failpoint::before(Place::UndoAppend);
         self.files.write(at, &[&frame(self.magic, len), &undo.data, &undo.sum], buffer)?;
+        failpoint::after(Place::UndoAppend);
         ends.insert(pos.file, behind);
         if noted {
             self.journal.add(&Verified { block: *block, pos, sum: undo.sum })?;

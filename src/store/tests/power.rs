@@ -3,6 +3,7 @@
 use std::collections::BTreeMap as Map;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::Arc;
 
 use adit_domain::units::Height;
 use bitcoin::block::{Header, Version};
@@ -11,7 +12,9 @@ use bitcoin::{Amount, BlockHash, CompactTarget, OutPoint, ScriptBuf, TxMerkleNod
 
 use super::sim::{CUTS, Chance, Cut, Failure, Image, Sim};
 use super::tries;
-use crate::{ChainDb, CompactCoin, FileEnd, Flush, FlushState, MergeStep, NodeRecord, StoreFault};
+use crate::{
+    BlockFiles, ChainDb, CompactCoin, FileEnd, Flush, FlushState, MergeStep, NodeRecord, StoreFault, XorKey,
+};
 
 pub(super) const PATH: &str = "chainstate.redb";
 
@@ -245,4 +248,22 @@ fn a_disk_that_fails_at_any_operation_is_a_fault_and_nothing_is_acknowledged_aft
     }
     println!("{failures} failures");
     assert!(failures >= last as usize * 2);
+}
+
+/// The second sync says that all is well, as a system does that has forgotten what it could not write.
+#[test]
+fn of_block_files_nothing_is_durable_after_a_sync_that_failed() {
+    let sim = Sim::new();
+    let end = FileEnd::default();
+    let blocks =
+        BlockFiles::new(Path::new("blocks"), Arc::new(sim.clone()), ([1; 4], XorKey::NONE), 1000, end);
+    blocks.append(&[7; 100]).unwrap();
+    let (mut failed, mut at) = (0, 1);
+    while failed == 0 {
+        sim.fail(Some(Failure { at: sim.operations() + at, kind: ErrorKind::Other, stays: false }));
+        failed += usize::from(blocks.sync().is_err());
+        at += 1;
+    }
+    sim.fail(None);
+    assert!(blocks.sync().is_err() && blocks.append(&[8; 100]).is_err());
 }
