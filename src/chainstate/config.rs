@@ -28,7 +28,8 @@ impl ChainConfig {
         self.cache_mib.saturating_mul(1 << 20)
     }
 
-    pub(crate) fn threads(&self) -> usize {
+    /// How many that comes to.
+    pub fn threads(&self) -> usize {
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
         let wanted = if self.script_threads == 0 { cores } else { self.script_threads };
         wanted.min(SCRIPT_THREADS_MAX)

@@ -81,7 +81,20 @@ impl Chainstate {
     ) -> Result<Chainstate, ChainFault> {
         let live = Arc::new(load::load(&config.params, &store, &verifier)?);
         let shared = Arc::new(ArcSwap::new(Arc::clone(&live)));
-        Chainstate::start(config, store, live, shared)
+        Chainstate::start(config, store, (live, shared), &mut Run::without_limit())
+    }
+
+    /// As [`Chainstate::open`], for a store with much to connect: `progress` is told each height that is reached, and says whether
+    /// to go on.
+    pub(crate) fn open_with(
+        config: ChainConfig,
+        store: Arc<Store>,
+        verifier: Arc<dyn ScriptVerifier>,
+        progress: &mut dyn FnMut(Height) -> bool,
+    ) -> Result<Chainstate, ChainFault> {
+        let live = Arc::new(load::load(&config.params, &store, &verifier)?);
+        let shared = Arc::new(ArcSwap::new(Arc::clone(&live)));
+        Chainstate::start(config, store, (live, shared), &mut Run::of_import(&HashMap::new(), progress))
     }
 
     /// As [`Chainstate::open`], in the place of an engine that panicked: its readers see the old state until the new one has
@@ -93,14 +106,14 @@ impl Chainstate {
         verifier: Arc<dyn ScriptVerifier>,
     ) -> Result<Chainstate, ChainFault> {
         let live = Arc::new(load::load(&config.params, &store, &verifier)?);
-        Chainstate::start(config, store, live, Arc::clone(&reader.shared))
+        Chainstate::start(config, store, (live, Arc::clone(&reader.shared)), &mut Run::without_limit())
     }
 
     fn start(
         config: ChainConfig,
         store: Arc<Store>,
-        live: Arc<Live>,
-        shared: Shared,
+        (live, shared): (Arc<Live>, Shared),
+        run: &mut Run<'_>,
     ) -> Result<Chainstate, ChainFault> {
         let workers = Arc::new(Workers::start(config.threads())?);
         let state = store.db().state()?;
@@ -119,7 +132,7 @@ impl Chainstate {
             failures: HashMap::new(),
             live,
         };
-        this.activate(&mut Run::without_limit())?;
+        this.activate(run)?;
         this.shared.store(Arc::clone(&this.live));
         Ok(this)
     }

@@ -4,7 +4,7 @@
 //! chain's bodies are read in its own order, each from where it lies. What waits for a parent waits as a place in a file, not as a
 //! block. Bodies of other branches are kept as well where they are near the tip, as a node would have them.
 
-mod join;
+pub(crate) mod join;
 mod sources;
 
 use std::collections::HashMap;
@@ -170,7 +170,8 @@ pub fn import(
     progress: &mut Progress<'_>,
 ) -> Result<Imported, ImportError> {
     let before = chain.totals();
-    let mut joined = join_headers(chain, sources, options.now, progress)?;
+    let (params, threads) = (Arc::clone(chain.params()), chain.threads());
+    let mut joined = join_headers(chain, (&params, threads), sources, options.now, progress)?;
     let mut connected = Connected { stopped: joined.stopped, rejected: None };
     let mut side_blocks = 0;
     if !connected.stopped {

@@ -4,12 +4,15 @@
 //! Must not know: actors, sockets, how a table looks on disk.
 #![cfg_attr(test, allow(clippy::as_conversions, missing_docs))]
 
+mod check;
 mod coins;
 mod config;
 mod engine;
 mod import;
+mod inventory;
 mod live;
 mod reader;
+mod reindex;
 mod scan;
 mod scripts;
 mod stage;
@@ -18,10 +21,13 @@ mod types;
 mod verifier;
 mod workers;
 
+pub use check::{CheckOptions, CheckProgress, Checked, Problem, Remedy, check};
 pub use config::{CACHE_MIB_DEFAULT, ChainConfig};
 pub use engine::{Chainstate, Rejected, Totals};
 pub use import::{ImportError, ImportOptions, ImportProgress, Imported, SourceError, Sources, import};
+pub use inventory::{CoinCount, Files, Inventory, inventory};
 pub use reader::{ChainReader, Path};
+pub use reindex::{ReindexError, ReindexOptions, ReindexProgress, Reindexed, reindex};
 pub use scan::Skipped;
 pub use stats::StatsJob;
 pub use types::{BlockAccepted, ChainFault, HeadersAccepted, SubmitError, UtxoStats};

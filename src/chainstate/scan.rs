@@ -95,9 +95,21 @@ pub(crate) fn scan_file(
     file: &BlockFile,
     wanted: &Wanted<'_>,
     skipped: &mut Skipped,
+    each: impl FnMut(Header, Extent) -> Verdict,
+) -> io::Result<()> {
+    scan_from(file, 0, wanted, skipped, each)
+}
+
+/// As [`scan_file`], of what lies behind the byte `from`.
+pub(crate) fn scan_from(
+    file: &BlockFile,
+    from: u64,
+    wanted: &Wanted<'_>,
+    skipped: &mut Skipped,
     mut each: impl FnMut(Header, Extent) -> Verdict,
 ) -> io::Result<()> {
     let mut scan = Scan::open(file)?;
+    scan.at = from;
     while scan.at.saturating_add(FRAME_BYTES) <= scan.len {
         let (magic, len, header) = scan.head()?;
         let room = scan.len.saturating_sub(scan.at).saturating_sub(FRAME_BYTES);

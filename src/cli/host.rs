@@ -13,7 +13,7 @@ use adit_actors::net::Net;
 use adit_actors::root::{Addresses, Node, NodeConfig, SetLogLevel, StartError, install_panic_hook};
 use adit_actors::store::OpenError;
 use adit_actors::supervision::{ExitReason, Supervisor};
-use adit_store::DataDirError;
+use adit_store::{DataDirError, StoreFault};
 use thiserror::Error;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -61,6 +61,9 @@ impl HostError {
     /// The exit code.
     pub(crate) fn exit(&self) -> Exit {
         match self {
+            HostError::Start(StartError::Store(OpenError::Store(StoreFault::Unfinished { .. }))) => {
+                Exit::Unavailable
+            }
             HostError::Start(StartError::Store(OpenError::DataDir(DataDirError::Io { .. })))
             | HostError::Start(StartError::Store(OpenError::Store(_)))
             | HostError::Start(StartError::Chain(_) | StartError::Books(_) | StartError::Lease(_))

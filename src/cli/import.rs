@@ -91,7 +91,9 @@ impl Failed {
             Failed::Import(ImportError::Fault(_)) => Exit::Io,
             Failed::Source(_) | Failed::Import(_) => Exit::Input,
             Failed::DataDir(DataDirError::Io { .. }) => Exit::Io,
-            Failed::DataDir(_) | Failed::Signals(_) => Exit::Unavailable,
+            Failed::DataDir(_) | Failed::Signals(_) | Failed::Store(StoreFault::Unfinished { .. }) => {
+                Exit::Unavailable
+            }
             Failed::Store(_) | Failed::Chain(_) => Exit::Io,
         }
     }

@@ -3,6 +3,7 @@
 //! Owns: what is typed, what is printed, exit codes, configuration, logging. Must not know: a rule.
 
 mod ctl;
+mod db;
 mod demo;
 mod exit;
 mod host;
@@ -38,6 +39,7 @@ Examples:
                                         a node that follows another one
   adit import ~/.bitcoin/blocks         begin with the blocks that a bitcoind has
   adit ctl info                         how is it?
+  adit db check                         is what is stored sound?
   adit help run                         what a command takes, with examples
 
 The configuration's keys, their units and defaults stand in config/default.toml; docs/operations.md has the exit codes.";
@@ -52,6 +54,8 @@ enum Command {
     Mine(mine::MineArgs),
     /// Connect blocks from files, fully validated, and print the coin set's hash.
     Import(import::ImportArgs),
+    /// Look at a datadir that no node has open, and build it again.
+    Db(db::DbArgs),
     /// Look at a running node and steer it.
     Ctl(ctl::CtlArgs),
 }
@@ -64,6 +68,7 @@ impl Cli {
             Command::Run(args) => run::run(&args).into(),
             Command::Mine(args) => mine::run(&args).into(),
             Command::Import(args) => import::run(&args).into(),
+            Command::Db(args) => db::run(&args).into(),
             Command::Ctl(args) => on_tokio(ctl::run(args)),
         }
     }

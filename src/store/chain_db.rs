@@ -4,6 +4,7 @@
 //! tier first. Tiers of like size are merged in slices, so that the only writer is never held for long.
 
 mod asides;
+mod audit;
 mod merge;
 mod records;
 mod tiers;
@@ -17,6 +18,7 @@ use redb::{
     Database, Durability, ReadableDatabase, ReadableTable, TableDefinition, TableHandle, WriteTransaction,
 };
 
+pub use audit::{TierCheck, TierInfo};
 pub use merge::MergeStep;
 pub use records::{FlushState, NodeRecord};
 pub use tiers::{CoinScan, CoinSnapshot};

@@ -40,6 +40,14 @@ pub enum StoreFault {
         /// How it fails to decode.
         source: CodecError,
     },
+    /// The datadir is being built again, by a process that did not come to its end.
+    #[error(
+        "{path}: a reindex was begun here and is not done; `adit db reindex` goes on with it, and without that file all is as before it"
+    )]
+    Unfinished {
+        /// The database that is not done.
+        path: PathBuf,
+    },
     /// A record that must be there is not.
     #[error("{what} is missing")]
     Missing {

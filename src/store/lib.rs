@@ -15,14 +15,19 @@ mod fault;
 mod filter;
 mod flat;
 mod found_blocks;
+mod inventory;
 mod lease;
 pub mod ledger;
 mod node_store;
 mod pages;
+mod rebuild;
 pub mod share_log;
 mod xor;
 
-pub use chain_db::{ChainDb, ChangedCoin, CoinScan, CoinSnapshot, Flush, FlushState, MergeStep, NodeRecord};
+pub use chain_db::{
+    ChainDb, ChangedCoin, CoinScan, CoinSnapshot, Flush, FlushState, MergeStep, NodeRecord, TierCheck,
+    TierInfo,
+};
 pub use codec::{CodecError, CompactCoin, UndoRecord};
 pub use datadir::{DataDir, DataDirError, FORMAT_VERSION};
 pub use disk::{Disk, DiskFile, MachineDisk};

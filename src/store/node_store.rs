@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::chain_db::ChainDb;
@@ -32,9 +33,25 @@ impl Store {
 
     /// As [`Store::open`], with everything but the datadir's own small files on another disk.
     pub fn with_disk(dir: DataDir, disk: Arc<dyn Disk>) -> Result<Store, StoreFault> {
+        Store::refuse_unfinished(&dir, disk.as_ref())?;
+        let path = dir.chainstate();
+        Store::over(dir, disk, &path)
+    }
+
+    /// Over the database at `path`.
+    pub(crate) fn over(dir: DataDir, disk: Arc<dyn Disk>, path: &Path) -> Result<Store, StoreFault> {
         let key = XorKey::of_folder(&dir.blocks())?;
-        let db = ChainDb::open_on(disk.as_ref(), &dir.chainstate())?;
+        let db = ChainDb::open_on(disk.as_ref(), path)?;
         Ok(Store { dir, db, key, disk })
+    }
+
+    pub(crate) fn disk(&self) -> &dyn Disk {
+        self.disk.as_ref()
+    }
+
+    /// The key of block and undo files.
+    pub fn key(&self) -> XorKey {
+        self.key
     }
 
     /// The folder.

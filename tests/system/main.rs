@@ -19,6 +19,7 @@ mod chain;
 mod client;
 mod configuration;
 mod control;
+mod databases;
 mod demo;
 mod deployments;
 mod harness;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use adit_domain::chain::InsertError;
-use adit_domain::consensus::BLOCK_WEIGHT_MAX;
+use adit_domain::chain::{HeaderTree, InsertError};
+use adit_domain::consensus::{BLOCK_WEIGHT_MAX, Params};
 use adit_domain::units::{Height, UnixMillis};
 use bitcoin::BlockHash;
 use bitcoin::block::Header;
@@ -26,13 +26,13 @@ const REFUSED_MAX: usize = 10_000;
 type Refused = HashMap<BlockHash, (BlockHash, String)>;
 
 /// What the files have.
-pub(super) struct Joined {
+pub(crate) struct Joined {
     /// Where bodies lie that are not stored.
-    pub(super) outside: HashMap<BlockHash, Outside>,
-    pub(super) orphans: u64,
-    pub(super) skipped: Skipped,
+    pub(crate) outside: HashMap<BlockHash, Outside>,
+    pub(crate) orphans: u64,
+    pub(crate) skipped: Skipped,
     /// Whether the caller stopped it.
-    pub(super) stopped: bool,
+    pub(crate) stopped: bool,
     refused: Refused,
 }
 
@@ -44,17 +44,45 @@ impl Joined {
     }
 }
 
-/// Walks over all files and joins their headers to the tree.
-pub(super) fn join_headers(
-    chain: &mut Chainstate,
+/// A tree that headers join.
+pub(crate) trait Headers {
+    /// Joins one header; says whether its block is stored already.
+    fn join(&mut self, header: Header, now: UnixMillis) -> Result<bool, InsertError>;
+    /// Why a block was refused, if that is known.
+    fn refusal(&self, hash: &BlockHash) -> Option<String>;
+}
+
+impl Headers for Chainstate {
+    fn join(&mut self, header: Header, now: UnixMillis) -> Result<bool, InsertError> {
+        self.insert_header(header, now)
+    }
+
+    fn refusal(&self, hash: &BlockHash) -> Option<String> {
+        self.failure(hash).map(ToOwned::to_owned)
+    }
+}
+
+impl Headers for HeaderTree {
+    fn join(&mut self, header: Header, now: UnixMillis) -> Result<bool, InsertError> {
+        let id = self.insert(header, now)?;
+        Ok(self.node(id).status().body_stored)
+    }
+
+    fn refusal(&self, _: &BlockHash) -> Option<String> {
+        None
+    }
+}
+
+/// Walks over all files on `threads` threads and joins their headers to a tree.
+pub(crate) fn join_headers(
+    tree: &mut dyn Headers,
+    (params, threads): (&Params, usize),
     sources: &Sources,
     now: UnixMillis,
     progress: &mut Progress<'_>,
 ) -> Result<Joined, ImportError> {
-    let params = Arc::clone(chain.params());
     let foreign: Vec<[u8; 4]> = foreign_networks(params.magic).map(|(_, magic)| magic).collect();
     let wanted = Wanted { magic: params.magic, foreign: &foreign, block_bytes_max: BLOCK_WEIGHT_MAX };
-    let threads = chain.threads();
     let joined = Joined {
         outside: HashMap::new(),
         orphans: 0,
@@ -63,15 +91,15 @@ pub(super) fn join_headers(
         refused: HashMap::new(),
     };
     let (waiting, waiting_count) = (HashMap::new(), 0);
-    let mut joining = Joining { chain, sources, now, progress, joined, waiting, waiting_count, headers: 0 };
-    scan_files(sources.files(), threads, (&wanted, &params), &mut joining)?;
+    let mut joining = Joining { tree, sources, now, progress, joined, waiting, waiting_count, headers: 0 };
+    scan_files(sources.files(), threads, (&wanted, params), &mut joining)?;
     let Joining { mut joined, waiting_count, .. } = joining;
     joined.orphans = u64::try_from(waiting_count).unwrap_or(u64::MAX);
     Ok(joined)
 }
 
 struct Joining<'a, 'p> {
-    chain: &'a mut Chainstate,
+    tree: &'a mut dyn Headers,
     sources: &'a Sources,
     now: UnixMillis,
     progress: &'a mut Progress<'p>,
@@ -123,7 +151,7 @@ impl Joining<'_, '_> {
         ready: &mut Vec<(Header, Outside)>,
     ) -> Result<(), ImportError> {
         let hash = header.block_hash();
-        match self.chain.insert_header(header, self.now) {
+        match self.tree.join(header, self.now) {
             Ok(stored) => {
                 if !stored {
                     self.joined.outside.entry(hash).or_insert(outside);
@@ -141,7 +169,7 @@ impl Joining<'_, '_> {
             }
             Err(InsertError::Invalid(error)) => self.remember_refused(&header, hash, error.to_string()),
             Err(InsertError::KnownInvalid) => {
-                let reason = self.chain.failure(&hash).unwrap_or("duplicate-invalid").to_owned();
+                let reason = self.tree.refusal(&hash).unwrap_or_else(|| "duplicate-invalid".to_owned());
                 self.remember_refused(&header, hash, reason);
             }
             Err(InsertError::ParentInvalid) => {}

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use adit_domain::consensus::{BLOCK_WEIGHT_MAX, Params, check_proof_of_work};
-use adit_store::{StoreFault, XorKey};
+use adit_store::{FilePos, Store, StoreFault, XorKey};
 use bitcoin::Network;
 use thiserror::Error;
 
 use super::{foreign_networks, read_failure};
+use crate::engine::Outside;
 use crate::scan::{BlockFile, Skipped, Verdict, Wanted, first_foreign, scan_file};
 
 /// Where a bitcoind keeps the blocks of networks but mainnet, below its datadir.
@@ -129,6 +130,20 @@ impl Sources {
             more: self.files.len().saturating_sub(1),
             network: params.name(),
         })
+    }
+
+    /// Our own block files.
+    pub(crate) fn own(store: &Store) -> Result<Sources, SourceError> {
+        let folder = store.dir().blocks();
+        let key = store.key();
+        let files = numbered_in(&folder)?.into_iter().map(|path| Arc::new(BlockFile { path, key }));
+        Ok(Sources { files: files.collect() })
+    }
+
+    /// Where a block of our own files lies in them; none in a file that cannot be one of them.
+    pub(crate) fn own_place(&self, found: &Outside) -> Option<FilePos> {
+        let file = found.file.path.file_name()?.to_str().and_then(number)?;
+        Some(FilePos { file, offset: u32::try_from(found.extent.offset).ok()?, len: found.extent.len })
     }
 
     pub(crate) fn files(&self) -> &[Arc<BlockFile>] {

@@ -1,0 +1,51 @@
+//! A second database beside the old one, which takes its place when it is whole.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::chain_db::ChainDb;
+use crate::datadir::DataDir;
+use crate::disk::{Disk, MachineDisk};
+use crate::fault::StoreFault;
+use crate::node_store::Store;
+
+impl DataDir {
+    /// Where headers and coins lie while they are built again.
+    pub fn rebuilding(&self) -> PathBuf {
+        self.path().join("chainstate.rebuild.redb")
+    }
+}
+
+impl Store {
+    /// As [`Store::open`], over a database of its own: a new one, or what an earlier process left of it. The old one is not
+    /// touched before [`Store::finish_rebuild`].
+    pub fn rebuild(dir: DataDir) -> Result<Store, StoreFault> {
+        let disk: Arc<dyn Disk> = Arc::new(MachineDisk);
+        let path = dir.rebuilding();
+        Store::over(dir, disk, &path)
+    }
+
+    /// The old database beside the one that is being built; none where there is none.
+    pub fn old_db(&self) -> Result<Option<ChainDb>, StoreFault> {
+        let path = self.dir().chainstate();
+        let there = self.disk().len_of(&path).map_err(StoreFault::io(&path))?;
+        there.map(|_| ChainDb::open_on(self.disk(), &path)).transpose()
+    }
+
+    /// Puts the new database in the place of the old one; durable when it returns.
+    pub fn finish_rebuild(&self) -> Result<(), StoreFault> {
+        let (new, old) = (self.dir().rebuilding(), self.dir().chainstate());
+        self.disk().rename(&new, &old).map_err(StoreFault::io(&new))
+    }
+
+    /// Refuses a folder in which a database is being built: the undo files go with that one.
+    pub(crate) fn refuse_unfinished(dir: &DataDir, disk: &dyn Disk) -> Result<(), StoreFault> {
+        let path = dir.rebuilding();
+        match disk.len_of(&path) {
+            Ok(None) => Ok(()),
+            Ok(Some(_)) => Err(StoreFault::Unfinished { path }),
+            Err(error) => Err(StoreFault::io(&path)(io::Error::other(error))),
+        }
+    }
+}
