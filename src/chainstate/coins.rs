@@ -2,42 +2,47 @@
 //!
 //! Only verified blocks reach it: blocks whose scripts still run are staged in front of it (see `stage.rs`), so that a
 //! reader never sees a coin of a block that turns out invalid.
+//!
+//! A flush freezes what is there, in place: the thread that writes it and everybody else read the same memory, and new changes
+//! go into maps in front of it. When it is durable the two become one again, a 256th at a time. So a flush costs no copy
+//! of the coins; what it costs is that the changes made meanwhile lie beside what is frozen, and [`CoinCache::bytes`] counts both.
 
-use std::collections::HashMap;
+mod flusher;
+mod shard;
+
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use adit_domain::chain::Tip;
 use adit_domain::units::Height;
-use adit_store::{CoinSnapshot, CompactCoin};
+use adit_store::{ChangedCoin, CoinSnapshot, CompactCoin, PackedCoin, outpoint_key};
+use ahash::RandomState;
 use bitcoin::OutPoint;
-use bitcoin::hashes::Hash;
+
+use flusher::Status;
+pub(crate) use flusher::{FlushJob, Flusher};
+use shard::{Key, Shard};
 
 use crate::types::ChainFault;
 
 /// One map for each first byte of a txid: a growing map copies a 256th of the cache, and all of them in turn are in key order.
 const SHARDS: usize = 256;
-/// A bucket of a map: key, value, one byte of control.
-const BUCKET_BYTES: usize = size_of::<(OutPoint, Entry)>() + 1;
+/// Shards whose coins are looked at to know how many are of which height.
+const SAMPLED_SHARDS: usize = 8;
 
 /// A changed coin: none where it is spent.
 pub(crate) type Change = (OutPoint, Option<CompactCoin>);
 
-#[derive(Clone, Debug)]
-struct Entry {
-    coin: Option<CompactCoin>,
-    /// It is not as on disk.
-    dirty: bool,
-    /// The disk has no unspent coin of this name, so that nothing need be written when it is spent before a flush.
-    fresh: bool,
+/// Of one first byte: what changes, and behind it what is being flushed.
+struct Part {
+    live: Shard,
+    frozen: Option<Arc<Shard>>,
 }
 
 struct Inner {
-    shards: Vec<HashMap<OutPoint, Entry>>,
+    parts: Vec<Part>,
     disk: Arc<CoinSnapshot>,
     tip: Arc<Tip>,
-    bucket_bytes: usize,
-    heap_bytes: usize,
-    dirty: usize,
+    hasher: RandomState,
 }
 
 /// The coin set at the published tip. One thread writes, any number read.
@@ -46,13 +51,26 @@ struct Inner {
 /// ends, or this life of the engine does, and what is on disk is whole.
 pub(crate) struct CoinCache {
     inner: RwLock<Inner>,
+    writing: Arc<Status>,
+}
+
+/// What a flush writes: the cache at one tip, which does not change any more.
+pub(crate) struct Frozen {
+    parts: Vec<Arc<Shard>>,
 }
 
 impl CoinCache {
     pub(crate) fn new(disk: CoinSnapshot, tip: Arc<Tip>) -> CoinCache {
-        let shards = (0..SHARDS).map(|_| HashMap::new()).collect();
-        let inner = Inner { shards, disk: Arc::new(disk), tip, bucket_bytes: 0, heap_bytes: 0, dirty: 0 };
-        CoinCache { inner: RwLock::new(inner) }
+        let hasher = RandomState::new();
+        let part = |_| Part { live: Shard::new(hasher.clone()), frozen: None };
+        let parts = (0..SHARDS).map(part).collect();
+        let inner = RwLock::new(Inner { parts, disk: Arc::new(disk), tip, hasher });
+        CoinCache { inner, writing: Arc::default() }
+    }
+
+    /// Waits until nothing of it is being written, and lets nothing more of it be: another life of the engine begins.
+    pub(crate) fn retire(&self) -> Result<(), ChainFault> {
+        self.writing.retire()
     }
 
     /// The set as it stands, held still while the guard lives: for the thread that writes, and for whoever looks up a few.
@@ -68,8 +86,8 @@ impl CoinCache {
     pub(crate) fn get(&self, outpoint: &OutPoint) -> Result<Option<CompactCoin>, ChainFault> {
         let disk = {
             let read = self.read()?;
-            if let Some(entry) = read.inner.entry(outpoint) {
-                return Ok(entry.coin.clone());
+            if let Some(known) = read.cached(outpoint) {
+                return Ok(known);
             }
             Arc::clone(&read.inner.disk)
         };
@@ -85,7 +103,10 @@ impl CoinCache {
         let mut inner = self.write()?;
         for block in changes {
             for (outpoint, coin) in block.drain(..) {
-                inner.set(outpoint, coin);
+                let key = outpoint_key(&outpoint);
+                if let Some(part) = inner.parts.get_mut(part_of(&key)) {
+                    part.live.change(&key, coin.as_ref().map(CompactCoin::as_packed));
+                }
             }
         }
         inner.tip = tip;
@@ -94,43 +115,63 @@ impl CoinCache {
 
     /// Keeps coins that were read from disk and will be asked for again.
     pub(crate) fn remember(&self, coins: Vec<(OutPoint, CompactCoin)>) -> Result<(), ChainFault> {
+        if coins.is_empty() {
+            return Ok(());
+        }
         let mut inner = self.write()?;
         for (outpoint, coin) in coins {
-            if inner.entry(&outpoint).is_none() {
-                inner.insert(outpoint, Entry { coin: Some(coin), dirty: false, fresh: false });
+            let key = outpoint_key(&outpoint);
+            if inner.get(&key).is_none()
+                && let Some(part) = inner.parts.get_mut(part_of(&key))
+            {
+                part.live.remember(&key, coin.as_packed());
             }
         }
         Ok(())
     }
 
-    /// Bytes that it takes.
+    /// Bytes that it takes, those that are being flushed among them.
     pub(crate) fn bytes(&self) -> Result<usize, ChainFault> {
-        let inner = &self.read()?.inner;
-        Ok(inner.bucket_bytes.saturating_add(inner.heap_bytes))
+        Ok(self.read()?.inner.parts.iter().map(Part::bytes).sum())
     }
 
-    /// After a flush: the disk now holds what was dirty. Coins of blocks below `keep_from` are dropped.
-    pub(crate) fn flushed(&self, disk: CoinSnapshot, keep_from: Height) -> Result<(), ChainFault> {
+    /// Freezes what is there, to be flushed; changes go on in front of it. One flush at a time.
+    pub(crate) fn freeze(&self) -> Result<Frozen, ChainFault> {
         let mut inner = self.write()?;
-        inner.disk = Arc::new(disk);
-        inner.dirty = 0;
-        let mut heap_bytes = 0usize;
-        for shard in &mut inner.shards {
-            shard.retain(|_, entry| {
-                (entry.dirty, entry.fresh) = (false, false);
-                let keep = entry.coin.as_ref().is_some_and(|coin| coin.height() >= keep_from);
-                if keep {
-                    heap_bytes = heap_bytes.saturating_add(entry.heap_bytes());
-                }
-                keep
-            });
-            // A map that has lost most of its coins gives its room back.
-            if shard.len() < shard.capacity() / 4 {
-                shard.shrink_to_fit();
+        let Inner { parts, hasher, .. } = &mut *inner;
+        if parts.iter().any(|part| part.frozen.is_some()) {
+            return Err(ChainFault::State("two flushes at once".to_owned()));
+        }
+        let freeze = |part: &mut Part| {
+            let live = std::mem::replace(&mut part.live, Shard::new(hasher.clone()));
+            let frozen = Arc::new(live);
+            part.frozen = Some(Arc::clone(&frozen));
+            frozen
+        };
+        Ok(Frozen { parts: parts.iter_mut().map(freeze).collect() })
+    }
+
+    /// After a flush: the disk now holds what was frozen. Where that is more than `room_bytes`, the coins of the oldest blocks in it
+    /// are dropped. Nobody waits for longer than a 256th of it takes.
+    pub(crate) fn flushed(
+        &self,
+        frozen: Frozen,
+        disk: CoinSnapshot,
+        room_bytes: usize,
+    ) -> Result<(), ChainFault> {
+        let keep_from = frozen.keep_from(room_bytes);
+        drop(frozen);
+        self.write()?.disk = Arc::new(disk);
+        for number in 0..SHARDS {
+            let mut inner = self.write()?;
+            let Some(part) = inner.parts.get_mut(number) else { continue };
+            // Readers have it under the lock only; were it in other hands, its coins would be read from disk.
+            if let Some(mut base) = part.frozen.take().and_then(Arc::into_inner) {
+                base.flushed(keep_from);
+                base.take(&part.live);
+                part.live = base;
             }
         }
-        inner.heap_bytes = heap_bytes;
-        inner.bucket_bytes = inner.shards.iter().map(bucket_bytes).sum();
         Ok(())
     }
 
@@ -148,8 +189,8 @@ pub(crate) struct CoinsRead<'a> {
 
 impl CoinsRead<'_> {
     /// The coin at `outpoint` where the cache has it; none where the disk must be asked.
-    pub(crate) fn cached(&self, outpoint: &OutPoint) -> Option<Option<&CompactCoin>> {
-        self.inner.entry(outpoint).map(|entry| entry.coin.as_ref())
+    pub(crate) fn cached(&self, outpoint: &OutPoint) -> Option<Option<CompactCoin>> {
+        self.inner.get(&outpoint_key(outpoint)).map(|coin| coin.map(PackedCoin::to_compact))
     }
 
     /// The coins on disk under this cache.
@@ -161,61 +202,47 @@ impl CoinsRead<'_> {
     pub(crate) fn tip(&self) -> &Arc<Tip> {
         &self.inner.tip
     }
+}
 
-    /// How many coins are not as on disk.
-    pub(crate) fn dirty(&self) -> usize {
-        self.inner.dirty
+impl Frozen {
+    /// What is not as on disk, in the order of the keys.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = ChangedCoin<'_>> {
+        self.parts.iter().flat_map(|shard| shard.changes())
     }
 
-    /// Those coins, in the order of their keys.
-    pub(crate) fn changes(&self) -> impl Iterator<Item = (&OutPoint, Option<&CompactCoin>)> {
-        self.inner.shards.iter().flat_map(|shard| {
-            let mut rows: Vec<(&OutPoint, &Entry)> = shard.iter().filter(|(_, entry)| entry.dirty).collect();
-            rows.sort_unstable_by_key(|(outpoint, _)| **outpoint);
-            rows.into_iter().map(|(outpoint, entry)| (outpoint, entry.coin.as_ref()))
-        })
+    /// The lowest height whose coins have room: that of the newest blocks' coins that fill it, as a few shards show it.
+    fn keep_from(&self, room_bytes: usize) -> Height {
+        let bytes: usize = self.parts.iter().map(|shard| shard.bytes()).sum();
+        if bytes <= room_bytes {
+            return Height::GENESIS;
+        }
+        let mut coins: Vec<(Height, usize)> =
+            self.parts.iter().step_by(SHARDS / SAMPLED_SHARDS).flat_map(|shard| shard.heights()).collect();
+        coins.sort_unstable_by(|a, b| b.cmp(a));
+        // As large a part of the sample as there is room for of all.
+        let sampled: usize = coins.iter().map(|(_, bytes)| bytes).sum();
+        let mut room = sampled / 1024 * (room_bytes / (bytes / 1024).max(1)).min(1024);
+        let first_out = coins.iter().find(|(_, bytes)| {
+            let fits = *bytes <= room;
+            room = room.saturating_sub(*bytes);
+            !fits
+        });
+        // Of a height that fits in part, nothing is kept.
+        first_out.map_or(Height::GENESIS, |(height, _)| height.next())
     }
 }
 
-impl Entry {
-    fn heap_bytes(&self) -> usize {
-        self.coin.as_ref().map_or(0, CompactCoin::heap_bytes)
+impl Part {
+    fn bytes(&self) -> usize {
+        self.live.bytes().saturating_add(self.frozen.as_ref().map_or(0, |frozen| frozen.bytes()))
     }
 }
 
 impl Inner {
-    fn entry(&self, outpoint: &OutPoint) -> Option<&Entry> {
-        self.shards.get(shard_of(outpoint))?.get(outpoint)
-    }
-
-    fn set(&mut self, outpoint: OutPoint, coin: Option<CompactCoin>) {
-        let Some(shard) = self.shards.get_mut(shard_of(&outpoint)) else { return };
-        let Some(entry) = shard.get_mut(&outpoint) else {
-            // A coin that was not there is on disk exactly where it is spent now, or where a coinbase may repeat another.
-            let fresh = coin.as_ref().is_some_and(|c| !c.is_coinbase());
-            self.dirty = self.dirty.saturating_add(1);
-            self.insert(outpoint, Entry { coin, dirty: true, fresh });
-            return;
-        };
-        self.heap_bytes = self.heap_bytes.saturating_sub(entry.heap_bytes());
-        if !entry.dirty {
-            self.dirty = self.dirty.saturating_add(1);
-        }
-        if coin.is_none() && entry.fresh {
-            shard.remove(&outpoint);
-            self.dirty = self.dirty.saturating_sub(1);
-            return;
-        }
-        *entry = Entry { coin, dirty: true, fresh: entry.fresh };
-        self.heap_bytes = self.heap_bytes.saturating_add(entry.heap_bytes());
-    }
-
-    fn insert(&mut self, outpoint: OutPoint, entry: Entry) {
-        let Some(shard) = self.shards.get_mut(shard_of(&outpoint)) else { return };
-        let before = bucket_bytes(shard);
-        self.heap_bytes = self.heap_bytes.saturating_add(entry.heap_bytes());
-        shard.insert(outpoint, entry);
-        self.bucket_bytes = self.bucket_bytes.saturating_sub(before).saturating_add(bucket_bytes(shard));
+    /// As [`Shard::get`].
+    fn get(&self, key: &Key) -> Option<Option<PackedCoin<'_>>> {
+        let part = self.parts.get(part_of(key))?;
+        part.live.get(key).or_else(|| part.frozen.as_ref()?.get(key))
     }
 }
 
@@ -223,15 +250,9 @@ fn half_changed() -> ChainFault {
     ChainFault::State("a panic left the coins half-changed".to_owned())
 }
 
-fn shard_of(outpoint: &OutPoint) -> usize {
-    let [first, ..] = outpoint.txid.to_byte_array();
-    usize::from(first)
-}
-
-/// A map keeps seven eighths of its buckets free of collisions, and their number is a power of two.
-fn bucket_bytes(shard: &HashMap<OutPoint, Entry>) -> usize {
-    let capacity = shard.capacity();
-    if capacity == 0 { 0 } else { (capacity / 7 * 8).next_power_of_two().saturating_mul(BUCKET_BYTES) }
+fn part_of(key: &Key) -> usize {
+    let [first, ..] = key;
+    usize::from(*first)
 }
 
 #[cfg(test)]

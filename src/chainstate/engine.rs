@@ -18,11 +18,12 @@ use adit_domain::consensus::{
 use adit_domain::script::ScriptVerifier;
 use adit_domain::units::{Height, UnixMillis};
 use adit_domain::wire::ParsedBlock;
-use adit_store::{Flush, FlushState, MergeStep, NodeRecord, Store};
+use adit_store::{FlushState, NodeRecord, Store};
 use arc_swap::ArcSwap;
 use bitcoin::BlockHash;
 use bitcoin::block::Header;
 
+use crate::coins::{FlushJob, Flusher};
 use crate::config::ChainConfig;
 use crate::live::{Live, Shared};
 use crate::reader::ChainReader;
@@ -38,8 +39,6 @@ pub(crate) use pipeline::{Ended, Outside, Run, decode_framed};
 const RECENT_BLOCKS_MAX: usize = 4;
 /// Beyond so many headers ahead of the tip, a block is one of many: its body is made durable with the next flush.
 const DURABLE_BEHIND_MAX: u32 = 12;
-/// Records that one slice of a merge moves: about 50 ms.
-const MERGE_RECORDS: usize = 50_000;
 
 /// The chain: headers, blocks and coins, with one writer. It blocks; give it a thread of its own.
 pub struct Chainstate {
@@ -52,8 +51,8 @@ pub struct Chainstate {
     /// How many of the staged blocks, from the oldest on, are verified.
     verified: usize,
     recent: VecDeque<Arc<ParsedBlock>>,
+    flusher: Flusher,
     flushes: u64,
-    flushed_height: Height,
     /// [`Totals::inputs`] at the last flush.
     flushed_inputs: u64,
     totals: Totals,
@@ -105,6 +104,7 @@ impl Chainstate {
         store: Arc<Store>,
         verifier: Arc<dyn ScriptVerifier>,
     ) -> Result<Chainstate, ChainFault> {
+        reader.shared.load().coins.retire()?;
         let live = Arc::new(load::load(&config.params, &store, &verifier)?);
         Chainstate::start(config, store, (live, Arc::clone(&reader.shared)), &mut Run::without_limit())
     }
@@ -119,18 +119,18 @@ impl Chainstate {
         let state = store.db().state()?;
         let mut this = Chainstate {
             config,
-            store,
             workers,
             shared,
             stage: Stage::default(),
             verified: 0,
             recent: VecDeque::new(),
+            flusher: Flusher::start(Arc::clone(&store), Arc::clone(&live))?,
             flushes: state.map_or(0, |s| s.flushes),
-            flushed_height: live.tip.load().height,
             flushed_inputs: 0,
             totals: Totals::default(),
             failures: HashMap::new(),
             live,
+            store,
         };
         this.activate(run)?;
         this.shared.store(Arc::clone(&this.live));
@@ -216,40 +216,37 @@ impl Chainstate {
         tree.best_candidate() != tree.tip_id()
     }
 
-    /// Makes every changed coin, header and the tip durable at once.
+    /// Makes every changed coin, header and the tip durable at once, and waits until they are.
     pub fn flush(&mut self) -> Result<(), ChainFault> {
+        self.begin_flush()?;
+        self.flusher.wait()
+    }
+
+    /// Begins to make them durable: it is written while blocks go on to connect. Waits for the flush before it.
+    pub(crate) fn begin_flush(&mut self) -> Result<(), ChainFault> {
+        self.flusher.wait()?;
+        let (tip, height) = {
+            let coins = self.live.coins.read()?;
+            (coins.tip().hash, coins.tip().height)
+        };
         let flushes = self.flushes.saturating_add(1);
         self.live.undo.begin_flush(flushes)?;
-        self.live.blocks.sync()?;
-        self.live.undo.sync()?;
-        let nodes = self.dirty_nodes();
-        let height = {
-            let coins = self.live.coins.read()?;
-            let tip = coins.tip();
-            let state =
-                FlushState { tip: tip.hash, height: tip.height, flushes, blocks_end: self.live.blocks.end() };
-            let mut changes = coins.changes();
-            self.store.db().flush(Flush { state, nodes, coins_count: coins.dirty(), coins: &mut changes })?;
-            tip.height
-        };
+        let state = FlushState { tip, height, flushes, blocks_end: self.live.blocks.end() };
+        let room_bytes = self.config.cache_bytes() / 2;
+        self.flusher.begin(FlushJob { state, nodes: self.dirty_nodes(), room_bytes })?;
         self.flushes = flushes;
-        let keep_from = self.keep_from(height)?;
-        self.live.coins.flushed(self.store.db().snapshot()?, keep_from)?;
-        self.flushed_height = height;
         self.flushed_inputs = self.totals.inputs;
         Ok(())
     }
 
-    /// Does a slice of what can wait (merging tiers of coins); says whether there is more.
+    /// Tells what failed in the background. Tiers of coins are merged there: nothing is left for the caller to do.
     pub fn maintain(&mut self) -> Result<bool, ChainFault> {
-        match self.store.db().merge_step(MERGE_RECORDS)? {
-            MergeStep::Idle => Ok(false),
-            MergeStep::More => Ok(true),
-            MergeStep::Done => {
-                self.live.coins.merged(self.store.db().snapshot()?)?;
-                Ok(true)
-            }
-        }
+        self.flusher.is_flushing().map(|_| false)
+    }
+
+    /// Waits until nothing is being flushed and no tiers are left to be merged.
+    pub fn wait_for_merges(&mut self) -> Result<(), ChainFault> {
+        self.flusher.settle()
     }
 
     /// Flushes, and gives a job that computes the size and the MuHash of the coins as they are now, on any thread.
@@ -265,16 +262,6 @@ impl Chainstate {
 
     pub(crate) fn params(&self) -> &Arc<Params> {
         &self.config.params
-    }
-
-    /// The lowest height whose coins stay in the cache over a flush: all of them while there is room, the newer half of what
-    /// came since the last flush when there is not.
-    fn keep_from(&self, tip: Height) -> Result<Height, ChainFault> {
-        if self.live.coins.bytes()? < self.config.cache_bytes() / 2 {
-            return Ok(Height::GENESIS);
-        }
-        let since = tip.blocks_above(self.flushed_height);
-        Ok(tip.checked_sub(since / 4).unwrap_or(Height::GENESIS).next())
     }
 
     fn dirty_nodes(&self) -> Vec<NodeRecord> {

@@ -185,7 +185,7 @@ impl ChainReader {
         let live = self.live();
         let (tip, disk, cached) = {
             let read = live.coins.read()?;
-            let cached: Vec<_> = outpoints.iter().map(|o| read.cached(o).map(|coin| coin.cloned())).collect();
+            let cached: Vec<_> = outpoints.iter().map(|o| read.cached(o)).collect();
             (Arc::clone(read.tip()), Arc::clone(read.disk()), cached)
         };
         let find = |(outpoint, cached): (&OutPoint, Option<Option<CompactCoin>>)| match cached {

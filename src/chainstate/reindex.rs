@@ -141,7 +141,7 @@ pub fn reindex(
     done.blocks = chain.totals().blocks;
     done.stopped = stopped;
     if !done.stopped {
-        while chain.maintain()? {}
+        chain.wait_for_merges()?;
         drop(chain);
         store.finish_rebuild()?;
     }
@@ -301,7 +301,7 @@ fn write(store: &Store, found: &Found, damaged: &Damaged, old: Option<&ChainDb>)
         blocks_end: found.blocks_end,
     };
     let nodes = tree.ids().map(record).collect();
-    Ok(store.db().flush(Flush { state, nodes, coins_count: 0, coins: &mut std::iter::empty() })?)
+    Ok(store.db().flush(Flush { state, nodes, coins: &mut std::iter::empty() })?)
 }
 
 /// The way that lies before the engine, to tell how far it is.

@@ -142,9 +142,11 @@ impl<'a> StageView<'a> {
 
 impl UtxoView for StageView<'_> {
     fn coin(&self, outpoint: &OutPoint) -> Result<Option<Coin>, ViewFault> {
-        let known = self.stage.get(outpoint).or_else(|| self.coins.cached(outpoint));
-        if let Some(coin) = known {
+        if let Some(coin) = self.stage.get(outpoint) {
             return Ok(coin.map(CompactCoin::to_coin));
+        }
+        if let Some(coin) = self.coins.cached(outpoint) {
+            return Ok(coin.map(|coin| coin.to_coin()));
         }
         let read = self.coins.disk().get(outpoint);
         let coin = read.map_err(|e| ViewFault { source_text: e.to_string() })?;

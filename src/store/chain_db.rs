@@ -1,7 +1,9 @@
 //! `chainstate.redb`: headers, coins and the tip that they belong to. The tables stand in docs/store.md.
 //!
-//! Coins lie in tiers: a flush writes one new table in key order, spends as tombstones; a coin is looked up in the newest
-//! tier first. Tiers of like size are merged in slices, so that the only writer is never held for long.
+//! Coins lie in tiers: a flush writes new tables in key order, spends as tombstones; a coin is looked up in the newest tier
+//! first. Tiers of like size are merged in slices, so that the only writer is never held for long. Each eighth of the
+//! keys has its own tiers, so that a merge needs room for an eighth of the coins only, and gives back what it replaces
+//! before the next one begins.
 
 mod asides;
 mod audit;
@@ -23,20 +25,21 @@ pub use merge::MergeStep;
 pub use records::{FlushState, NodeRecord};
 pub use tiers::{CoinScan, CoinSnapshot};
 
-use crate::codec::{CompactCoin, OUTPOINT_BYTES, outpoint_key};
+use crate::codec::OUTPOINT_BYTES;
+use crate::coin::PackedCoin;
 use crate::database;
 use crate::disk::{Disk, MachineDisk};
 use crate::failpoint::{self, Place};
 use crate::fault::StoreFault;
-use crate::filter::{CHUNK_BYTES, Filter};
+use crate::filter::{CHUNK_BYTES, Filter, KeyBits};
 use asides::OVERWRITTEN;
-use bitcoin::OutPoint;
 use merge::MergeJob;
 use records::Tier;
+use tiers::TierView;
 
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 const NODES: TableDefinition<u32, &[u8]> = TableDefinition::new("nodes");
-const TIERS: TableDefinition<u64, &[u8]> = TableDefinition::new("tiers");
+const TIERS: TableDefinition<(u8, u64), &[u8]> = TableDefinition::new("tiers");
 const FILTERS: TableDefinition<(u64, u32), &[u8]> = TableDefinition::new("filters");
 /// The one record of META.
 const STATE: &str = "state";
@@ -56,8 +59,16 @@ fn table_name(table: u64) -> String {
     format!("{COINS_PREFIX}{table}")
 }
 
-/// A coin that is not as on disk: none where it is spent.
-pub type ChangedCoin<'c> = (&'c OutPoint, Option<&'c CompactCoin>);
+/// Parts of the key space that have their own tiers: one for each value of a txid's first three bits. Whoever grinds txids into
+/// one of them makes its merges as large as if there were no partitions.
+const PARTITIONS: u8 = 8;
+
+fn partition_of(key: &[u8; OUTPOINT_BYTES]) -> u8 {
+    key[0] >> 5
+}
+
+/// The key of a coin that is not as on disk (see [`outpoint_key`](crate::outpoint_key)), and the coin: none where it is spent.
+pub type ChangedCoin<'c> = (&'c [u8; OUTPOINT_BYTES], Option<PackedCoin<'c>>);
 
 /// What a flush makes durable at once.
 pub struct Flush<'i, 'c> {
@@ -65,9 +76,7 @@ pub struct Flush<'i, 'c> {
     pub state: FlushState,
     /// Headers that are new or whose record has changed.
     pub nodes: Vec<NodeRecord>,
-    /// How many coins follow.
-    pub coins_count: usize,
-    /// Changed coins in the order of their keys (txid, then number); none for a spent one.
+    /// Changed coins in the order of their keys.
     pub coins: &'i mut (dyn Iterator<Item = ChangedCoin<'c>> + 'i),
 }
 
@@ -75,17 +84,28 @@ pub struct Flush<'i, 'c> {
 pub struct ChainDb {
     db: Database,
     known: Mutex<Known>,
+    /// Held by whoever merges.
+    merging: Mutex<Option<MergeJob>>,
 }
 
 /// What is kept in memory of it.
 #[derive(Default)]
 struct Known {
-    /// By age, the oldest first.
-    tiers: BTreeMap<u64, Tier>,
+    tiers: Tiers,
+    /// By table.
     filters: BTreeMap<u64, Arc<Filter>>,
     /// The number of the next coin table, and the age of the next tier.
     next: u64,
-    merging: Option<MergeJob>,
+}
+
+/// By partition and age, the oldest of a partition first.
+type Tiers = BTreeMap<(u8, u64), Tier>;
+
+/// A tier that was written, and is not listed yet.
+struct NewTier {
+    place: (u8, u64),
+    tier: Tier,
+    filter: Filter,
 }
 
 impl ChainDb {
@@ -97,7 +117,7 @@ impl ChainDb {
     /// As [`ChainDb::open`], on another disk.
     pub fn open_on(disk: &dyn Disk, path: &Path) -> Result<ChainDb, StoreFault> {
         let db = database::open(disk, path, PAGE_CACHE_BYTES)?;
-        let this = ChainDb { db, known: Mutex::default() };
+        let this = ChainDb { db, known: Mutex::default(), merging: Mutex::default() };
         let txn = this.begin()?;
         txn.open_table(META)?;
         txn.open_table(NODES)?;
@@ -138,14 +158,13 @@ impl ChainDb {
         let txn = self.begin()?;
         txn.open_table(META)?.insert(STATE, flush.state.encode().as_slice())?;
         write_nodes(&txn, &flush.nodes)?;
-        let tier = self.write_tier(&txn, flush.coins_count, flush.coins)?;
+        let new = self.write_tiers(&txn, flush.coins)?;
         failpoint::before(Place::FlushCommit);
         txn.commit()?;
         failpoint::after(Place::FlushCommit);
-        if let Some((age, tier, filter)) = tier {
-            let mut known = self.known();
-            known.filters.insert(tier.table, Arc::new(filter));
-            known.tiers.insert(age, tier);
+        let mut known = self.known();
+        for tier in new {
+            known.list(tier);
         }
         Ok(())
     }
@@ -155,19 +174,33 @@ impl ChainDb {
         // The lock is held over the start of the reading transaction, so that list and tables are of one moment.
         let known = self.known();
         let txn = self.db.begin_read()?;
-        let mut tiers = Vec::new();
-        for tier in known.tiers.values().rev() {
+        let mut partitions: Vec<Vec<TierView>> = (0..PARTITIONS).map(|_| Vec::new()).collect();
+        for ((partition, _), tier) in known.tiers.iter().rev() {
             let table = txn.open_table(coin_table(&table_name(tier.table)))?;
             let filter =
                 known.filters.get(&tier.table).ok_or(StoreFault::Missing { what: "a tier's filter" })?;
-            tiers.push((Arc::clone(filter), table));
+            if let Some(tiers) = partitions.get_mut(usize::from(*partition)) {
+                tiers.push((Arc::clone(filter), table));
+            }
         }
-        Ok(CoinSnapshot::new(tiers))
+        Ok(CoinSnapshot::new(partitions))
     }
 
-    /// How many tiers there are.
+    /// Tiers in the partition that has most of them: what a lookup asks at worst.
     pub fn tiers(&self) -> usize {
-        self.known().tiers.len()
+        let known = self.known();
+        (0..PARTITIONS).map(|p| known.partition(p).count()).max().unwrap_or(0)
+    }
+
+    /// Records of coins, tombstones among them.
+    pub fn coin_records(&self) -> u64 {
+        self.known().tiers.values().map(|tier| tier.records).fold(0, u64::saturating_add)
+    }
+
+    /// Bytes that it takes in memory at most: pages and filters. A flush adds 16 bytes for each coin of an eighth of it.
+    pub fn memory_bytes(&self) -> usize {
+        let filters = self.known().filters.values().map(|filter| filter.bytes()).sum::<usize>();
+        PAGE_CACHE_BYTES.saturating_add(filters)
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -184,10 +217,10 @@ impl ChainDb {
         Ok(txn)
     }
 
-    fn load(&self, tiers: BTreeMap<u64, Tier>) -> Result<(), StoreFault> {
+    fn load(&self, tiers: Tiers) -> Result<(), StoreFault> {
         let mut known = self.known();
         let table = self.db.begin_read()?.open_table(FILTERS)?;
-        for (age, tier) in &tiers {
+        for ((_, age), tier) in &tiers {
             let mut bytes = Vec::new();
             for row in table.range((tier.table, 0)..=(tier.table, u32::MAX))? {
                 bytes.extend_from_slice(row?.1.value());
@@ -200,62 +233,93 @@ impl ChainDb {
         Ok(())
     }
 
-    /// A new tier of these coins, in order; none where there are none.
-    fn write_tier(
+    /// Writes a new tier in each partition that these coins lie in. They come in the order of their keys.
+    fn write_tiers(
         &self,
         txn: &WriteTransaction,
-        count: usize,
         coins: &mut dyn Iterator<Item = ChangedCoin<'_>>,
-    ) -> Result<Option<(u64, Tier, Filter)>, StoreFault> {
-        if count == 0 {
-            return Ok(None);
+    ) -> Result<Vec<NewTier>, StoreFault> {
+        let mut coins = coins.peekable();
+        let mut new = Vec::new();
+        while let Some(partition) = coins.peek().map(|(key, _)| partition_of(key)) {
+            let number = self.take_number();
+            let mut rows = std::iter::from_fn(|| coins.next_if(|(key, _)| partition_of(key) == partition));
+            let (tier, filter) = write_coins(txn, number, &mut rows)?;
+            list(txn, (partition, number), &tier, &filter)?;
+            new.push(NewTier { place: (partition, number), tier, filter });
         }
-        let number = self.take_number();
-        let mut filter = Filter::for_keys(count);
-        let mut written = 0u64;
-        {
-            let mut table = txn.open_table(coin_table(&table_name(number)))?;
-            let mut cursor = table.upper_bound_mut(Bound::<&[u8; OUTPOINT_BYTES]>::Unbounded)?;
-            let mut value = Vec::new();
-            for (outpoint, coin) in coins {
-                let key = outpoint_key(outpoint);
-                value.clear();
-                if let Some(coin) = coin {
-                    coin.encode(&key, &mut value);
-                }
-                filter.insert(&key);
-                cursor.insert_before(&key, value.as_slice())?;
-                written = written.saturating_add(1);
-            }
-            cursor.close()?;
-        }
-        let tier = Tier { table: number, records: written };
-        write_filter(txn, number, &filter)?;
-        txn.open_table(TIERS)?.insert(number, tier.encode().as_slice())?;
-        Ok(Some((number, tier, filter)))
+        Ok(new)
     }
 
     fn take_number(&self) -> u64 {
-        let mut known = self.known();
-        let number = known.next;
-        known.next = number.saturating_add(1);
-        number
+        self.known().take_number()
     }
 }
 
-fn read_tiers(txn: &WriteTransaction) -> Result<BTreeMap<u64, Tier>, StoreFault> {
+impl Known {
+    fn take_number(&mut self) -> u64 {
+        let number = self.next;
+        self.next = number.saturating_add(1);
+        number
+    }
+
+    fn list(&mut self, new: NewTier) {
+        self.filters.insert(new.tier.table, Arc::new(new.filter));
+        self.tiers.insert(new.place, new.tier);
+    }
+
+    /// The tiers of a partition and their ages, the oldest first.
+    fn partition(&self, partition: u8) -> impl DoubleEndedIterator<Item = (u64, Tier)> {
+        let range = self.tiers.range((partition, 0)..=(partition, u64::MAX));
+        range.map(|((_, age), tier)| (*age, *tier))
+    }
+}
+
+/// A table of coins, filled in the order of their keys.
+fn write_coins(
+    txn: &WriteTransaction,
+    table: u64,
+    coins: &mut dyn Iterator<Item = ChangedCoin<'_>>,
+) -> Result<(Tier, Filter), StoreFault> {
+    let mut keys: Vec<KeyBits> = Vec::new();
+    let mut tier = Tier { table, records: 0, spent: 0 };
+    let mut table = txn.open_table(coin_table(&table_name(table)))?;
+    let mut cursor = table.upper_bound_mut(Bound::<&[u8; OUTPOINT_BYTES]>::Unbounded)?;
+    let mut value = Vec::new();
+    for (key, coin) in coins {
+        value.clear();
+        match coin {
+            Some(coin) => coin.encode(key, &mut value),
+            None => tier.spent = tier.spent.saturating_add(1),
+        }
+        tier.records = tier.records.saturating_add(1);
+        keys.push(KeyBits::from(key));
+        cursor.insert_before(key, value.as_slice())?;
+    }
+    cursor.close()?;
+    Ok((tier, Filter::of(&keys)))
+}
+
+/// Makes a tier one that is found at the next start.
+fn list(txn: &WriteTransaction, place: (u8, u64), tier: &Tier, filter: &Filter) -> Result<(), StoreFault> {
+    write_filter(txn, tier.table, filter)?;
+    txn.open_table(TIERS)?.insert(place, tier.encode().as_slice())?;
+    Ok(())
+}
+
+fn read_tiers(txn: &WriteTransaction) -> Result<Tiers, StoreFault> {
     let table = txn.open_table(TIERS)?;
     let mut tiers = BTreeMap::new();
     for row in table.iter()? {
-        let (age, value) = row?;
+        let (place, value) = row?;
         let tier = Tier::decode(value.value()).map_err(StoreFault::damaged("a tier's record"))?;
-        tiers.insert(age.value(), tier);
+        tiers.insert(place.value(), tier);
     }
     Ok(tiers)
 }
 
 /// Forgets tables that a merge had begun when the process ended.
-fn drop_unlisted(txn: &WriteTransaction, tiers: &BTreeMap<u64, Tier>) -> Result<(), StoreFault> {
+fn drop_unlisted(txn: &WriteTransaction, tiers: &Tiers) -> Result<(), StoreFault> {
     let listed: Vec<String> = tiers.values().map(|tier| table_name(tier.table)).collect();
     let found: Vec<String> = txn.list_tables()?.map(|t| t.name().to_owned()).collect();
     for name in found {

@@ -38,21 +38,32 @@ impl Filter {
         self.lines.iter().flatten().flat_map(|word| word.to_le_bytes()).collect()
     }
 
-    pub(crate) fn insert(&mut self, key: &[u8; OUTPOINT_BYTES]) {
+    /// Of all these keys.
+    pub(crate) fn of(keys: &[KeyBits]) -> Filter {
+        let mut filter = Filter::for_keys(keys.len());
+        keys.iter().for_each(|key| filter.insert(*key));
+        filter
+    }
+
+    /// Bytes that it takes in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.lines.len().saturating_mul(LINE_BITS / 8)
+    }
+
+    pub(crate) fn insert(&mut self, key: KeyBits) {
         let (line, bits) = self.place(key);
         if let Some(line) = self.lines.get_mut(line) {
             line.iter_mut().zip(bits).for_each(|(word, bit)| *word |= bit);
         }
     }
 
-    pub(crate) fn may_contain(&self, key: &[u8; OUTPOINT_BYTES]) -> bool {
+    pub(crate) fn may_contain(&self, key: KeyBits) -> bool {
         let (line, bits) = self.place(key);
         self.lines.get(line).is_some_and(|line| line.iter().zip(bits).all(|(word, bit)| word & bit == bit))
     }
 
     /// The line of a key, and its bits in it.
-    fn place(&self, key: &[u8; OUTPOINT_BYTES]) -> (usize, [u64; WORDS_PER_LINE]) {
-        let (first, second) = mix(key);
+    fn place(&self, KeyBits(first, second): KeyBits) -> (usize, [u64; WORDS_PER_LINE]) {
         // The high half of a product scales the hash down to the count of lines.
         let lines = u128::from(u64::try_from(self.lines.len()).unwrap_or(u64::MAX));
         let line = usize::try_from((u128::from(first) * lines) >> 64).unwrap_or(0);
@@ -68,19 +79,24 @@ impl Filter {
     }
 }
 
-/// Two numbers from a key: 16 bytes of the txid, stirred with the output's number.
-fn mix(key: &[u8; OUTPOINT_BYTES]) -> (u64, u64) {
-    let word = |from: usize| {
-        let bytes = key.get(from..).and_then(|k| k.first_chunk::<8>());
-        bytes.map_or(0, |b| u64::from_le_bytes(*b))
-    };
-    let vout = key.last_chunk::<4>().map_or(0, |v| u64::from(u32::from_be_bytes(*v)));
-    let salt = vout.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    let stir = |x: u64| {
-        let x = (x ^ (x >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
-        x ^ (x >> 32)
-    };
-    (stir(word(8) ^ salt), stir(word(16).wrapping_add(salt)))
+/// What a filter looks at of a key, the same for all filters: 16 bytes of the txid, stirred with the output's number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeyBits(u64, u64);
+
+impl From<&[u8; OUTPOINT_BYTES]> for KeyBits {
+    fn from(key: &[u8; OUTPOINT_BYTES]) -> KeyBits {
+        let word = |from: usize| {
+            let bytes = key.get(from..).and_then(|k| k.first_chunk::<8>());
+            bytes.map_or(0, |b| u64::from_le_bytes(*b))
+        };
+        let vout = key.last_chunk::<4>().map_or(0, |v| u64::from(u32::from_be_bytes(*v)));
+        let salt = vout.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let stir = |x: u64| {
+            let x = (x ^ (x >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
+            x ^ (x >> 32)
+        };
+        KeyBits(stir(word(8) ^ salt), stir(word(16).wrapping_add(salt)))
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 mod chain_db;
 mod codec;
+mod coin;
 mod database;
 mod datadir;
 mod disk;
@@ -28,7 +29,8 @@ pub use chain_db::{
     ChainDb, ChangedCoin, CoinScan, CoinSnapshot, Flush, FlushState, MergeStep, NodeRecord, TierCheck,
     TierInfo,
 };
-pub use codec::{CodecError, CompactCoin, UndoRecord};
+pub use codec::{CodecError, OUTPOINT_BYTES, UndoRecord, outpoint_key, outpoint_of};
+pub use coin::{CompactCoin, PackedCoin};
 pub use datadir::{DataDir, DataDirError, FORMAT_VERSION};
 pub use disk::{Disk, DiskFile, MachineDisk};
 pub use fault::StoreFault;

@@ -30,7 +30,7 @@ const CRATES: [(&str, &[&str], &[&str]); 5] = [
     (
         "src/chainstate",
         &["adit-domain", "adit-store"],
-        &["arc-swap", "bitcoin", "crossbeam-channel", "thiserror", "tracing"],
+        &["ahash", "arc-swap", "bitcoin", "crossbeam-channel", "hashbrown", "thiserror", "tracing"],
     ),
     ("proto", &[], &["prost", "tonic", "tonic-prost"]),
     (

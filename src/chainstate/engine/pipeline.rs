@@ -460,12 +460,26 @@ impl Chainstate {
             run.blocks.extend(moved.into_iter().map(|staged| (staged.block.hash(), staged.block)));
         }
         let unflushed_inputs = self.totals.inputs.saturating_sub(self.flushed_inputs);
-        if self.live.coins.bytes()? > self.config.cache_bytes() || unflushed_inputs >= UNFLUSHED_INPUTS_MAX {
-            self.flush()?;
-        }
+        self.flush_if_due(unflushed_inputs)?;
         let goes_on = run.progress.as_mut().is_none_or(|progress| progress(tip.height));
         if !goes_on {
             run.steps = Some(0);
+        }
+        Ok(())
+    }
+
+    /// Begins a flush in the background where one is due, and waits for the one before it where the cache is full.
+    fn flush_if_due(&mut self, unflushed_inputs: u64) -> Result<(), ChainFault> {
+        let (bytes, cache) = (self.live.coins.bytes()?, self.config.cache_bytes());
+        if self.flusher.is_flushing()? {
+            if bytes > cache {
+                self.flusher.wait()?;
+            }
+            return Ok(());
+        }
+        // An eighth is left for what comes while it is written.
+        if bytes > cache / 8 * 7 || unflushed_inputs >= UNFLUSHED_INPUTS_MAX {
+            self.begin_flush()?;
         }
         Ok(())
     }

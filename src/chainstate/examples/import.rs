@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let options = ImportOptions::at(UnixMillis::from_seconds(now));
     let done = import(&mut chain, &sources, options, &mut |_| true)?;
     let seconds = begun.elapsed().as_secs_f64();
-    while chain.maintain()? {}
+    chain.wait_for_merges()?;
     let begun = Instant::now();
     let done = done.with_stats(&chain.utxo_stats()?.run()?);
     println!("{done:#?}\nseconds {seconds:.2}, hash of the coins {:.2}", begun.elapsed().as_secs_f64());

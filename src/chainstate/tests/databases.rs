@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use adit_store::{CompactCoin, Flush, FlushState, StoreFault};
+use adit_store::{CompactCoin, Flush, FlushState, StoreFault, outpoint_key};
 
 use super::*;
 use crate::check::{CheckOptions, CheckProgress, Checked, Problem, Remedy, check};
@@ -14,7 +14,7 @@ impl Node {
     fn end(&mut self) -> Arc<Store> {
         if let Some(mut chain) = self.chain.take() {
             chain.flush().unwrap();
-            while chain.maintain().unwrap() {}
+            chain.wait_for_merges().unwrap();
         }
         Arc::new(Store::open(DataDir::open(self.dir.path(), "regtest").unwrap()).unwrap())
     }
@@ -152,8 +152,10 @@ fn forge(node: &mut Node, change: impl FnOnce(&mut FlushState), coins: &[(OutPoi
     let store = node.end();
     let mut state = store.db().state().unwrap().unwrap();
     change(&mut state);
-    let mut rows = coins.iter().map(|(o, c)| (o, c.as_ref()));
-    let flush = Flush { state, nodes: Vec::new(), coins_count: coins.len(), coins: &mut rows };
+    let mut rows: Vec<_> = coins.iter().map(|(o, c)| (outpoint_key(o), c)).collect();
+    rows.sort_unstable_by_key(|(key, _)| *key);
+    let mut rows = rows.iter().map(|(key, c)| (key, c.as_ref().map(CompactCoin::as_packed)));
+    let flush = Flush { state, nodes: Vec::new(), coins: &mut rows };
     store.db().flush(flush).unwrap();
 }
 

@@ -5,12 +5,15 @@ use std::ops::Bound;
 use redb::ReadableDatabase;
 
 use super::{ChainDb, OUTPOINT_BYTES, coin_table, table_name};
-use crate::codec::CompactCoin;
+use crate::coin::PackedCoin;
 use crate::fault::StoreFault;
+use crate::filter::KeyBits;
 
 /// A tier of coins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TierInfo {
+    /// Which eighth of the keys it is of.
+    pub partition: u8,
     /// Higher is newer.
     pub age: u64,
     /// The number of its table.
@@ -33,10 +36,11 @@ pub struct TierCheck {
 }
 
 impl ChainDb {
-    /// The tiers, the newest first.
+    /// The tiers of all partitions, the newest of each first.
     pub fn tier_infos(&self) -> Vec<TierInfo> {
         let known = self.known();
-        let info = |(age, tier): (&u64, &super::Tier)| TierInfo {
+        let info = |((partition, age), tier): (&(u8, u64), &super::Tier)| TierInfo {
+            partition: *partition,
             age: *age,
             table: tier.table,
             records: tier.records,
@@ -58,8 +62,8 @@ impl ChainDb {
             let (key, value) = (key.value(), value.value());
             add(&mut check.rows, true);
             add(&mut check.spent, value.is_empty());
-            add(&mut check.damaged, !value.is_empty() && CompactCoin::decode(key, value).is_err());
-            add(&mut check.hidden, !filter.may_contain(key));
+            add(&mut check.damaged, !value.is_empty() && PackedCoin::decode(key, value).is_err());
+            add(&mut check.hidden, !filter.may_contain(KeyBits::from(key)));
         }
         Ok(check)
     }

@@ -42,6 +42,8 @@ pub struct NodeRecord {
 pub(super) struct Tier {
     pub(super) table: u64,
     pub(super) records: u64,
+    /// How many of them say that a coin is spent.
+    pub(super) spent: u64,
 }
 
 pub(super) fn seal(mut bytes: Vec<u8>) -> Vec<u8> {
@@ -132,12 +134,13 @@ impl NodeRecord {
 
 impl Tier {
     pub(super) fn encode(&self) -> Vec<u8> {
-        seal([self.table.to_le_bytes(), self.records.to_le_bytes()].concat())
+        seal([self.table, self.records, self.spent].map(u64::to_le_bytes).concat())
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Tier, CodecError> {
         let mut rest = open(bytes)?;
-        let tier = Tier { table: take_u64(&mut rest)?, records: take_u64(&mut rest)? };
+        let tier =
+            Tier { table: take_u64(&mut rest)?, records: take_u64(&mut rest)?, spent: take_u64(&mut rest)? };
         done(rest, tier)
     }
 }

@@ -3,14 +3,17 @@ use std::collections::BTreeMap as Map;
 use adit_domain::units::Height;
 use bitcoin::block::{Header, Version};
 use bitcoin::hashes::Hash;
-use bitcoin::{Amount, BlockHash, CompactTarget, ScriptBuf, TxMerkleNode, TxOut, Txid};
+use bitcoin::{Amount, BlockHash, CompactTarget, OutPoint, ScriptBuf, TxMerkleNode, TxOut, Txid};
 
 use super::*;
+use crate::codec::outpoint_key;
+use crate::coin::CompactCoin;
 use crate::flat::{FileEnd, FilePos};
 
 fn outpoint(n: u16) -> OutPoint {
     let mut txid = [0; 32];
-    txid[..2].copy_from_slice(&n.to_be_bytes());
+    // All partitions have some.
+    txid[..2].copy_from_slice(&n.wrapping_mul(0x9e37).to_be_bytes());
     OutPoint { txid: Txid::from_byte_array(txid), vout: 0 }
 }
 
@@ -44,8 +47,9 @@ fn node(number: u32) -> NodeRecord {
 
 fn flush(db: &ChainDb, number: u64, coins: &Map<OutPoint, Option<CompactCoin>>) {
     let nodes = vec![node(u32::try_from(number).unwrap())];
-    let mut rows = coins.iter().map(|(k, v)| (k, v.as_ref()));
-    db.flush(Flush { state: state(number), nodes, coins_count: coins.len(), coins: &mut rows }).unwrap();
+    let rows: Vec<_> = coins.iter().map(|(k, v)| (outpoint_key(k), v)).collect();
+    let mut rows = rows.iter().map(|(k, v)| (k, v.as_ref().map(CompactCoin::as_packed)));
+    db.flush(Flush { state: state(number), nodes, coins: &mut rows }).unwrap();
 }
 
 fn all(db: &ChainDb) -> Map<OutPoint, CompactCoin> {
@@ -119,12 +123,13 @@ fn merges_change_nothing_but_the_number_of_tiers() {
                 None => model.remove(&key),
             };
         }
-        while db.merge_step(70).unwrap() == MergeStep::More {
-            if round == 11 {
-                drop(db);
-                db = ChainDb::open(&path).unwrap();
-            }
-            if round % 2 == 0 {
+        // A merge that a start cut short begins again.
+        if round == 11 && db.merge_step(10).unwrap() == MergeStep::More {
+            drop(db);
+            db = ChainDb::open(&path).unwrap();
+        }
+        for _ in 0..if round % 2 == 0 { 1 } else { 100 } {
+            if db.merge_step(70).unwrap() == MergeStep::Idle {
                 break;
             }
         }

@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::iter::Peekable;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -5,9 +6,11 @@ use std::sync::Arc;
 use bitcoin::OutPoint;
 use redb::{AccessGuard, Range, ReadOnlyTable, StorageError};
 
-use crate::codec::{CompactCoin, OUTPOINT_BYTES, outpoint_key, outpoint_of};
+use super::partition_of;
+use crate::codec::{OUTPOINT_BYTES, outpoint_key, outpoint_of};
+use crate::coin::{CompactCoin, PackedCoin};
 use crate::fault::StoreFault;
-use crate::filter::Filter;
+use crate::filter::{Filter, KeyBits};
 
 pub(super) type Key = &'static [u8; OUTPOINT_BYTES];
 type Row = (AccessGuard<'static, Key>, AccessGuard<'static, &'static [u8]>);
@@ -17,21 +20,36 @@ pub(super) type TierView = (Arc<Filter>, ReadOnlyTable<Key, &'static [u8]>);
 
 /// The coins as of one flush.
 pub struct CoinSnapshot {
-    /// The newest first.
-    tiers: Vec<TierView>,
+    /// Of each partition, the newest first.
+    partitions: Vec<Vec<TierView>>,
+}
+
+/// A key to look up, what filters look at of it, and where its coin goes.
+struct Wanted<'s> {
+    key: [u8; OUTPOINT_BYTES],
+    bits: KeyBits,
+    slot: &'s mut Option<CompactCoin>,
 }
 
 impl CoinSnapshot {
-    pub(super) fn new(tiers: Vec<TierView>) -> CoinSnapshot {
-        CoinSnapshot { tiers }
+    pub(super) fn new(partitions: Vec<Vec<TierView>>) -> CoinSnapshot {
+        CoinSnapshot { partitions }
+    }
+
+    /// The newest tier of a key's partition first.
+    fn tiers(&self, key: &[u8; OUTPOINT_BYTES]) -> &[TierView] {
+        self.partitions.get(usize::from(partition_of(key))).map_or(&[], Vec::as_slice)
     }
 
     /// The coin at `outpoint`, if it was unspent.
     pub fn get(&self, outpoint: &OutPoint) -> Result<Option<CompactCoin>, StoreFault> {
         let key = outpoint_key(outpoint);
-        for (filter, table) in &self.tiers {
-            if let Some(value) = lookup(filter, table, &key)? {
-                return decode(&key, value.value());
+        let bits = KeyBits::from(&key);
+        for (filter, table) in self.tiers(&key) {
+            if filter.may_contain(bits)
+                && let Some(value) = table.get(&key)?
+            {
+                return Ok(decode(&key, value.value())?.map(PackedCoin::to_compact));
             }
         }
         Ok(None)
@@ -42,17 +60,14 @@ impl CoinSnapshot {
     /// than any other. Any number of threads may ask at once, so that a long list is best cut into one piece a thread.
     pub fn get_many(&self, outpoints: &[OutPoint]) -> Result<Vec<Option<CompactCoin>>, StoreFault> {
         let mut found = vec![None; outpoints.len()];
-        let rows = found.iter_mut().zip(outpoints.iter().map(outpoint_key));
-        let mut open: Vec<_> = rows.collect();
-        for (filter, table) in &self.tiers {
-            let mut rest = Vec::with_capacity(open.len());
-            for (slot, key) in open {
-                match lookup(filter, table, &key)? {
-                    Some(value) => *slot = decode(&key, value.value())?,
-                    None => rest.push((slot, key)),
-                }
-            }
-            open = rest;
+        let mut rows = Vec::with_capacity(outpoints.len());
+        for (outpoint, slot) in outpoints.iter().zip(&mut found) {
+            let key = outpoint_key(outpoint);
+            rows.push(Wanted { bits: KeyBits::from(&key), key, slot });
+        }
+        for rows in rows.chunk_by_mut(|a, b| partition_of(&a.key) == partition_of(&b.key)) {
+            let tiers = rows.first().map_or(&[][..], |first| self.tiers(&first.key));
+            look_up(rows.iter_mut().collect(), tiers)?;
         }
         Ok(found)
     }
@@ -62,30 +77,43 @@ impl CoinSnapshot {
         let mut from = [0; OUTPOINT_BYTES];
         let mut to = [0xff; OUTPOINT_BYTES];
         (from[0], to[0]) = (first, last);
-        let tables = self.tiers.iter().map(|(_, table)| table);
-        Ok(CoinScan { rows: Merged::new(tables, Bound::Included(&from), Bound::Included(&to))? })
+        let (first, last) = (usize::from(partition_of(&from)), usize::from(partition_of(&to)));
+        let partitions = self.partitions.get(first..=last).unwrap_or_default().iter();
+        let merged = |tiers: &Vec<TierView>| {
+            Merged::new(tiers.iter().map(|(_, table)| table), Bound::Included(&from), Bound::Included(&to))
+        };
+        Ok(CoinScan { partitions: partitions.map(merged).collect::<Result<_, _>>()? })
     }
 }
 
-fn lookup(
-    filter: &Filter,
-    table: &ReadOnlyTable<Key, &'static [u8]>,
-    key: &[u8; OUTPOINT_BYTES],
-) -> Result<Option<AccessGuard<'static, &'static [u8]>>, StoreFault> {
-    if filter.may_contain(key) { Ok(table.get(key)?) } else { Ok(None) }
+fn look_up(mut open: Vec<&mut Wanted<'_>>, tiers: &[TierView]) -> Result<(), StoreFault> {
+    for (filter, table) in tiers {
+        let mut rest = Vec::with_capacity(open.len());
+        for wanted in open {
+            let value = if filter.may_contain(wanted.bits) { table.get(&wanted.key)? } else { None };
+            match value {
+                Some(value) => {
+                    *wanted.slot = decode(&wanted.key, value.value())?.map(PackedCoin::to_compact);
+                }
+                None => rest.push(wanted),
+            }
+        }
+        open = rest;
+    }
+    Ok(())
 }
 
 /// A value is empty where the coin is spent.
-fn decode(key: &[u8; OUTPOINT_BYTES], value: &[u8]) -> Result<Option<CompactCoin>, StoreFault> {
+fn decode<'c>(key: &[u8; OUTPOINT_BYTES], value: &'c [u8]) -> Result<Option<PackedCoin<'c>>, StoreFault> {
     if value.is_empty() {
         return Ok(None);
     }
-    CompactCoin::decode(key, value).map(Some).map_err(StoreFault::damaged("a coin"))
+    PackedCoin::decode(key, value).map(Some).map_err(StoreFault::damaged("a coin"))
 }
 
 /// A walk over unspent coins.
 pub struct CoinScan {
-    rows: Merged,
+    partitions: VecDeque<Merged>,
 }
 
 impl Iterator for CoinScan {
@@ -93,12 +121,16 @@ impl Iterator for CoinScan {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let (key, value) = match self.rows.next_row() {
-                Ok(row) => row?,
+            let (key, value) = match self.partitions.front_mut()?.next_row() {
+                Ok(Some(row)) => row,
+                Ok(None) => {
+                    self.partitions.pop_front();
+                    continue;
+                }
                 Err(fault) => return Some(Err(fault)),
             };
             match decode(key.value(), value.value()) {
-                Ok(Some(coin)) => return Some(Ok((outpoint_of(key.value()), coin))),
+                Ok(Some(coin)) => return Some(Ok((outpoint_of(key.value()), coin.to_compact()))),
                 Ok(None) => {}
                 Err(fault) => return Some(Err(fault)),
             }

@@ -14,6 +14,7 @@ use super::sim::{CUTS, Chance, Cut, Failure, Image, Sim};
 use super::tries;
 use crate::{
     BlockFiles, ChainDb, CompactCoin, FileEnd, Flush, FlushState, MergeStep, NodeRecord, StoreFault, XorKey,
+    outpoint_key,
 };
 
 pub(super) const PATH: &str = "chainstate.redb";
@@ -87,9 +88,10 @@ pub(super) fn flush(
         changes.insert(outpoint, Some(coin.clone()));
         next.coins.insert(outpoint, coin);
     }
-    let mut rows = changes.iter().map(|(k, v)| (k, v.as_ref()));
+    let rows: Vec<_> = changes.iter().map(|(k, v)| (outpoint_key(k), v)).collect();
+    let mut rows = rows.iter().map(|(k, v)| (k, v.as_ref().map(CompactCoin::as_packed)));
     let nodes = vec![node(u32::try_from(model.flushes).unwrap())];
-    let flush = Flush { state: state(next.flushes), nodes, coins_count: changes.len(), coins: &mut rows };
+    let flush = Flush { state: state(next.flushes), nodes, coins: &mut rows };
     let done = db.flush(flush);
     (next, done)
 }

@@ -189,7 +189,7 @@ impl Sides {
     /// Writes our coins to disk, so that what comes finds them there.
     pub(crate) fn flush(&mut self) -> Result<(), Apart> {
         self.ours.flush().map_err(|fault| fault_of(&fault.into()))?;
-        while self.ours.maintain().map_err(|fault| fault_of(&fault.into()))? {}
+        self.ours.wait_for_merges().map_err(|fault| fault_of(&fault.into()))?;
         Ok(())
     }
 

@@ -1,0 +1,211 @@
+//! The thread that makes coins durable and merges their tiers, while blocks connect.
+//!
+//! Owns: when a flush and when a slice of a merge is written. Must not know: when a flush is due.
+//!
+//! One flush at a time: the engine hands over what is frozen and goes on. What fails here is told to whoever asks next, at the
+//! latest at the next flush; nothing is tried again.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use adit_store::{Flush, FlushState, MergeStep, NodeRecord, Store};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
+
+use super::Frozen;
+use crate::live::Live;
+use crate::types::ChainFault;
+
+/// Records that one slice of a merge moves: about 100 ms, which a flush may have to wait for.
+const MERGE_RECORDS: usize = 100_000;
+
+/// What is to be made durable at once.
+pub(crate) struct FlushJob {
+    pub(crate) state: FlushState,
+    pub(crate) nodes: Vec<NodeRecord>,
+    /// Bytes of coins that may stay in the cache.
+    pub(crate) room_bytes: usize,
+}
+
+/// The thread, in the engine's hands. Dropped, it ends what it writes and no more.
+pub(crate) struct Flusher {
+    jobs: Option<Sender<(FlushJob, Frozen)>>,
+    status: Arc<Status>,
+    live: Arc<Live>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// How far the thread is, and what was met.
+#[derive(Default)]
+pub(super) struct Status {
+    now: Mutex<Now>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Now {
+    flushing: bool,
+    merging: bool,
+    retired: bool,
+    fault: Option<ChainFault>,
+}
+
+impl Flusher {
+    pub(crate) fn start(store: Arc<Store>, live: Arc<Live>) -> Result<Flusher, ChainFault> {
+        let (jobs, waiting) = bounded(1);
+        // What a former life left to be merged comes first.
+        let status = Arc::clone(&live.coins.writing);
+        status.change(|now| now.merging = true);
+        let writer = Writer { store, live: Arc::clone(&live), status: Arc::clone(&status) };
+        let thread = thread::Builder::new().name("adit-flush".to_owned());
+        let thread = thread.spawn(move || writer.run(&waiting));
+        let thread = thread.map_err(|e| ChainFault::State(format!("no thread: {e}")))?;
+        Ok(Flusher { jobs: Some(jobs), status, live, thread: Some(thread) })
+    }
+
+    /// Begins to make the coins as they are now durable, with the tip that is in the job; waits for the flush before it.
+    pub(crate) fn begin(&self, job: FlushJob) -> Result<(), ChainFault> {
+        self.wait()?;
+        let gone = || ChainFault::State("the thread of the flushes is gone".to_owned());
+        if !self.status.begin() {
+            return Err(gone());
+        }
+        let frozen = self.live.coins.freeze()?;
+        self.jobs.as_ref().and_then(|jobs| jobs.send((job, frozen)).ok()).ok_or_else(gone)
+    }
+
+    /// Whether a flush is being written; what has failed since.
+    pub(crate) fn is_flushing(&self) -> Result<bool, ChainFault> {
+        let now = self.status.now();
+        now.fault.clone().map_or(Ok(now.flushing), Err)
+    }
+
+    /// Waits until no flush is being written.
+    pub(crate) fn wait(&self) -> Result<(), ChainFault> {
+        self.status.wait_while(|now| now.flushing)
+    }
+
+    /// Waits until there is nothing to merge either.
+    pub(crate) fn settle(&self) -> Result<(), ChainFault> {
+        self.status.wait_while(|now| now.flushing || now.merging)
+    }
+}
+
+impl Drop for Flusher {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            // Its panics are caught inside.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Status {
+    fn now(&self) -> MutexGuard<'_, Now> {
+        // Nothing that can panic is done under the lock.
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a flush may begin.
+    fn begin(&self) -> bool {
+        let mut now = self.now();
+        now.flushing = !now.retired;
+        now.flushing
+    }
+
+    /// Lets nothing more begin, and waits for what has begun.
+    pub(super) fn retire(&self) -> Result<(), ChainFault> {
+        self.change(|now| now.retired = true);
+        self.wait_while(|now| now.flushing)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Now)) {
+        change(&mut self.now());
+        self.changed.notify_all();
+    }
+
+    fn wait_while(&self, mut busy: impl FnMut(&Now) -> bool) -> Result<(), ChainFault> {
+        let wait = self.changed.wait_while(self.now(), |now| now.fault.is_none() && busy(now));
+        let now = wait.unwrap_or_else(PoisonError::into_inner);
+        now.fault.clone().map_or(Ok(()), Err)
+    }
+}
+
+/// The thread's own side.
+struct Writer {
+    store: Arc<Store>,
+    live: Arc<Live>,
+    status: Arc<Status>,
+}
+
+impl Writer {
+    fn run(&self, jobs: &Receiver<(FlushJob, Frozen)>) {
+        let mut merging = true;
+        loop {
+            merging &= !self.status.now().retired;
+            // A flush goes before a merge.
+            let job = match merging {
+                true => match jobs.try_recv() {
+                    Ok(job) => Some(job),
+                    Err(TryRecvError::Empty) => None,
+                    Err(TryRecvError::Disconnected) => return,
+                },
+                false => match jobs.recv() {
+                    Ok(job) => Some(job),
+                    Err(_) => return,
+                },
+            };
+            let panicked = |_| Err(ChainFault::State("the writing of coins panicked".to_owned()));
+            match catch_unwind(AssertUnwindSafe(|| self.turn(job))).unwrap_or_else(panicked) {
+                Ok(more) => merging = more,
+                Err(fault) => {
+                    tracing::error!(%fault, "coins could not be written");
+                    return self.status.change(|now| now.fault = Some(fault));
+                }
+            }
+        }
+    }
+
+    /// A flush, or a slice of a merge; says whether there may be something to merge.
+    fn turn(&self, job: Option<(FlushJob, Frozen)>) -> Result<bool, ChainFault> {
+        match job {
+            Some((job, frozen)) => {
+                self.flush(job, frozen)?;
+                self.status.change(|now| (now.flushing, now.merging) = (false, true));
+                Ok(true)
+            }
+            None => {
+                let more = self.merge()?;
+                self.status.change(|now| now.merging = more);
+                Ok(more)
+            }
+        }
+    }
+
+    fn flush(&self, job: FlushJob, frozen: Frozen) -> Result<(), ChainFault> {
+        let FlushJob { state, nodes, room_bytes } = job;
+        let live = &self.live;
+        live.blocks.sync()?;
+        live.undo.sync()?;
+        let mut changes = frozen.changes();
+        self.store.db().flush(Flush { state, nodes, coins: &mut changes })?;
+        drop(changes);
+        live.coins.flushed(frozen, self.store.db().snapshot()?, room_bytes)
+    }
+
+    fn merge(&self) -> Result<bool, ChainFault> {
+        match self.store.db().merge_step(MERGE_RECORDS)? {
+            MergeStep::Idle => Ok(false),
+            MergeStep::More => Ok(true),
+            MergeStep::Done => {
+                self.live.coins.merged(self.store.db().snapshot()?)?;
+                Ok(true)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "flusher/tests.rs"]
+mod tests;
