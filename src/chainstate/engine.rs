@@ -39,6 +39,9 @@ pub(crate) use pipeline::{Ended, Outside, Run, decode_framed};
 const RECENT_BLOCKS_MAX: usize = 4;
 /// Beyond so many headers ahead of the tip, a block is one of many: its body is made durable with the next flush.
 const DURABLE_BEHIND_MAX: u32 = 12;
+/// Inputs that may be connected before the coins are flushed, however much room the cache has: a killed process finds the
+/// scripts done and the rest of them again in about two seconds.
+const UNFLUSHED_INPUTS_MAX: u64 = 500_000;
 
 /// The chain: headers, blocks and coins, with one writer. It blocks; give it a thread of its own.
 pub struct Chainstate {
@@ -236,6 +239,23 @@ impl Chainstate {
         self.flusher.begin(FlushJob { state, nodes: self.dirty_nodes(), room_bytes })?;
         self.flushes = flushes;
         self.flushed_inputs = self.totals.inputs;
+        Ok(())
+    }
+
+    /// Begins a flush in the background where one is due, and waits for the one before it where the cache is full.
+    fn flush_if_due(&mut self) -> Result<(), ChainFault> {
+        let unflushed_inputs = self.totals.inputs.saturating_sub(self.flushed_inputs);
+        let (bytes, cache) = (self.live.coins.bytes()?, self.config.cache_bytes());
+        if self.flusher.is_flushing()? {
+            if bytes > cache {
+                self.flusher.wait()?;
+            }
+            return Ok(());
+        }
+        // An eighth is left for what comes while it is written.
+        if bytes > cache / 8 * 7 || unflushed_inputs >= UNFLUSHED_INPUTS_MAX {
+            self.begin_flush()?;
+        }
         Ok(())
     }
 

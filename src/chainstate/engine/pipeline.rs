@@ -35,9 +35,6 @@ const AHEAD_MAX: usize = 12;
 const FAILURES_MAX: usize = 1_000;
 /// What is said of a block over which we panicked.
 const PANICKED: &str = "internal-error";
-/// Inputs that may be connected before the coins are flushed, however much room the cache has: a killed process finds the
-/// scripts done and the rest of them again in about two seconds.
-const UNFLUSHED_INPUTS_MAX: u64 = 500_000;
 /// Blocks that one step connects before its caller is heard again.
 const STEP_BLOCKS_MAX: u32 = 32;
 
@@ -459,27 +456,10 @@ impl Chainstate {
         if run.steps.is_some() {
             run.blocks.extend(moved.into_iter().map(|staged| (staged.block.hash(), staged.block)));
         }
-        let unflushed_inputs = self.totals.inputs.saturating_sub(self.flushed_inputs);
-        self.flush_if_due(unflushed_inputs)?;
+        self.flush_if_due()?;
         let goes_on = run.progress.as_mut().is_none_or(|progress| progress(tip.height));
         if !goes_on {
             run.steps = Some(0);
-        }
-        Ok(())
-    }
-
-    /// Begins a flush in the background where one is due, and waits for the one before it where the cache is full.
-    fn flush_if_due(&mut self, unflushed_inputs: u64) -> Result<(), ChainFault> {
-        let (bytes, cache) = (self.live.coins.bytes()?, self.config.cache_bytes());
-        if self.flusher.is_flushing()? {
-            if bytes > cache {
-                self.flusher.wait()?;
-            }
-            return Ok(());
-        }
-        // An eighth is left for what comes while it is written.
-        if bytes > cache / 8 * 7 || unflushed_inputs >= UNFLUSHED_INPUTS_MAX {
-            self.begin_flush()?;
         }
         Ok(())
     }
