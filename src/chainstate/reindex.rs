@@ -34,6 +34,11 @@ pub enum ReindexError {
         "the headers do not read ({0}); `adit db reindex` without --chainstate makes them again from the block files"
     )]
     NoHeaders(String),
+    /// The first blocks are not there.
+    #[error(
+        "blocks from the first on are needed, and here the first ones are pruned; begin anew in an empty folder"
+    )]
+    Pruned,
     /// The block files do not read.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -123,9 +128,16 @@ pub fn reindex(
     progress: &mut Progress<'_>,
 ) -> Result<Reindexed, ReindexError> {
     let mut done = Reindexed { resumed: store.db().state()?.is_some(), ..Reindexed::default() };
-    if !done.resumed && !begin(store, &config, options, &mut done, progress)? {
-        done.stopped = true;
-        return Ok(done);
+    if !done.resumed {
+        let begun = begin(store, &config, options, &mut done, progress);
+        if !matches!(begun, Ok(true)) {
+            // Nothing is lost with it, and a node may start again.
+            store.abandon_rebuild()?;
+        }
+        done.stopped = !begun?;
+        if done.stopped {
+            return Ok(done);
+        }
     }
     let way = way(store, &config)?;
     let mut stopped = false;
@@ -163,6 +175,9 @@ fn begin(
         (_, old) => old.ok().flatten(),
     };
     let records = old.as_ref().map(|old| of_records(old, config));
+    if let Some(Ok(records)) = &records {
+        refuse_pruned(records)?;
+    }
     let found = match (options.chainstate_only, records) {
         (true, Some(records)) => records.map_err(ReindexError::NoHeaders)?,
         (_, records) => {
@@ -176,6 +191,14 @@ fn begin(
     Ok(true)
 }
 
+/// Coins come from all blocks: without the first ones there would be none.
+fn refuse_pruned(found: &Found) -> Result<(), ReindexError> {
+    let tree = &found.known.tree;
+    let active = tree.path(HeaderTree::GENESIS, tree.tip_id()).connect;
+    let is_pruned = found.known.lowest_stored(&active) > Height::GENESIS.next();
+    if is_pruned { Err(ReindexError::Pruned) } else { Ok(()) }
+}
+
 /// What the old database says; as text why it does not.
 fn of_records(old: &ChainDb, config: &ChainConfig) -> Result<Found, String> {
     let mut checked = Checked::default();
@@ -185,6 +208,11 @@ fn of_records(old: &ChainDb, config: &ChainConfig) -> Result<Found, String> {
         return Err(said(&checked));
     }
     let state = old.state().map_err(|fault| fault.to_string())?;
+    let mut known = known;
+    // Of coins whose tip is lost the headers are good all the same.
+    if let Some(tip) = state.and_then(|state| known.tree.find(&state.tip)) {
+        known.tree.set_tip(tip);
+    }
     let (blocks_end, flushes) = state.map(|s| (s.blocks_end, s.flushes)).unwrap_or_default();
     Ok(Found { known, blocks_end, flushes })
 }
@@ -209,6 +237,9 @@ fn of_files(
     let joined = join_headers(&mut tree, (&config.params, config.threads()), &sources, now, &mut tell)?;
     if joined.stopped {
         return Ok(None);
+    }
+    if joined.outside.is_empty() && joined.orphans > 0 {
+        return Err(ReindexError::Pruned);
     }
     let (mut places, mut blocks_end) = (HashMap::new(), FileEnd::default());
     for (hash, found) in &joined.outside {

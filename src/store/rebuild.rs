@@ -39,6 +39,12 @@ impl Store {
         self.disk().rename(&new, &old).map_err(StoreFault::io(&new))
     }
 
+    /// Takes the new database away; durable when it returns. The old one is what there is.
+    pub fn abandon_rebuild(&self) -> Result<(), StoreFault> {
+        let path = self.dir().rebuilding();
+        self.disk().remove(&path).map_err(StoreFault::io(&path))
+    }
+
     /// Refuses a folder in which a database is being built: the undo files go with that one.
     pub(crate) fn refuse_unfinished(dir: &DataDir, disk: &dyn Disk) -> Result<(), StoreFault> {
         let path = dir.rebuilding();

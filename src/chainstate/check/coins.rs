@@ -116,3 +116,7 @@ pub(super) fn compare(
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "coins/tests.rs"]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use adit_store::{CompactCoin, Flush, FlushState, StoreFault, outpoint_key};
+use adit_store::{CompactCoin, Flush, FlushState, NodeRecord, StoreFault, outpoint_key};
 
 use super::*;
 use crate::check::{CheckOptions, CheckProgress, Checked, Problem, Remedy, check};
@@ -179,6 +179,121 @@ fn coins_that_the_blocks_do_not_leave_are_found_and_made_again() {
     assert_eq!(node.stats(), want);
 }
 
+/// Changes the record of one header; what a check says then.
+fn check_record(change: impl Fn(&mut NodeRecord, &[NodeRecord]), want: &str, remedy: Remedy) {
+    let (mut node, branch) = stored();
+    let store = node.end();
+    let mut records = Vec::new();
+    store
+        .db()
+        .for_each_node(|record| {
+            records.push(record);
+            Ok::<(), StoreFault>(())
+        })
+        .unwrap();
+    let hash = branch.blocks[115].hash();
+    let mut record = *records.iter().find(|r| r.header.block_hash() == hash).unwrap();
+    change(&mut record, &records);
+    let state = store.db().state().unwrap().unwrap();
+    store
+        .db()
+        .flush(Flush { state, nodes: vec![record], coins: &mut std::iter::empty() })
+        .unwrap();
+    drop(store);
+    let checked = node.check(false);
+    let said: Vec<String> = checked.problems.iter().map(ToString::to_string).collect();
+    assert!(said.iter().any(|s| s.contains(want)), "{want}: {said:?}");
+    assert_eq!(checked.remedy(), Some(remedy), "{said:?}");
+}
+
+#[test]
+fn records_that_make_no_sense_are_found() {
+    check_record(|r, _| r.status = 0xff, "has an unknown status", Remedy::Reindex);
+    check_record(|r, all| r.header = all[3].header, "or twice", Remedy::Reindex);
+    let unworked = |r: &mut NodeRecord, _: &[NodeRecord]| {
+        while r.header.validate_pow(r.header.target()).is_ok() {
+            r.header.nonce += 1;
+        }
+    };
+    check_record(unworked, "does not have the work", Remedy::Reindex);
+    check_record(|r, _| r.block = None, "its body is not stored", Remedy::Reindex);
+    check_record(|r, _| r.undo = None, "its undo data is not stored", Remedy::ReindexChainstate);
+    // A sibling's undo data has the right parent, and no coin for the inputs of this one.
+    let sibling = |r: &mut NodeRecord, all: &[NodeRecord]| {
+        let of = |s: &&NodeRecord| s.header.prev_blockhash == r.header.prev_blockhash && s.number != r.number;
+        r.undo = all.iter().find(of).unwrap().undo;
+    };
+    check_record(sibling, "this is not the undo data of block", Remedy::ReindexChainstate);
+}
+
+#[test]
+fn a_flipped_bit_of_the_database_is_found_or_is_nobodys() {
+    let (mut node, _) = stored();
+    let want = node.stats();
+    node.end();
+    let sound = std::fs::read(node.file("chainstate.redb")).unwrap();
+    let mut found = 0;
+    // A prime distance, so that all parts of pages are met.
+    for at in (0..sound.len()).step_by(104_729) {
+        let mut bytes = sound.clone();
+        bytes[at] ^= 0x10;
+        std::fs::write(node.file("chainstate.redb"), bytes).unwrap();
+        let dir = DataDir::open(node.dir.path(), "regtest").unwrap();
+        let Ok(store) = Store::open(dir) else {
+            found += 1;
+            continue;
+        };
+        let options = CheckOptions { deep: true, threads: 2 };
+        let checked = check(&store, &Arc::new(Params::regtest()), options, &mut |_| true).unwrap();
+        match checked.is_sound() {
+            true => assert_eq!(checked.muhash.as_ref(), Some(&want.muhash), "byte {at}"),
+            false => found += 1,
+        }
+    }
+    println!("{found} flips were found");
+}
+
+#[test]
+fn what_is_pruned_cannot_be_built_again() {
+    let (mut node, branch) = stored();
+    node.end();
+    // The first ten blocks are gone from the file, and the database says so.
+    let path = node.file("blocks/blk00000.dat");
+    let bytes = std::fs::read(&path).unwrap();
+    let from = block_at(&node, &branch.blocks[10]) - 8;
+    let store = node.end();
+    let mut records = Vec::new();
+    store
+        .db()
+        .for_each_node(|mut record| {
+            if (1..=10).contains(&record.number) {
+                (record.block, record.undo) = (None, None);
+                record.status &= !1;
+            }
+            records.push(record);
+            Ok::<(), StoreFault>(())
+        })
+        .unwrap();
+    let state = store.db().state().unwrap().unwrap();
+    store
+        .db()
+        .flush(Flush { state, nodes: records, coins: &mut std::iter::empty() })
+        .unwrap();
+    drop(store);
+    let checked = node.check(true);
+    assert!(checked.is_sound() && checked.pruned && checked.muhash.is_none(), "{:?}", checked.problems);
+    for chainstate_only in [true, false] {
+        let refused = node.reindex(chainstate_only, &mut |_| true);
+        assert!(matches!(refused, Err(ReindexError::Pruned)), "{refused:?}");
+    }
+    assert!(!node.file("chainstate.rebuild.redb").exists());
+    // Nor where nothing says so but the files.
+    std::fs::write(&path, &bytes[from..]).unwrap();
+    std::fs::write(node.file("chainstate.redb"), b"nothing like a database").unwrap();
+    let refused = node.reindex(false, &mut |_| true);
+    assert!(matches!(refused, Err(ReindexError::Pruned)), "{refused:?}");
+}
+
 #[test]
 fn a_tip_without_a_header_is_found() {
     let (mut node, _) = stored();
@@ -301,10 +416,13 @@ fn a_reindex_that_is_stopped_goes_on_and_the_old_database_stays_until_then() {
         let stopped = stopped.unwrap();
         assert!(stopped.stopped, "{stopped:?}");
         assert!(node.file("chainstate.redb").exists());
-        let refused = Store::open(DataDir::open(node.dir.path(), "regtest").unwrap());
-        assert!(matches!(refused.err(), Some(StoreFault::Unfinished { .. })));
+        // Where no block was connected yet there is nothing to go on with.
+        let begun = node.file("chainstate.rebuild.redb").exists();
+        assert_eq!(begun, stop_after >= 5, "{stop_after}");
+        let opened = Store::open(DataDir::open(node.dir.path(), "regtest").unwrap());
+        assert_eq!(matches!(opened.err(), Some(StoreFault::Unfinished { .. })), begun);
         let done = node.reindex(false, &mut |_| true).unwrap();
-        assert_eq!((done.tip, done.stopped), (Some((branch.tip, height(120))), false));
+        assert_eq!((done.tip, done.stopped, done.resumed), (Some((branch.tip, height(120))), false, begun));
         assert!(node.check(true).is_sound());
         node.reopen();
         assert_eq!(node.stats(), want);
