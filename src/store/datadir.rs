@@ -82,6 +82,12 @@ pub enum DataDirError {
         /// The file.
         path: PathBuf,
     },
+    /// This user has no right to it.
+    #[error("{path}: this user may not write here; run as one who may, or choose another folder")]
+    Denied {
+        /// What was touched.
+        path: PathBuf,
+    },
     /// The system refused.
     #[error("{path}: {source}")]
     Io {
@@ -182,7 +188,12 @@ impl DataDir {
 }
 
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> DataDirError + '_ {
-    move |source| DataDirError::Io { path: path.to_owned(), source }
+    move |source| match source.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            DataDirError::Denied { path: path.to_owned() }
+        }
+        _ => DataDirError::Io { path: path.to_owned(), source },
+    }
 }
 
 fn lock(path: &Path) -> Result<File, DataDirError> {

@@ -134,6 +134,30 @@ fn a_reindex_that_is_killed_goes_on_and_no_node_starts_before_it_is_done() {
 }
 
 #[test]
+fn the_datadir_of_an_older_adit_is_brought_to_the_present_format() {
+    let dir = folder();
+    let chain = Chain::signed(5, 5);
+    let (datadir, line) = imported(dir.path(), &chain);
+    let (format, database) = (datadir.join("regtest/format"), datadir.join("regtest/chainstate.redb"));
+    let present = std::fs::read_to_string(&format).unwrap();
+    std::fs::write(&format, "adit-datadir 1 regtest\n").unwrap();
+    std::fs::write(&database, "what an older one had").unwrap();
+    for refused in [db(&datadir, &["check"]), import(&datadir, &[&dir.path().join("chain.dat")]).output] {
+        assert_eq!(refused.status.code(), Some(69), "{}", text(&refused.stderr));
+        assert!(text(&refused.stderr).contains("adit db reindex"), "{}", text(&refused.stderr));
+    }
+    let headers = db(&datadir, &["reindex", "--chainstate"]);
+    assert_eq!(headers.status.code(), Some(66), "{}", text(&headers.stderr));
+    assert_eq!(object(&db(&datadir, &["reindex"]), 0)["tip"], line["tip"]);
+    assert_eq!(std::fs::read_to_string(&format).unwrap(), present);
+    assert_eq!(object(&db(&datadir, &["check", "--deep", "--json"]), 0)["muhash"], line["muhash"]);
+    std::fs::write(&format, "adit-datadir 99 regtest\n").unwrap();
+    let newer = db(&datadir, &["reindex"]);
+    assert_eq!(newer.status.code(), Some(69));
+    assert!(text(&newer.stderr).contains("use a newer Adit"), "{}", text(&newer.stderr));
+}
+
+#[test]
 fn what_is_no_datadir_is_not_made_into_one() {
     let dir = folder();
     let missing = dir.path().join("nothing");
@@ -224,8 +248,8 @@ fn what_may_not_be_read_or_written_is_named() {
         check_refused(&[&file], 66, "this user may not read it");
         mode(&file, "600");
         let out = import(&locked.join("d"), &[&file]).output;
-        assert_eq!(out.status.code(), Some(74), "{}", text(&out.stderr));
-        assert!(text(&out.stderr).contains("locked"), "{}", text(&out.stderr));
+        assert_eq!(out.status.code(), Some(69), "{}", text(&out.stderr));
+        assert!(text(&out.stderr).contains("this user may not write here"), "{}", text(&out.stderr));
     }
     mode(&locked, "700");
 }

@@ -84,3 +84,11 @@ fn a_file_in_the_way_is_an_io_error() {
     fs::write(base.path().join("regtest"), "").unwrap();
     assert!(matches!(DataDir::open(base.path(), "regtest"), Err(DataDirError::Io { .. })));
 }
+
+#[test]
+fn what_this_user_may_not_touch_is_named() {
+    for kind in [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem] {
+        let denied = io_error(Path::new("/srv/a"))(kind.into());
+        assert!(matches!(denied, DataDirError::Denied { .. }), "{denied}");
+    }
+}
