@@ -195,10 +195,7 @@ fn check_record(change: impl Fn(&mut NodeRecord, &[NodeRecord]), want: &str, rem
     let mut record = *records.iter().find(|r| r.header.block_hash() == hash).unwrap();
     change(&mut record, &records);
     let state = store.db().state().unwrap().unwrap();
-    store
-        .db()
-        .flush(Flush { state, nodes: vec![record], coins: &mut std::iter::empty() })
-        .unwrap();
+    store.db().flush(Flush { state, nodes: vec![record], coins: &mut std::iter::empty() }).unwrap();
     drop(store);
     let checked = node.check(false);
     let said: Vec<String> = checked.problems.iter().map(ToString::to_string).collect();
@@ -275,10 +272,7 @@ fn what_is_pruned_cannot_be_built_again() {
         })
         .unwrap();
     let state = store.db().state().unwrap().unwrap();
-    store
-        .db()
-        .flush(Flush { state, nodes: records, coins: &mut std::iter::empty() })
-        .unwrap();
+    store.db().flush(Flush { state, nodes: records, coins: &mut std::iter::empty() }).unwrap();
     drop(store);
     let checked = node.check(true);
     assert!(checked.is_sound() && checked.pruned && checked.muhash.is_none(), "{:?}", checked.problems);
