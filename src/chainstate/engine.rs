@@ -10,7 +10,7 @@ mod pipeline;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use adit_domain::chain::{BlockStatus, HeaderTree, InsertError, NodeId, Tip};
+use adit_domain::chain::{BlockStatus, HeaderTree, InsertError, NodeId, ScriptsRun, Tip};
 use adit_domain::consensus::{
     BlockContext, BlockError, Params, Refused, check_block, check_proof_of_work, check_signet_solution,
     contextual_check_block,
@@ -61,6 +61,8 @@ pub struct Chainstate {
     totals: Totals,
     /// Why blocks were refused, while this engine lives.
     failures: HashMap<BlockHash, String>,
+    /// Whether the scripts of the last block were assumed to be valid.
+    assumed: Option<Result<(), ScriptsRun>>,
 }
 
 /// What has been connected since the engine was opened.
@@ -132,6 +134,7 @@ impl Chainstate {
             flushed_inputs: 0,
             totals: Totals::default(),
             failures: HashMap::new(),
+            assumed: None,
             live,
             store,
         };

@@ -10,7 +10,7 @@ use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use adit_domain::chain::NodeId;
+use adit_domain::chain::{NodeId, ScriptsRun};
 use adit_domain::consensus::{
     BlockContext, BlockError, BlockUndo, Coin, Refused, UtxoView, connect_block, contextual_check_block,
 };
@@ -301,7 +301,7 @@ impl Chainstate {
     /// Resolves a block behind the staged ones, and sends its scripts to the workers.
     fn stage_connect(&mut self, id: NodeId, body: Body) -> Result<(), NotStaged> {
         let block = body.block;
-        let (tip, connected, overwritten, loaded, verified) = {
+        let (tip, connected, overwritten, loaded, verified, assumed) = {
             let tree = self.live.tree();
             let node = tree.node(id);
             let parent = node
@@ -314,14 +314,17 @@ impl Chainstate {
             let view = StageView::new(&self.stage, &coins);
             let connected = connect_block(&block, &context, &view)?;
             let overwritten = overwritten(&block, &view)?;
-            (tree.as_tip(id), connected, overwritten, view.into_loaded(), node.status().script_valid)
+            let assumed = tree.scripts_are_assumed(id);
+            let verified = node.status().script_valid;
+            (tree.as_tip(id), connected, overwritten, view.into_loaded(), verified, assumed)
         };
+        self.tell_whether_scripts_run(tip.height, assumed);
         self.live.coins.remember(loaded)?;
         if !body.stored {
             self.store_body(id, &block)?;
         }
         let spent = Arc::new(connected.undo);
-        let run = match verified {
+        let run = match verified || assumed.is_ok() {
             true => ScriptRun::nothing(),
             false => {
                 ScriptRun::start(&self.workers, &self.live.verifier, &block, &spent, connected.script_flags)
@@ -330,6 +333,17 @@ impl Chainstate {
         let changes = connect_changes(&block, tip.height);
         self.stage.push(block, Arc::new(tip), changes, Step::Connect { spent, overwritten, run });
         Ok(())
+    }
+
+    /// Says in the log from which block on scripts run, or do not any more.
+    fn tell_whether_scripts_run(&mut self, height: Height, assumed: Result<(), ScriptsRun>) {
+        if self.assumed.replace(assumed) == Some(assumed) {
+            return;
+        }
+        match assumed {
+            Ok(()) => tracing::info!(%height, "scripts are assumed to be valid from here"),
+            Err(reason) => tracing::info!(%height, %reason, "scripts run from here"),
+        }
     }
 
     fn store_body(&self, id: NodeId, block: &ParsedBlock) -> Result<(), ChainFault> {

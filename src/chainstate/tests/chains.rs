@@ -213,6 +213,45 @@ fn a_script_that_fails_is_named() {
     assert_eq!(node.tip().0, first.hash());
 }
 
+/// A block at height 103 whose script leaves false on the stack, and empty ones on it. The name of block `assumed`, if any, and what becomes of
+/// the chain when its headers came first.
+fn check_assumed(assumed: Option<usize>, expected: Result<u32, &str>) {
+    let mut branch = Branch::genesis(1);
+    branch.mine_empty(101);
+    let mut tx = spend(&[branch.reward(0)], 1, 0);
+    tx.output[0].script_pubkey = Builder::new().push_int(0).into_script();
+    branch.mine(vec![tx.clone()]);
+    branch.mine(vec![spend(&outputs_of(&tx), 1, 0)]);
+    // Two weeks of work, and a block more, on the false one.
+    branch.mine_empty(2018);
+    let params = Params { assume_valid: assumed.map(|at| branch.blocks[at].hash()), ..Params::regtest() };
+    let dir = tempfile::tempdir().unwrap();
+    let store = Arc::new(Store::open(DataDir::open(dir.path(), "regtest").unwrap()).unwrap());
+    let config = ChainConfig { script_threads: 2, ..ChainConfig::new(Arc::new(params)) };
+    let mut chain = Chainstate::open(config, store, Arc::new(Interpreter)).unwrap();
+    let headers: Vec<Header> = branch.blocks.iter().map(|b| *b.header()).collect();
+    let later = UnixMillis::from_seconds(u64::from(GENESIS_TIME) + 800 * 24 * 3600);
+    chain.accept_headers(&headers, later).unwrap();
+    let mut found = Ok(());
+    for block in &branch.blocks[..110] {
+        found = found.and(chain.accept_block(Arc::clone(block), later).map(|_| ()));
+    }
+    let found = found.map(|()| chain.reader().tip().height.to_u32()).map_err(|e| e.to_string());
+    assert_eq!(
+        found.as_ref().map_err(|e| e.split(' ').next().unwrap_or_default()),
+        expected.as_ref().map_err(|e| *e)
+    );
+}
+
+#[test]
+fn scripts_below_the_assumed_block_do_not_run() {
+    let failed = "block-script-verify-flag-failed";
+    check_assumed(None, Err(failed));
+    check_assumed(Some(101), Err(failed));
+    check_assumed(Some(102), Ok(110));
+    check_assumed(Some(105), Ok(110));
+}
+
 #[test]
 fn a_cache_without_room_gives_the_same_coins() {
     let branch = busy_chain();

@@ -1,8 +1,12 @@
-//! The rules of the network, as the configuration changes them: for tests on regtest, and for a signet of one's own.
+//! The rules of the network, as the configuration changes them: for tests on regtest, for a signet of one's own, and what is assumed of
+//! a chain before it is verified.
 
 use adit_domain::consensus::{BuriedFork, Params, Start};
 use adit_domain::script::SCRIPT_BYTES_MAX;
 use adit_domain::units::Height;
+use bitcoin::hashes::Hash;
+use bitcoin::hex::FromHex;
+use bitcoin::{BlockHash, Work};
 
 use super::reader::Reader;
 use super::{Network, SettingsError};
@@ -18,6 +22,10 @@ const VOTES_EXPECTED: &str = "a list of DEPLOYMENT:START:END or DEPLOYMENT:START
                               times in seconds since 1970 (a start of -1: always, of -2: never), a height from 0 to 2147483646";
 const CHALLENGE: &str = "chain.signet_challenge";
 const CHALLENGE_EXPECTED: &str = "a script in hex, 10000 bytes at most, or nothing";
+const ASSUMED: &str = "chain.assume_valid";
+const ASSUMED_EXPECTED: &str = "a block's hash, 0 for no block, or nothing for the network's own";
+const LEAST_WORK: &str = "chain.minimum_chain_work";
+const LEAST_WORK_EXPECTED: &str = "a number in hex, 64 digits at most, or nothing for the network's own";
 
 /// The network's rules, and what the keys change in them.
 pub(super) fn params(r: &mut Reader, network: Network) -> Result<Params, SettingsError> {
@@ -33,6 +41,12 @@ pub(super) fn params(r: &mut Reader, network: Network) -> Result<Params, Setting
     }
     for change in r.many(VOTES, VOTES_EXPECTED, vote)? {
         change.apply(&mut params);
+    }
+    if let Some(hash) = r.one(ASSUMED, ASSUMED_EXPECTED, number)? {
+        params.assume_valid = block(hash);
+    }
+    if let Some(work) = r.one(LEAST_WORK, LEAST_WORK_EXPECTED, number)? {
+        params.minimum_chain_work = Work::from_be_bytes(work);
     }
     Ok(params)
 }
@@ -86,14 +100,27 @@ fn vote(text: &str) -> Option<VoteChange> {
     whole.then_some(VoteChange { name, start, timeout_s, min_activation_height })
 }
 
+/// A number of up to 64 hex digits, an `0x` before it or not, as 32 bytes big-endian; none where there is nothing.
+fn number(text: &str) -> Option<Option<[u8; 32]>> {
+    if text.is_empty() {
+        return Some(None);
+    }
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    let sound = (1..=64).contains(&digits.len());
+    sound.then(|| <[u8; 32]>::from_hex(&format!("{digits:0>64}")).ok()).flatten().map(Some)
+}
+
+/// The block of a number that is not 0: a hash is written with its last byte first.
+fn block(mut number: [u8; 32]) -> Option<BlockHash> {
+    number.reverse();
+    (number != [0; 32]).then(|| BlockHash::from_byte_array(number))
+}
+
 /// The script in hex, which is no longer than one that can be carried out; none where there is nothing.
 fn challenge(text: &str) -> Option<Option<Vec<u8>>> {
     if text.is_empty() {
         return Some(None);
     }
-    let digits = text.as_bytes();
-    let sound = digits.len().is_multiple_of(2) && digits.len() / 2 <= SCRIPT_BYTES_MAX;
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    let hex = sound && digits.iter().all(u8::is_ascii_hexdigit);
-    hex.then(|| digits.chunks_exact(2).map(byte).collect()).flatten().map(Some)
+    let fits = text.len() / 2 <= SCRIPT_BYTES_MAX;
+    fits.then(|| Vec::from_hex(text).ok()).flatten().map(Some)
 }

@@ -252,6 +252,35 @@ fn rules_stay_what_they_are_on_other_networks() {
 }
 
 #[test]
+fn what_is_assumed_of_a_chain_is_the_networks_own_unless_another_is_named() {
+    let read = |key: &str, value: &str| Settings::read(&given("", &[], &[("datadir", "/d"), (key, value)]));
+    let (hash, work) = ("chain.assume_valid", "chain.minimum_chain_work");
+    let main = Params::mainnet();
+    for key in [hash, work] {
+        assert_eq!(read(key, "").unwrap().params, main);
+    }
+    let one = format!("{:0>64}", "1");
+    for (text, assumed) in
+        [("0", None), ("0x0", None), ("1", Some(&one)), (one.as_str(), Some(&one)), ("0x1", Some(&one))]
+    {
+        let found = read(hash, text).unwrap().params.assume_valid;
+        assert_eq!(found.map(|h| h.to_string()).as_ref(), assumed, "{text}");
+    }
+    for (text, expected) in [("0", 0u8), ("ff", 255), ("0xFE", 254)] {
+        let mut bytes = [0; 32];
+        bytes[31] = expected;
+        assert_eq!(read(work, text).unwrap().params.minimum_chain_work.to_be_bytes(), bytes, "{text}");
+    }
+    for bad in ["x", "0x", "+1", &"1".repeat(65)] {
+        let line = |key: &str, want: &str| format!("{key} = {bad:?} in the flag --set: expected {want}");
+        let wanted = line(hash, "a block's hash, 0 for no block, or nothing for the network's own");
+        assert_eq!(read(hash, bad).unwrap_err().to_string(), wanted);
+        let wanted = line(work, "a number in hex, 64 digits at most, or nothing for the network's own");
+        assert_eq!(read(work, bad).unwrap_err().to_string(), wanted);
+    }
+}
+
+#[test]
 fn a_signet_may_be_ones_own() {
     let read = |challenge: &str| {
         let flags = [("network", "signet"), ("datadir", "/d"), ("chain.signet_challenge", challenge)];

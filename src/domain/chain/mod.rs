@@ -12,6 +12,8 @@ mod tip;
 
 pub use coin_stats::{SetHasher, SetSums, bogo_size};
 pub use filter::{basic_filter, filter_header};
-pub use header_tree::{BlockStatus, Failure, HeaderTree, InsertError, Node, NodeId, RestoreError};
+pub use header_tree::{
+    BlockStatus, Failure, HeaderTree, InsertError, Node, NodeId, RestoreError, ScriptsRun,
+};
 pub use muhash::{MuHash, MuHashDigest};
 pub use tip::{NextBlock, Tip};

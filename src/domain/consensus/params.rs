@@ -32,8 +32,8 @@ pub struct Params {
     pub halving_interval: u32,
     /// The work that the best chain is known to have: a peer that offers less is of no use. No rule of validity.
     pub minimum_chain_work: Work,
-    /// A block below which Core takes scripts as verified; none: there is none. Adit verifies them all: it is here so that what
-    /// Core knows of a network is in one place.
+    /// The scripts of this block and of those that it stands on are taken as verified, where
+    /// [`crate::chain::HeaderTree::scripts_are_assumed`]; none: of no block.
     pub assume_valid: Option<BlockHash>,
     /// BIP325: the script that every block but the first must satisfy; none but on a signet.
     pub signet_challenge: Option<Vec<u8>>,

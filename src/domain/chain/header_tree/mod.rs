@@ -5,6 +5,7 @@
 //! [`HeaderTree::restore`] builds it again in the order in which it was written.
 
 mod ancestry;
+mod assumed;
 mod best;
 mod node;
 
@@ -26,6 +27,7 @@ use crate::consensus::{
 use crate::units::{Height, UnixMillis};
 
 pub use self::ancestry::{Branch, Path};
+pub use self::assumed::ScriptsRun;
 pub use self::node::{BlockStatus, Failure, Node, NodeId};
 
 /// All headers that are known.
