@@ -3,6 +3,7 @@
 //! Owns: what happens to headers and blocks that come in, when coins are flushed, how everything is built again at a start.
 //! How a chain of blocks is connected stands in `pipeline.rs`.
 
+mod bodies;
 mod import;
 mod load;
 mod pipeline;
@@ -32,8 +33,9 @@ use crate::stats::StatsJob;
 use crate::types::{BlockAccepted, ChainFault, HeadersAccepted, SubmitError};
 use crate::workers::Workers;
 
+pub(crate) use bodies::decode_framed;
 pub use pipeline::Rejected;
-pub(crate) use pipeline::{Ended, Outside, Run, decode_framed};
+pub(crate) use pipeline::{Ended, Outside, Run};
 
 /// Blocks that were just accepted are kept parsed: the next thing that happens to them is that they connect.
 const RECENT_BLOCKS_MAX: usize = 4;

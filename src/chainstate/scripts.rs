@@ -1,16 +1,17 @@
-//! The scripts of one block, on the workers.
+//! The verdict on one block, on the workers: its rules first, then its scripts.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use adit_domain::consensus::BlockUndo;
+use adit_domain::consensus::{BlockError, BlockUndo, Refused};
 use adit_domain::script::{ScriptError, ScriptFlags, ScriptVerifier, Spend};
 use adit_domain::wire::{ParsedBlock, ParsedTx};
+use adit_store::EncodedUndo;
 use bitcoin::TxOut;
 
-use crate::workers::Workers;
+use crate::workers::{ScriptQueue, Workers};
 
-/// Inputs in one job: some 3 ms of work, so that a cancelled block is left soon and the queue costs nothing beside it.
+/// Inputs in one job: some 2 ms of work, so that a cancelled block is left soon and the queue costs nothing beside it.
 const JOB_INPUTS: usize = 64;
 
 /// An input whose script fails: of all that fail, the first in the block's order.
@@ -21,11 +22,27 @@ pub(crate) struct ScriptFailure {
     pub(crate) error: ScriptError,
 }
 
-/// A check panicked: our bug, and no verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Panicked;
+/// Why a block does not stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// A rule other than a script's, or a fault of ours.
+    Rules(Refused<BlockError>),
+    /// A script.
+    Script(ScriptFailure),
+    /// A check panicked: our bug, and no verdict.
+    Panicked,
+}
 
-/// The verdict on a block's scripts, as it comes to be.
+/// What the rules find of a block whose coins are at hand.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    /// The coins that it spends.
+    pub(crate) undo: BlockUndo,
+    /// What its scripts run under; none where they need not run.
+    pub(crate) flags: Option<ScriptFlags>,
+}
+
+/// The verdict on a block, as it comes to be.
 pub(crate) struct ScriptRun {
     /// No transaction from here on need be looked at any more.
     end: AtomicUsize,
@@ -36,11 +53,14 @@ pub(crate) struct ScriptRun {
 #[derive(Default)]
 struct State {
     jobs: usize,
+    undo: Option<EncodedUndo>,
+    refused: Option<Refused<BlockError>>,
     failure: Option<ScriptFailure>,
     panicked: bool,
 }
 
 /// What the jobs of one block share.
+#[derive(Clone)]
 struct Work {
     block: Arc<ParsedBlock>,
     undo: Arc<BlockUndo>,
@@ -50,34 +70,58 @@ struct Work {
 }
 
 impl ScriptRun {
-    /// A block without scripts to check.
-    pub(crate) fn nothing() -> Arc<ScriptRun> {
-        let end = AtomicUsize::new(usize::MAX);
-        Arc::new(ScriptRun { end, state: Mutex::default(), changed: Condvar::new() })
-    }
-
-    /// Sends all inputs of `block` to the workers; `undo` has the coin of each.
+    /// Has the workers judge a block before anything else, and then run its scripts. One without inputs is judged here and now: that takes
+    /// less time than a job.
     pub(crate) fn start(
         workers: &Workers,
         verifier: &Arc<dyn ScriptVerifier>,
         block: &Arc<ParsedBlock>,
-        undo: &Arc<BlockUndo>,
-        flags: ScriptFlags,
+        judge: impl FnOnce() -> Result<Judged, Refused<BlockError>> + Send + 'static,
     ) -> Arc<ScriptRun> {
-        let run = ScriptRun::nothing();
-        let jobs = slices(block.txs());
-        run.state().jobs = jobs.len();
-        for (first, last) in jobs {
-            let work = Work {
-                block: Arc::clone(block),
-                undo: Arc::clone(undo),
-                flags,
-                verifier: Arc::clone(verifier),
-                run: Arc::clone(&run),
-            };
-            workers.script(move || work.check(first, last));
+        let state = Mutex::new(State { jobs: 1, ..State::default() });
+        let end = AtomicUsize::new(usize::MAX);
+        let run = Arc::new(ScriptRun { end, state, changed: Condvar::new() });
+        let (of_job, verifier, block) = (Arc::clone(&run), Arc::clone(verifier), Arc::clone(block));
+        let (scripts, has_inputs) = (workers.scripts(), block.txs().len() > 1);
+        let job = move || {
+            let _done = Done(Arc::clone(&of_job));
+            if of_job.is_cancelled() {
+                return;
+            }
+            match judge() {
+                Ok(judged) => of_job.judged(judged, &scripts, verifier, block),
+                Err(refused) => of_job.state().refused = Some(refused),
+            }
+        };
+        match has_inputs {
+            // Nobody waits for the job itself: its end is seen in the run.
+            true => drop(workers.urgent(job)),
+            false => job(),
         }
         run
+    }
+
+    /// Keeps what was found, and sends the scripts to the workers.
+    fn judged(
+        self: &Arc<ScriptRun>,
+        judged: Judged,
+        scripts: &ScriptQueue,
+        verifier: Arc<dyn ScriptVerifier>,
+        block: Arc<ParsedBlock>,
+    ) {
+        let encoded = EncodedUndo::new(&block.header().prev_blockhash, &judged.undo);
+        self.state().undo = Some(encoded);
+        let Some(flags) = judged.flags else { return };
+        let jobs = slices(block.txs());
+        {
+            let mut state = self.state();
+            state.jobs = state.jobs.saturating_add(jobs.len());
+        }
+        let work = Work { block, undo: Arc::new(judged.undo), flags, verifier, run: Arc::clone(self) };
+        for (first, last) in jobs {
+            let work = work.clone();
+            scripts.push(move || work.check(first, last));
+        }
     }
 
     /// Whether the verdict stands.
@@ -86,20 +130,31 @@ impl ScriptRun {
     }
 
     /// Waits for the verdict.
-    pub(crate) fn wait(&self) -> Result<Option<ScriptFailure>, Panicked> {
+    pub(crate) fn wait(&self) -> Result<(), Failure> {
         let mut state = self.state();
         while state.jobs > 0 {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        match state.panicked {
-            true => Err(Panicked),
-            false => Ok(state.failure),
+        match (state.panicked, &state.refused, state.failure) {
+            (true, _, _) => Err(Failure::Panicked),
+            (_, Some(refused), _) => Err(Failure::Rules(refused.clone())),
+            (_, _, Some(failure)) => Err(Failure::Script(failure)),
+            _ => Ok(()),
         }
+    }
+
+    /// What it takes to disconnect the block, as it is stored; none before it was judged, or a second time.
+    pub(crate) fn take_undo(&self) -> Option<EncodedUndo> {
+        self.state().undo.take()
     }
 
     /// The verdict is of no use any more: what has not begun is left out.
     pub(crate) fn cancel(&self) {
         self.end.store(0, Ordering::Relaxed);
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.end.load(Ordering::Relaxed) == 0
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -134,9 +189,9 @@ fn slices(txs: &[ParsedTx]) -> Vec<(usize, usize)> {
 }
 
 /// Counts a job as done, however it ended.
-struct Done<'a>(&'a ScriptRun);
+struct Done(Arc<ScriptRun>);
 
-impl Drop for Done<'_> {
+impl Drop for Done {
     fn drop(&mut self) {
         let mut state = self.0.state();
         state.jobs = state.jobs.saturating_sub(1);
@@ -149,10 +204,10 @@ impl Drop for Done<'_> {
 
 impl Work {
     fn check(&self, first: usize, last: usize) {
-        let _done = Done(&self.run);
+        let _done = Done(Arc::clone(&self.run));
         for index in first..last {
             if index >= self.run.end.load(Ordering::Relaxed) {
-                return;
+                break;
             }
             if let Err((input, error)) = self.check_tx(index) {
                 self.run.fail(ScriptFailure { tx: index, input, error });

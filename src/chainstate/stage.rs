@@ -4,19 +4,21 @@
 //! workers verify. What is staged is applied to the published coins only when it is verified, or dropped without a trace.
 
 use std::cell::RefCell;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use adit_domain::chain::Tip;
-use adit_domain::consensus::{BlockUndo, Coin, UtxoView, ViewFault};
+use adit_domain::consensus::{Coin, UtxoView, ViewFault};
 use adit_domain::script::is_unspendable;
-use adit_domain::units::Height;
-use adit_domain::wire::ParsedBlock;
+use adit_domain::wire::{IdMap, ParsedBlock};
 use adit_store::{CompactCoin, UndoRecord};
 use bitcoin::OutPoint;
 
 use crate::coins::{Change, CoinsRead};
+use crate::prepare::ReadAhead;
 use crate::scripts::ScriptRun;
+use crate::types::ChainFault;
 
 /// Inputs that may be staged before the oldest block's scripts are waited for: half a second of work for two cores, so
 /// that they never run dry.
@@ -32,14 +34,14 @@ const REORG_BYTES_MAX: usize = 256 << 20;
 pub(crate) enum Step {
     /// It leaves.
     Disconnect,
-    /// It joins, if its scripts hold.
+    /// It joins, if the rules and its scripts hold.
     Connect {
-        /// What it takes to disconnect it: the coins that it spends, shared with the script checks, and those it hides.
-        spent: Arc<BlockUndo>,
         /// See [`UndoRecord::overwritten`].
         overwritten: Vec<(OutPoint, Coin)>,
-        /// The verdict on its scripts.
+        /// The verdict on it, and its undo data.
         run: Arc<ScriptRun>,
+        /// Whether its body is in our own files.
+        stored: bool,
     },
 }
 
@@ -57,7 +59,8 @@ pub(crate) struct Staged {
 #[derive(Default)]
 pub(crate) struct Stage {
     blocks: VecDeque<Staged>,
-    index: HashMap<OutPoint, (u64, Option<CompactCoin>)>,
+    /// The last change of each coin: the block's sequence number, and which of its changes.
+    index: IdMap<OutPoint, (u64, u32)>,
     next: u64,
     inputs: usize,
     bytes: usize,
@@ -67,8 +70,10 @@ impl Stage {
     pub(crate) fn push(&mut self, block: Arc<ParsedBlock>, tip: Arc<Tip>, changes: Vec<Change>, step: Step) {
         let sequence = self.next;
         self.next = sequence.saturating_add(1);
-        for (outpoint, coin) in &changes {
-            self.index.insert(*outpoint, (sequence, coin.clone()));
+        self.index.reserve(changes.len());
+        // A block has fewer coins than bytes.
+        for (number, (outpoint, _)) in (0u32..).zip(&changes) {
+            self.index.insert(*outpoint, (sequence, number));
         }
         self.inputs = self.inputs.saturating_add(inputs_of(&block));
         self.bytes = self.bytes.saturating_add(block.size_bytes());
@@ -79,8 +84,10 @@ impl Stage {
     pub(crate) fn pop(&mut self) -> Option<Staged> {
         let staged = self.blocks.pop_front()?;
         for (outpoint, _) in &staged.changes {
-            if self.index.get(outpoint).is_some_and(|(sequence, _)| *sequence == staged.sequence) {
-                self.index.remove(outpoint);
+            if let Entry::Occupied(entry) = self.index.entry(*outpoint)
+                && entry.get().0 == staged.sequence
+            {
+                entry.remove();
             }
         }
         self.inputs = self.inputs.saturating_sub(inputs_of(&staged.block));
@@ -88,7 +95,7 @@ impl Stage {
         Some(staged)
     }
 
-    /// Drops everything; script checks that have not begun are left out.
+    /// Drops everything; checks that have not begun are left out.
     pub(crate) fn clear(&mut self) {
         for staged in &self.blocks {
             if let Step::Connect { run, .. } = &staged.step {
@@ -114,7 +121,11 @@ impl Stage {
 
     /// The coin at `outpoint` where a staged block has touched it.
     fn get(&self, outpoint: &OutPoint) -> Option<Option<&CompactCoin>> {
-        self.index.get(outpoint).map(|(_, coin)| coin.as_ref())
+        let (sequence, number) = self.index.get(outpoint)?;
+        let oldest = self.blocks.front()?.sequence;
+        let block = self.blocks.get(usize::try_from(sequence.checked_sub(oldest)?).ok()?)?;
+        let (_, coin) = block.changes.get(usize::try_from(*number).ok()?)?;
+        Some(coin.as_ref())
     }
 }
 
@@ -126,57 +137,46 @@ fn inputs_of(block: &ParsedBlock) -> usize {
 pub(crate) struct StageView<'a> {
     stage: &'a Stage,
     coins: &'a CoinsRead<'a>,
-    /// What was read from disk on the way, to be kept in the cache.
+    ahead: &'a ReadAhead,
+    /// What was found on disk, to be kept in the cache.
     loaded: RefCell<Vec<(OutPoint, CompactCoin)>>,
 }
 
 impl<'a> StageView<'a> {
-    pub(crate) fn new(stage: &'a Stage, coins: &'a CoinsRead<'a>) -> StageView<'a> {
-        StageView { stage, coins, loaded: RefCell::default() }
+    /// `ahead` is what was read of the disk before.
+    pub(crate) fn new(stage: &'a Stage, coins: &'a CoinsRead<'a>, ahead: &'a ReadAhead) -> StageView<'a> {
+        StageView { stage, coins, ahead, loaded: RefCell::default() }
     }
 
     pub(crate) fn into_loaded(self) -> Vec<(OutPoint, CompactCoin)> {
         self.loaded.into_inner()
     }
+
+    /// The coin at `outpoint`, if it is unspent.
+    pub(crate) fn get(&self, outpoint: &OutPoint) -> Result<Option<CompactCoin>, ChainFault> {
+        if let Some(coin) = self.stage.get(outpoint) {
+            return Ok(coin.cloned());
+        }
+        if let Some(coin) = self.coins.cached(outpoint) {
+            return Ok(coin);
+        }
+        let disk = self.coins.disk();
+        let coin = match self.ahead.get(disk, outpoint) {
+            Some(coin) => coin.cloned(),
+            None => disk.get(outpoint)?,
+        };
+        if let Some(coin) = &coin {
+            self.loaded.borrow_mut().push((*outpoint, coin.clone()));
+        }
+        Ok(coin)
+    }
 }
 
 impl UtxoView for StageView<'_> {
     fn coin(&self, outpoint: &OutPoint) -> Result<Option<Coin>, ViewFault> {
-        if let Some(coin) = self.stage.get(outpoint) {
-            return Ok(coin.map(CompactCoin::to_coin));
-        }
-        if let Some(coin) = self.coins.cached(outpoint) {
-            return Ok(coin.map(|coin| coin.to_coin()));
-        }
-        let read = self.coins.disk().get(outpoint);
-        let coin = read.map_err(|e| ViewFault { source_text: e.to_string() })?;
-        if let Some(coin) = &coin {
-            self.loaded.borrow_mut().push((*outpoint, coin.clone()));
-        }
+        let coin = self.get(outpoint).map_err(|e| ViewFault { source_text: e.to_string() })?;
         Ok(coin.map(|coin| coin.to_coin()))
     }
-}
-
-/// What connecting `block` at `height` does to the coins; a coin that is born and dies in it leaves no trace.
-pub(crate) fn connect_changes(block: &ParsedBlock, height: Height) -> Vec<Change> {
-    let mut changes: HashMap<OutPoint, Option<CompactCoin>> = HashMap::new();
-    for tx in block.txs() {
-        let is_coinbase = tx.tx().is_coinbase();
-        if !is_coinbase {
-            for input in &tx.tx().input {
-                if changes.remove(&input.previous_output).is_none() {
-                    changes.insert(input.previous_output, None);
-                }
-            }
-        }
-        for (vout, output) in (0u32..).zip(&tx.tx().output) {
-            if !is_unspendable(&output.script_pubkey) {
-                let coin = CompactCoin::new(output, height, is_coinbase);
-                changes.insert(OutPoint { txid: tx.txid(), vout }, Some(coin));
-            }
-        }
-    }
-    changes.into_iter().collect()
 }
 
 /// What disconnecting `block` does to the coins; none where the undo data does not fit it.

@@ -42,9 +42,19 @@ impl Workers {
         rx
     }
 
-    /// Runs `job` when no other one is before it.
-    pub(crate) fn script(&self, job: impl FnOnce() + Send + 'static) {
-        send(self.scripts.as_ref(), Box::new(job));
+    /// Where jobs wait that run when no other one is before them.
+    pub(crate) fn scripts(&self) -> ScriptQueue {
+        ScriptQueue(self.scripts.clone())
+    }
+}
+
+/// The queue of scripts. One that is held by a job does not keep the pool alive: that ends with its urgent jobs.
+pub(crate) struct ScriptQueue(Option<Sender<Job>>);
+
+impl ScriptQueue {
+    /// Runs `job` after all that were pushed before.
+    pub(crate) fn push(&self, job: impl FnOnce() + Send + 'static) {
+        send(self.0.as_ref(), Box::new(job));
     }
 }
 

@@ -1,36 +1,36 @@
 //! From the tip to another block: what leaves, what joins, in what order things happen.
 //!
-//! Blocks are read, parsed and checked by themselves on the workers, some ahead. Here each is resolved against the coins behind
-//! the staged blocks, its scripts go to the workers, and the next one follows. The published tip moves over a staged block
+//! Blocks are read, parsed and prepared on the workers, some ahead (`bodies.rs`). Here the coins of each are found behind the staged
+//! blocks; the rules beside them and its scripts go to the workers, and the next one follows. The published tip moves over a staged block
 //! when all up to it are verified, and only to where there is more work than before: a reader never sees half of
 //! a reorganisation, and one that fails leaves no trace.
 
 use std::cmp::Ordering;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use adit_domain::chain::{NodeId, ScriptsRun};
 use adit_domain::consensus::{
-    BlockContext, BlockError, BlockUndo, Coin, Refused, UtxoView, connect_block, contextual_check_block,
+    BlockContext, BlockError, Coin, Refused, UtxoView, connect_block, looks_for_overwritten_coins,
 };
 use adit_domain::units::Height;
-use adit_domain::wire::{BlockDecodeError, DecodeError, ParsedBlock};
-use adit_store::{EncodedUndo, StoreFault, UndoRecord};
-use bitcoin::consensus::encode::deserialize_partial;
-use bitcoin::{Block, BlockHash, OutPoint};
+use adit_domain::wire::ParsedBlock;
+use adit_store::{CompactCoin, EncodedUndo, StoreFault, UndoRecord};
+use bitcoin::{BlockHash, OutPoint};
 use crossbeam_channel::Receiver;
 
-use super::{Chainstate, check_alone};
+use super::Chainstate;
+use super::bodies::{Ahead, Below, Body, Coming, no_first};
 use crate::import::Unreadable;
+use crate::judge::{Resolved, judge};
 use crate::live::Places;
+use crate::prepare::{Prepared, ReadAhead};
 use crate::scan::{BlockFile, Extent};
-use crate::scripts::{Panicked, ScriptFailure, ScriptRun};
-use crate::stage::{StageView, Staged, Step, connect_changes, disconnect_changes};
+use crate::scripts::{Failure, ScriptFailure, ScriptRun};
+use crate::stage::{StageView, Staged, Step, disconnect_changes};
 use crate::types::{ChainFault, SubmitError};
 
-/// Blocks that are read and parsed ahead: enough for the workers to be done when their turn comes; some 100 MB.
-const AHEAD_MAX: usize = 12;
 /// Reasons of refusals that are kept: it takes work to make one, so an attacker makes few.
 const FAILURES_MAX: usize = 1_000;
 /// What is said of a block over which we panicked.
@@ -119,29 +119,10 @@ pub(crate) enum Ended {
     Unreadable(Unreadable),
 }
 
-/// A body on its way.
-enum Coming {
-    Here(Arc<ParsedBlock>),
-    Later(Receiver<Result<Body, BodyError>>),
-}
-
-/// A body, and whether it is in our own files already.
-struct Body {
-    block: Arc<ParsedBlock>,
-    stored: bool,
-}
-
-enum BodyError {
+/// Why a block was not staged.
+pub(super) enum NotStaged {
     Refused(BlockError),
     /// Bytes that are no block.
-    NoBlock,
-    Unreadable(Unreadable),
-    Fault(ChainFault),
-}
-
-/// Why a block was not staged.
-enum NotStaged {
-    Refused(BlockError),
     NoBlock,
     Unreadable(Unreadable),
     Panicked,
@@ -167,6 +148,16 @@ impl From<Refused<BlockError>> for NotStaged {
             Refused::Fault(fault) => NotStaged::Fault(fault.into()),
         }
     }
+}
+
+/// The coins that a block meets.
+struct Coins {
+    /// Those that it spends and does not make, in the order of its inputs.
+    spent: Vec<(OutPoint, CompactCoin)>,
+    /// See [`UndoRecord::overwritten`].
+    overwritten: Vec<(OutPoint, Coin)>,
+    /// Those that were read from disk.
+    loaded: Vec<(OutPoint, CompactCoin)>,
 }
 
 /// How long verdicts are waited for.
@@ -225,13 +216,10 @@ impl Chainstate {
                 return Ok(Ended::Paused);
             }
         }
-        let (mut ahead, mut upcoming) = (VecDeque::new(), join.iter());
+        let mut ahead = Ahead::new(join);
         for id in join {
-            while ahead.len() < AHEAD_MAX {
-                let Some(next) = upcoming.next() else { break };
-                ahead.push_back(self.fetch(*next, run));
-            }
-            let staged = ahead.pop_front().map_or(Ok(()), |coming| self.stage_caught(*id, coming));
+            let coming = ahead.next(self, run);
+            let staged = coming.map_or(Ok(()), |coming| self.stage_caught(*id, coming));
             if let Err(not_staged) = staged {
                 // One below it, whose scripts still run, may be the first that is invalid.
                 return match self.settle(Wait::All, run)? {
@@ -254,85 +242,62 @@ impl Chainstate {
         }
     }
 
-    /// Begins to bring a body here.
-    fn fetch(&self, id: NodeId, run: &Run<'_>) -> Coming {
-        let hash = self.live.tree().node(id).hash();
-        if let Some(block) = self.recent.iter().find(|block| block.hash() == hash) {
-            return Coming::Here(Arc::clone(block));
-        }
-        let live = Arc::clone(&self.live);
-        let outside = run.outside.and_then(|bodies| bodies.get(&hash)).cloned();
-        let stored = self.live.place(&hash).block;
-        Coming::Later(self.workers.urgent(move || match (stored, outside) {
-            (Some(pos), _) => {
-                let block = live.read_block(&hash, pos).map_err(BodyError::Fault)?;
-                Ok(Body { block, stored: true })
-            }
-            (None, Some(outside)) => {
-                let block = outside.read(&hash).map_err(BodyError::Unreadable)?.ok_or(BodyError::NoBlock)?;
-                check_alone(&block, &live.params, live.verifier.as_ref()).map_err(BodyError::Refused)?;
-                Ok(Body { block: Arc::new(block), stored: false })
-            }
-            (None, None) => Err(BodyError::Fault(ChainFault::State(format!("block {hash} is missing")))),
-        }))
-    }
-
     /// A panic costs this block alone: what it leaves half-done is in the stage, which is dropped with it.
     fn stage_caught(&mut self, id: NodeId, coming: Coming) -> Result<(), NotStaged> {
         let staged = catch_unwind(AssertUnwindSafe(|| self.stage_coming(id, coming)));
         staged.unwrap_or(Err(NotStaged::Panicked))
     }
 
+    /// Finds the coins of a block behind the staged ones, and sends it to the workers to be judged.
     fn stage_coming(&mut self, id: NodeId, coming: Coming) -> Result<(), NotStaged> {
-        let body = match coming {
-            Coming::Here(block) => Body { block, stored: true },
-            Coming::Later(receiver) => match receiver.recv() {
-                Ok(Ok(body)) => body,
-                Ok(Err(BodyError::Refused(error))) => return Err(NotStaged::Refused(error)),
-                Ok(Err(BodyError::NoBlock)) => return Err(NotStaged::NoBlock),
-                Ok(Err(BodyError::Unreadable(error))) => return Err(NotStaged::Unreadable(error)),
-                Ok(Err(BodyError::Fault(fault))) => return Err(NotStaged::Fault(fault)),
-                Err(_) => return Err(NotStaged::Panicked),
-            },
-        };
-        self.stage_connect(id, body)
-    }
-
-    /// Resolves a block behind the staged ones, and sends its scripts to the workers.
-    fn stage_connect(&mut self, id: NodeId, body: Body) -> Result<(), NotStaged> {
-        let block = body.block;
-        let (tip, connected, overwritten, loaded, verified, assumed) = {
+        let Body { block, stored, prepared, read } = self.receive(id, coming)?;
+        let below = Below::of(&self.live, id).ok_or_else(no_first)?;
+        let Coins { spent, overwritten, loaded } = self.resolve(&block, &below, &prepared, &read)?;
+        self.live.coins.remember(loaded)?;
+        let (tip, verified, assumed) = {
             let tree = self.live.tree();
-            let node = tree.node(id);
-            let parent = node
-                .parent()
-                .ok_or_else(|| ChainFault::State("the first block cannot connect".to_owned()))?;
-            let branch = tree.branch(parent);
-            let context = BlockContext { params: &self.live.params, parent: &branch };
-            contextual_check_block(&block, &context)?;
-            let coins = self.live.coins.read()?;
-            let view = StageView::new(&self.stage, &coins);
-            let connected = connect_block(&block, &context, &view)?;
-            let overwritten = overwritten(&block, &view)?;
-            let assumed = tree.scripts_are_assumed(id);
-            let verified = node.status().script_valid;
-            (tree.as_tip(id), connected, overwritten, view.into_loaded(), verified, assumed)
+            (tree.as_tip(id), tree.node(id).status().script_valid, tree.scripts_are_assumed(id))
         };
         self.tell_whether_scripts_run(tip.height, assumed);
-        self.live.coins.remember(loaded)?;
-        if !body.stored {
-            self.store_body(id, &block)?;
-        }
-        let spent = Arc::new(connected.undo);
-        let run = match verified || assumed.is_ok() {
-            true => ScriptRun::nothing(),
-            false => {
-                ScriptRun::start(&self.workers, &self.live.verifier, &block, &spent, connected.script_flags)
-            }
-        };
-        let changes = connect_changes(&block, tip.height);
-        self.stage.push(block, Arc::new(tip), changes, Step::Connect { spent, overwritten, run });
+        let (judged, live) = (Arc::clone(&block), Arc::clone(&self.live));
+        let scripts = !verified && assumed.is_err();
+        let run = ScriptRun::start(&self.workers, &self.live.verifier, &block, move || {
+            judge(&judged, (&live.params, &below), &Resolved::new(spent), scripts)
+        });
+        let changes = prepared.into_changes();
+        self.stage.push(block, Arc::new(tip), changes, Step::Connect { overwritten, run, stored });
         Ok(())
+    }
+
+    /// The coins that a block meets behind the staged ones.
+    ///
+    /// Where one is missing, or there is one that must not be, the rules see the block at once and say why it is refused.
+    fn resolve(
+        &self,
+        block: &ParsedBlock,
+        below: &Below,
+        prepared: &Prepared,
+        read: &ReadAhead,
+    ) -> Result<Coins, NotStaged> {
+        let context = BlockContext { params: &self.live.params, parent: below };
+        let coins = self.live.coins.read()?;
+        let view = StageView::new(&self.stage, &coins, read);
+        let mut found = Vec::with_capacity(prepared.spends().len());
+        for outpoint in prepared.spends() {
+            match view.get(outpoint)? {
+                Some(coin) => found.push((*outpoint, coin)),
+                None => return Err(refusal(block, &context, &view)),
+            }
+        }
+        let overwritten = overwritten(block, &view)?;
+        if looks_for_overwritten_coins(block.hash(), &context) {
+            for outpoint in outputs(block) {
+                if view.get(&outpoint)?.is_some() {
+                    return Err(refusal(block, &context, &view));
+                }
+            }
+        }
+        Ok(Coins { spent: found, overwritten, loaded: view.into_loaded() })
     }
 
     /// Says in the log from which block on scripts run, or do not any more.
@@ -346,10 +311,14 @@ impl Chainstate {
         }
     }
 
-    fn store_body(&self, id: NodeId, block: &ParsedBlock) -> Result<(), ChainFault> {
+    /// Stores the body of a block that came from outside: now that it is verified, so that no other body is ever found on disk.
+    fn store_body(&self, block: &ParsedBlock) -> Result<(), ChainFault> {
         let pos = self.live.blocks.append(block.raw())?;
         self.live.change_place(block.hash(), |places| places.block = Some(pos));
-        self.live.tree_mut().body_stored(id);
+        let mut tree = self.live.tree_mut();
+        if let Some(id) = tree.find(&block.hash()) {
+            tree.body_stored(id);
+        }
         Ok(())
     }
 
@@ -385,11 +354,10 @@ impl Chainstate {
                     break;
                 }
                 waited = true;
-                let verdict = scripts.wait();
-                if verdict != Ok(None) {
+                if let Err(failure) = scripts.wait() {
                     let block = Arc::clone(&staged.block);
                     self.commit(run)?;
-                    return self.script_verdict(&block, verdict).map(Some);
+                    return self.verdict(&block, failure).map(Some);
                 }
             }
             self.verified = self.verified.saturating_add(1);
@@ -398,14 +366,12 @@ impl Chainstate {
         Ok(None)
     }
 
-    fn script_verdict(
-        &mut self,
-        block: &ParsedBlock,
-        verdict: Result<Option<ScriptFailure>, Panicked>,
-    ) -> Result<Rejected, ChainFault> {
-        match verdict {
-            Ok(Some(failure)) => self.mark_invalid(&block.hash(), &script_error(block, failure)),
-            Ok(None) | Err(Panicked) => self.set_aside(&block.hash()),
+    fn verdict(&mut self, block: &ParsedBlock, failure: Failure) -> Result<Rejected, ChainFault> {
+        match failure {
+            Failure::Rules(Refused::Invalid(error)) => self.mark_invalid(&block.hash(), &error),
+            Failure::Rules(Refused::Fault(fault)) => Err(fault.into()),
+            Failure::Script(failure) => self.mark_invalid(&block.hash(), &script_error(block, failure)),
+            Failure::Panicked => self.set_aside(&block.hash()),
         }
     }
 
@@ -459,8 +425,13 @@ impl Chainstate {
     fn publish(&mut self, mut moved: Vec<Staged>, run: &mut Run<'_>) -> Result<(), ChainFault> {
         let Some(tip) = moved.last().map(|staged| Arc::clone(&staged.tip)) else { return Ok(()) };
         for staged in &mut moved {
-            if let Step::Connect { spent, overwritten, .. } = &mut staged.step {
-                self.keep_undo(&staged.block, spent, overwritten)?;
+            if let Step::Connect { run: judged, overwritten, stored } = &mut staged.step {
+                if !*stored {
+                    self.store_body(&staged.block)?;
+                }
+                if let Some(undo) = judged.take_undo() {
+                    self.keep_undo(&staged.block.hash(), &undo, overwritten)?;
+                }
                 self.count(&staged.block, run);
             }
         }
@@ -481,19 +452,17 @@ impl Chainstate {
     /// Keeps what it takes to disconnect a block that was verified; it is the same whenever that block connects.
     fn keep_undo(
         &self,
-        block: &ParsedBlock,
-        spent: &BlockUndo,
+        hash: &BlockHash,
+        undo: &EncodedUndo,
         overwritten: &[(OutPoint, Coin)],
     ) -> Result<(), ChainFault> {
-        let hash = block.hash();
-        let Places { block: Some(body), undo: None } = self.live.place(&hash) else { return Ok(()) };
+        let Places { block: Some(body), undo: None } = self.live.place(hash) else { return Ok(()) };
         // Core's undo data has no room for these, nor is a block that has any found verified after a crash.
         if !overwritten.is_empty() {
-            self.store.db().keep_overwritten(&hash, overwritten)?;
+            self.store.db().keep_overwritten(hash, overwritten)?;
         }
-        let undo = EncodedUndo::new(&block.header().prev_blockhash, spent);
-        let pos = self.live.undo.append(&hash, body.file, &undo, overwritten.is_empty())?;
-        self.live.change_place(hash, |places| places.undo = Some(pos));
+        let pos = self.live.undo.append(hash, body.file, undo, overwritten.is_empty())?;
+        self.live.change_place(*hash, |places| places.undo = Some(pos));
         Ok(())
     }
 
@@ -567,24 +536,27 @@ impl Chainstate {
     }
 }
 
-/// The block that a frame begins with. A frame may be larger than its block, as Core takes it: what follows is left out.
-pub(crate) fn decode_framed(raw: Vec<u8>) -> Option<ParsedBlock> {
-    let raw: Arc<[u8]> = raw.into();
-    match ParsedBlock::decode_shared(Arc::clone(&raw)) {
-        Err(BlockDecodeError(DecodeError::TrailingBytes)) => {
-            let (_, len) = deserialize_partial::<Block>(&raw).ok()?;
-            ParsedBlock::decode(raw.get(..len)?).ok()
-        }
-        decoded => decoded.ok(),
+/// Why a block is refused whose coins are not as they must be, by all rules in their order.
+fn refusal(block: &ParsedBlock, context: &BlockContext<'_>, coins: &StageView<'_>) -> NotStaged {
+    match connect_block(block, context, coins) {
+        Err(refused) => refused.into(),
+        Ok(_) => ChainFault::State(format!("the coins of block {} were not found", block.hash())).into(),
     }
+}
+
+/// Every output of a block.
+fn outputs(block: &ParsedBlock) -> impl Iterator<Item = OutPoint> {
+    block.txs().iter().flat_map(|tx| {
+        let vouts = (0u32..).zip(&tx.tx().output);
+        vouts.map(|(vout, _)| OutPoint { txid: tx.txid(), vout })
+    })
 }
 
 /// The unspent coins that a coinbase's outputs take the place of (BIP30's two exceptions).
 fn overwritten(block: &ParsedBlock, coins: &dyn UtxoView) -> Result<Vec<(OutPoint, Coin)>, ChainFault> {
     let mut found = Vec::new();
-    let Some(coinbase) = block.txs().first() else { return Ok(found) };
-    for (vout, _) in (0u32..).zip(&coinbase.tx().output) {
-        let outpoint = OutPoint { txid: coinbase.txid(), vout };
+    let made_by_coinbase = block.txs().first().map_or(0, |coinbase| coinbase.tx().output.len());
+    for outpoint in outputs(block).take(made_by_coinbase) {
         if let Some(coin) = coins.coin(&outpoint)? {
             found.push((outpoint, coin));
         }

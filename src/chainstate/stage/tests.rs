@@ -1,9 +1,12 @@
 use std::collections::BTreeMap;
 
+use adit_domain::consensus::BlockUndo;
+use adit_domain::units::Height;
 use bitcoin::constants::genesis_block;
 use bitcoin::{Amount, Network, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness};
 
 use super::*;
+use crate::prepare::Prepared;
 
 fn tx(inputs: &[OutPoint], outputs: &[&[u8]]) -> Transaction {
     let input = |previous_output: &OutPoint| TxIn {
@@ -52,7 +55,7 @@ fn to_disconnect_undoes_to_connect() {
     let block = block(vec![first.clone(), chained]);
     let before = BTreeMap::from([(outside, CompactCoin::from(&coin(1)))]);
     let mut coins = before.clone();
-    apply(&mut coins, connect_changes(&block, Height::new(9)));
+    apply(&mut coins, Prepared::new(&block, Height::new(9)).into_changes());
     // The coinbase's, the third of the first transaction, the one of the second: what cannot be spent makes no coin.
     assert_eq!(coins.len(), 3);
     assert!(!coins.contains_key(&outside));
@@ -68,7 +71,7 @@ fn d13_a_coin_that_a_repeated_coinbase_hid_comes_back() {
     let hidden = OutPoint { txid: block.txs()[0].txid(), vout: 0 };
     let before = BTreeMap::from([(hidden, CompactCoin::from(&coin(91_722)))]);
     let mut coins = before.clone();
-    apply(&mut coins, connect_changes(&block, Height::new(91_880)));
+    apply(&mut coins, Prepared::new(&block, Height::new(91_880)).into_changes());
     assert_eq!(coins[&hidden].height(), Height::new(91_880));
     let undo = UndoRecord { spent: BlockUndo::default(), overwritten: vec![(hidden, coin(91_722))] };
     apply(&mut coins, disconnect_changes(&block, &undo).unwrap());

@@ -1,7 +1,5 @@
 //! Connecting a block: what it does to the coins, and every rule about that but the scripts.
 
-use std::collections::{HashMap, HashSet};
-
 use bitcoin::{Amount, BlockHash, OutPoint, Txid};
 
 use super::block::{BlockContext, BlockError, Checked, require};
@@ -10,7 +8,7 @@ use super::tx::{TxError, add_money, check_tx_inputs, output_value, sequence_lock
 use super::{BLOCK_SIGOP_COST_MAX, BlockUndo, Coin, Params, Refused, UtxoView, ViewFault};
 use crate::script::{ScriptFlags, is_unspendable};
 use crate::units::Height;
-use crate::wire::{ParsedBlock, ParsedTx};
+use crate::wire::{IdMap, IdSet, ParsedBlock, ParsedTx};
 
 /// Why a block does not connect.
 pub type ConnectError = Refused<BlockError>;
@@ -112,6 +110,11 @@ pub(super) fn no_coin_is_overwritten(connecting: &Connecting<'_>) -> Checked {
     Ok(())
 }
 
+/// Whether [`connect_block`] asks of each output of a block whether it exists already (BIP-0030), beside the coins that are spent.
+pub fn looks_for_overwritten_coins(hash: BlockHash, context: &BlockContext<'_>) -> bool {
+    !may_overwrite(hash, context)
+}
+
 /// Whether a block is one of the two that are excepted, or one of which BIP34 proves that it overwrites nothing.
 fn may_overwrite(hash: BlockHash, context: &BlockContext<'_>) -> bool {
     is_repeated_coinbase(context.height(), hash) || bip34_rules_out_repeats(context)
@@ -152,8 +155,8 @@ pub(super) fn coinbase_pays_no_more_than_it_may(after: &AfterTxs<'_>) -> Checked
 /// The coins as they are after the block's transactions so far, without a change to those below.
 struct Overlay<'a> {
     coins: &'a dyn UtxoView,
-    created: HashMap<Txid, &'a ParsedTx>,
-    spent: HashSet<OutPoint>,
+    created: IdMap<Txid, &'a ParsedTx>,
+    spent: IdSet<OutPoint>,
     height: Height,
 }
 
@@ -188,7 +191,7 @@ struct Tally<'a> {
 impl<'a> Tally<'a> {
     fn new(context: &'a BlockContext<'a>, coins: &'a dyn UtxoView, script_flags: ScriptFlags) -> Tally<'a> {
         let height = context.height();
-        let overlay = Overlay { coins, created: HashMap::new(), spent: HashSet::new(), height };
+        let overlay = Overlay { coins, created: IdMap::default(), spent: IdSet::default(), height };
         let undo = BlockUndo::default();
         let result = Connected { undo, fees: Amount::ZERO, sigop_cost: 0, script_flags };
         Tally { context, overlay, result }

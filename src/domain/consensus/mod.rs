@@ -28,7 +28,10 @@ pub use block::{
     BlockCheck, BlockContext, BlockError, check_block, check_block_body, contextual_check_block,
 };
 pub use coin::{BlockUndo, Coin};
-pub use connect::{AfterTxs, ConnectError, Connected, Connecting, connect_block, script_flags_for};
+pub use connect::{
+    AfterTxs, ConnectError, Connected, Connecting, connect_block, looks_for_overwritten_coins,
+    script_flags_for,
+};
 pub use deployment::{BuriedFork, Deployment, ForkHeights, Start, TESTDUMMY};
 pub use deployment_report::{BuriedReport, DeploymentReport, deployment_report};
 pub use header::{

@@ -5,6 +5,7 @@
 
 mod block;
 pub mod hash;
+mod id_map;
 mod reader;
 mod tx;
 
@@ -17,5 +18,6 @@ mod tx;
 pub const PARSED_BYTES_PER_BYTE_MAX: usize = 25;
 
 pub use block::{BlockDecodeError, HEADER_BYTES, ParsedBlock};
+pub use id_map::{IdHasher, IdMap, IdSet, IdState};
 pub use reader::{COMPACT_SIZE_MAX, DecodeError};
 pub use tx::{ParsedTx, TxDecodeError, decode_script_and_witness};

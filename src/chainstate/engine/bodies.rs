@@ -1,0 +1,177 @@
+//! Bodies on their way to the engine: read, parsed, checked by themselves and at their place, and what they spend read from disk.
+//!
+//! All of it on the workers, some blocks ahead of the engine.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use adit_domain::chain::NodeId;
+use adit_domain::consensus::{BlockContext, HeaderView, contextual_check_block};
+use adit_domain::units::Height;
+use adit_domain::wire::{BlockDecodeError, DecodeError, ParsedBlock};
+use bitcoin::block::Header;
+use bitcoin::consensus::encode::deserialize_partial;
+use bitcoin::{Block, BlockHash};
+use crossbeam_channel::Receiver;
+
+use super::pipeline::{NotStaged, Outside, Run};
+use super::{Chainstate, check_alone};
+use crate::live::Live;
+use crate::prepare::{Prepared, ReadAhead};
+use crate::types::ChainFault;
+
+/// Blocks that are brought here ahead of the engine, however small they are.
+const AHEAD_BLOCKS_MAX: usize = 64;
+/// Bytes of blocks that are brought here ahead, the last block beside them. A block of payments takes five times its bytes when it is
+/// parsed and prepared: some 60 MB.
+const AHEAD_BYTES_MAX: usize = 12 << 20;
+
+/// A body, and what was found out of it.
+pub(super) struct Body {
+    pub(super) block: Arc<ParsedBlock>,
+    /// Whether it is in our own files already.
+    pub(super) stored: bool,
+    pub(super) prepared: Prepared,
+    pub(super) read: ReadAhead,
+}
+
+/// A body on its way.
+pub(super) enum Coming {
+    /// It was just accepted, and so was checked.
+    Here(Arc<ParsedBlock>),
+    Later(Receiver<Result<Body, NotStaged>>),
+}
+
+/// The bodies of a way up, in order, some of them on their way.
+pub(super) struct Ahead<'p> {
+    upcoming: std::slice::Iter<'p, NodeId>,
+    coming: VecDeque<(Coming, usize)>,
+    bytes: usize,
+}
+
+impl<'p> Ahead<'p> {
+    pub(super) fn new(way: &'p [NodeId]) -> Ahead<'p> {
+        Ahead { upcoming: way.iter(), coming: VecDeque::new(), bytes: 0 }
+    }
+
+    /// The next body; behind it as many more set out as there is room for.
+    pub(super) fn next(&mut self, chain: &Chainstate, run: &Run<'_>) -> Option<Coming> {
+        while self.coming.len() < AHEAD_BLOCKS_MAX && self.bytes < AHEAD_BYTES_MAX {
+            let Some(id) = self.upcoming.next() else { break };
+            let (coming, bytes) = chain.fetch(*id, run);
+            self.bytes = self.bytes.saturating_add(bytes);
+            self.coming.push_back((coming, bytes));
+        }
+        let (coming, bytes) = self.coming.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(bytes);
+        Some(coming)
+    }
+}
+
+/// The chain that a block stands on, looked up in the tree at each question: most blocks have none, and nobody who changes the tree waits
+/// for a block to be judged.
+pub(super) struct Below {
+    live: Arc<Live>,
+    parent: NodeId,
+    height: Height,
+}
+
+impl Below {
+    /// The chain below block `id`; none where that is the first one.
+    pub(super) fn of(live: &Arc<Live>, id: NodeId) -> Option<Below> {
+        let tree = live.tree();
+        let parent = tree.node(id).parent()?;
+        Some(Below { live: Arc::clone(live), parent, height: tree.node(parent).height() })
+    }
+}
+
+impl HeaderView for Below {
+    fn tip_height(&self) -> Height {
+        self.height
+    }
+
+    fn header_at(&self, height: Height) -> Option<Header> {
+        self.live.tree().branch(self.parent).header_at(height)
+    }
+
+    fn hash_at(&self, height: Height) -> Option<BlockHash> {
+        self.live.tree().branch(self.parent).hash_at(height)
+    }
+
+    fn median_time_past_at(&self, height: Height) -> Option<u32> {
+        self.live.tree().branch(self.parent).median_time_past_at(height)
+    }
+}
+
+impl Chainstate {
+    /// Begins to bring a body here; how many bytes it has on disk.
+    fn fetch(&self, id: NodeId, run: &Run<'_>) -> (Coming, usize) {
+        let hash = self.live.tree().node(id).hash();
+        if let Some(block) = self.recent.iter().find(|block| block.hash() == hash) {
+            return (Coming::Here(Arc::clone(block)), block.size_bytes());
+        }
+        let live = Arc::clone(&self.live);
+        let stored = self.live.place(&hash).block;
+        let outside = run.outside.and_then(|bodies| bodies.get(&hash)).filter(|_| stored.is_none()).cloned();
+        let len = outside.as_ref().map(|outside| outside.extent.len).or(stored.map(|pos| pos.len));
+        let coming = Coming::Later(self.workers.urgent(move || {
+            let block = match &outside {
+                Some(outside) => read_outside(&live, &hash, outside)?,
+                None => read_stored(&live, &hash)?,
+            };
+            prepare(&live, id, block, outside.is_none())
+        }));
+        (coming, len.and_then(|len| usize::try_from(len).ok()).unwrap_or(0))
+    }
+
+    /// Waits for a body.
+    pub(super) fn receive(&self, id: NodeId, coming: Coming) -> Result<Body, NotStaged> {
+        match coming {
+            Coming::Here(block) => {
+                let height = self.live.tree().node(id).height();
+                let prepared = Prepared::new(&block, height);
+                Ok(Body { block, stored: true, prepared, read: ReadAhead::default() })
+            }
+            Coming::Later(receiver) => receiver.recv().unwrap_or(Err(NotStaged::Panicked)),
+        }
+    }
+}
+
+fn read_stored(live: &Live, hash: &BlockHash) -> Result<Arc<ParsedBlock>, NotStaged> {
+    let missing = || ChainFault::State(format!("block {hash} is missing"));
+    let pos = live.place(hash).block.ok_or_else(missing)?;
+    Ok(live.read_block(hash, pos)?)
+}
+
+fn read_outside(live: &Live, hash: &BlockHash, outside: &Outside) -> Result<Arc<ParsedBlock>, NotStaged> {
+    let block = outside.read(hash).map_err(NotStaged::Unreadable)?.ok_or(NotStaged::NoBlock)?;
+    check_alone(&block, &live.params, live.verifier.as_ref()).map_err(NotStaged::Refused)?;
+    Ok(Arc::new(block))
+}
+
+/// Checks a block at its place and finds out what it does to the coins.
+fn prepare(live: &Arc<Live>, id: NodeId, block: Arc<ParsedBlock>, stored: bool) -> Result<Body, NotStaged> {
+    let below = Below::of(live, id).ok_or_else(no_first)?;
+    let context = BlockContext { params: &live.params, parent: &below };
+    contextual_check_block(&block, &context)?;
+    let prepared = Prepared::new(&block, context.height());
+    let read = ReadAhead::read(&prepared, &live.coins)?;
+    Ok(Body { block, stored, prepared, read })
+}
+
+/// What is said where the first block is to connect: nothing ever leads there.
+pub(super) fn no_first() -> ChainFault {
+    ChainFault::State("the first block cannot connect".to_owned())
+}
+
+/// The block that a frame begins with. A frame may be larger than its block, as Core takes it: what follows is left out.
+pub(crate) fn decode_framed(raw: Vec<u8>) -> Option<ParsedBlock> {
+    let raw: Arc<[u8]> = raw.into();
+    match ParsedBlock::decode_shared(Arc::clone(&raw)) {
+        Err(BlockDecodeError(DecodeError::TrailingBytes)) => {
+            let (_, len) = deserialize_partial::<Block>(&raw).ok()?;
+            ParsedBlock::decode(raw.get(..len)?).ok()
+        }
+        decoded => decoded.ok(),
+    }
+}
