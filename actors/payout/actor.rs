@@ -140,8 +140,9 @@ impl PayoutActor {
 impl Actor for PayoutActor {
     type Context = Context<Self>;
 
-    /// Catches up with what happened while it was not there.
+    /// Catches up with what happened while it was not there. After a panic nothing comes back of what was under way.
     fn started(&mut self, ctx: &mut Self::Context) {
+        (self.walking, self.again, self.will_look) = (false, false, false);
         self.walk(ctx);
     }
 }
@@ -151,11 +152,8 @@ impl Rebuild for PayoutActor {
     /// block found by it still waits for its share.
     fn rebuild(&mut self) -> Result<(), Fault> {
         self.patience = Patience::All;
-        self.walking = false;
-        self.again = false;
         self.waiting = None;
-        // What was to come has gone with the panic.
-        self.will_look = false;
+        // What is under way stays so where an operator asked for it.
         Ok(())
     }
 

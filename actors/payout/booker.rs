@@ -63,16 +63,18 @@ pub(super) enum Walked {
     Unknown(ChainPoint),
 }
 
-/// Walks the ledger along the chain. Holds nothing that counts: two of them at once are as good as one.
+/// Walks the ledger along the chain. Holds nothing that counts.
 pub(super) struct Booker {
     deps: PayoutDeps,
     config: PayoutConfig,
     facts: Mutex<HashMap<BlockHash, Facts>>,
+    /// Held by whoever walks: a panic of the actor leaves its walk behind, and the next one would do the same work beside it.
+    turn: Mutex<()>,
 }
 
 impl Booker {
     pub(super) fn new(deps: PayoutDeps, config: PayoutConfig) -> Booker {
-        Booker { deps, config, facts: Mutex::default() }
+        Booker { deps, config, facts: Mutex::default(), turn: Mutex::default() }
     }
 
     pub(super) fn ledger(&self) -> &dyn Ledger {
@@ -111,8 +113,9 @@ impl Booker {
         }
     }
 
-    /// Walks from where the ledger stands to the tip, a step at a time.
+    /// Walks from where the ledger stands to the tip, a step at a time, once nobody else does.
     pub(super) fn walk(&self, patience: Patience) -> Result<Walked, Fault> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let Some(cursor) = self.ledger().cursor().map_err(ledger_fault)? else {
                 self.begin()?;

@@ -86,6 +86,8 @@ struct FakeState {
     best: Vec<BlockHash>,
     forgets: bool,
     looks: u64,
+    /// Blocks that the books have read.
+    read: u64,
 }
 
 impl FakeChain {
@@ -93,7 +95,7 @@ impl FakeChain {
         let genesis = block_on(BlockHash::all_zeros(), 0, &theirs(), 0);
         let best = vec![genesis.hash()];
         let blocks = HashMap::from([(genesis.hash(), genesis)]);
-        Arc::new(FakeChain(Mutex::new(FakeState { blocks, best, forgets: false, looks: 0 })))
+        Arc::new(FakeChain(Mutex::new(FakeState { blocks, best, forgets: false, looks: 0, read: 0 })))
     }
 
     /// Leaves `keep` blocks and puts these on top; what a chain would tell of it.
@@ -154,7 +156,9 @@ impl BooksChain for FakeChain {
         }
     }
     fn block(&self, hash: &BlockHash) -> Result<Option<Arc<ParsedBlock>>, ChainFault> {
-        Ok(self.0.lock().unwrap().blocks.get(hash).cloned())
+        let mut s = self.0.lock().unwrap();
+        s.read += 1;
+        Ok(s.blocks.get(hash).cloned())
     }
 }
 
@@ -419,17 +423,37 @@ async fn tips_that_come_while_a_block_waits_start_no_more_timers() {
     assert!(began.elapsed() > Duration::from_millis(900), "{:?}", began.elapsed());
 }
 
-#[test]
-fn a_block_that_connects_before_the_first_look_waits_for_its_share() {
-    let (chain, dir) = (FakeChain::new(), TempDir::new().unwrap());
-    chain.extend(1, &[&theirs()], 1);
+/// New books of this chain, without an actor.
+fn booker(chain: &Arc<FakeChain>, dir: &TempDir) -> Booker {
     let books = OpenBooks {
         log: Arc::new(FileShareLog::open(Arc::new(MachineDisk), dir.path()).unwrap().0),
         ledger: Arc::<MemoryLedger>::default(),
     };
-    let own: Arc<dyn BooksChain> = Arc::<FakeChain>::clone(&chain);
+    let own: Arc<dyn BooksChain> = Arc::<FakeChain>::clone(chain);
     let booker = Booker::new(PayoutDeps { chain: own, books }, config());
     booker.begin().unwrap();
+    booker
+}
+
+#[test]
+fn walks_that_panics_left_behind_do_the_work_once() {
+    let (chain, dir) = (FakeChain::new(), TempDir::new().unwrap());
+    let booker = booker(&chain, &dir);
+    let script = theirs();
+    chain.extend(1, &vec![&script; 300], 1);
+    std::thread::scope(|threads| {
+        for _ in 0..8 {
+            threads.spawn(|| assert_eq!(booker.walk(Patience::All), Ok(Walked::Done)));
+        }
+    });
+    assert_eq!(chain.0.lock().unwrap().read, 300);
+}
+
+#[test]
+fn a_block_that_connects_before_the_first_look_waits_for_its_share() {
+    let (chain, dir) = (FakeChain::new(), TempDir::new().unwrap());
+    chain.extend(1, &[&theirs()], 1);
+    let booker = booker(&chain, &dir);
     let start = booker.tip().height;
     let found = chain.extend(2, &[&ours()], 1).tip.hash;
     assert_eq!(booker.walk(Patience::Above(start)), Ok(Walked::Waiting(found)));

@@ -95,6 +95,11 @@ fn the_solution_is_cut_out_of_its_push() {
     let long = join(&[&[0x4c, 5], &head, &[1], &[0x4d, 1, 0, 7, 0x00, 0x51, 9, 9]]);
     check(&long, Some((&join(&[&[4], &head, &[1, 7, 0, 0x51]]), &[1])));
     check(&join(&[&[0x4e, 5, 0, 0], &head]), None);
+    // Lengths of two and of four bytes, the lowest first.
+    let longer = [7; 256];
+    let (body, cut) = (join(&[&head, &longer]), join(&[&[4], &head]));
+    check(&join(&[&[0x4d, 4, 1], &body]), Some((&cut, &longer)));
+    check(&join(&[&[0x4e, 4, 1, 0, 0], &body]), Some((&cut, &longer)));
 }
 
 /// Whether a block without a solution is refused for ever.

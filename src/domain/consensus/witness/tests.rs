@@ -1,6 +1,6 @@
 use bitcoin::{Amount, Block, ScriptBuf, TxOut, Witness};
 
-use super::{witness_commitment, witness_commitment_index};
+use super::{is_intact, witness_commitment, witness_commitment_index};
 use crate::consensus::fixtures::{Chain, block, committed, outpoint, parsed, solved, spend};
 use crate::consensus::{BlockContext, BlockError, HeaderView, Params, Refused, contextual_check_block};
 use crate::units::Height;
@@ -78,4 +78,25 @@ fn a_witness_without_commitment_is_refused_before_and_after() {
     early.txdata[0].input[0].witness = Witness::new();
     early.txdata[0].output[1].script_pubkey.push_opcode(bitcoin::opcodes::OP_TRUE);
     check_under(&params, solved(early), Ok(()));
+}
+
+#[test]
+fn a_block_is_intact_where_its_header_means_all_of_it() {
+    let chain = Chain::of(&Params::regtest(), 30);
+    let check = |block: &Block, change: fn(&mut Block), intact: bool| {
+        let mut block = block.clone();
+        change(&mut block);
+        assert_eq!(is_intact(&parsed(block)), intact);
+    };
+    let plain = block(&chain, vec![spend(&[outpoint(1)], &[1]), spend(&[outpoint(2)], &[1])]);
+    check(&plain, |_| (), true);
+    check(&plain, |b| b.txdata[1].output[0].value = Amount::from_sat(2), false);
+    // The last one twice has the same root.
+    check(&plain, |b| b.txdata.push(b.txdata[2].clone()), false);
+    let committed = committed(with_witness(&chain));
+    check(&committed, |_| (), true);
+    check(&committed, |b| b.txdata[1].input[0].witness = Witness::from_slice(&[[1; 5]]), false);
+    check(&committed, |b| b.txdata[0].input[0].witness = Witness::from_slice(&[[1; 32]]), false);
+    // A witness that nothing commits to.
+    check(&with_witness(&chain), |_| (), false);
 }
