@@ -255,7 +255,7 @@ async fn what_is_wrong_on_disk_is_said() {
     };
     assert!(matches!(refused("ledger.redb").await, StartError::Books(Fault::Storage(_) | Fault::State(_))));
     assert!(matches!(refused("extranonce").await, StartError::Lease(_)));
-    assert!(matches!(refused("blocks/rev00000.dat").await, StartError::Chain(_)));
+    assert!(matches!(refused("blocks/blk00000.dat").await, StartError::Chain(_)));
 }
 
 #[actix::test]
