@@ -2,9 +2,13 @@
 
 mod chains;
 mod databases;
+mod flips;
 mod imports;
+mod power;
 mod reorgs;
 mod restarts;
+#[path = "../store/tests/sim.rs"]
+mod sim;
 
 use std::path::Path;
 use std::sync::Arc;

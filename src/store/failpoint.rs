@@ -10,7 +10,7 @@
 //! | `any:70` | the same, whatever the place |
 //! | `disk:70` | the same at a write, sync or change of length, wherever it is |
 //! | `io:70` | from that write, sync or change of length on each fails |
-//! | `trace=FILE` | each place that is come by is a line of the file |
+//! | `trace=FILE` | each place that is come by is a line of the file, and `disk` each write, sync or change of length |
 
 /// What is made durable at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,16 +169,17 @@ mod armed {
         let Some(armed) = armed() else { return };
         match &armed.plan {
             Plan::Kill(_, at) if armed.plan.names(place, moment) && armed.count() == *at => die(),
-            Plan::Trace(file) => trace(file, place, moment),
+            Plan::Trace(file) => trace(file, &format!("{}.{moment}", place.name())),
             _ => {}
         }
     }
 
     pub(super) fn disk() -> io::Result<()> {
         let Some(armed) = armed() else { return Ok(()) };
-        match armed.plan {
-            Plan::Disk(at) if armed.count() == at => die(),
-            Plan::Fail(at) if armed.count() >= at => {
+        match &armed.plan {
+            Plan::Trace(file) => trace(file, "disk"),
+            Plan::Disk(at) if armed.count() == *at => die(),
+            Plan::Fail(at) if armed.count() >= *at => {
                 return Err(io::Error::other("a failure that was asked for"));
             }
             _ => {}
@@ -187,9 +188,9 @@ mod armed {
     }
 
     /// What cannot be written is missed by whoever reads it.
-    fn trace(file: &PathBuf, place: Place, moment: &str) {
+    fn trace(file: &PathBuf, line: &str) {
         let opened = std::fs::File::options().append(true).create(true).open(file);
-        let _ = opened.and_then(|mut file| file.write_all(format!("{}.{moment}\n", place.name()).as_bytes()));
+        let _ = opened.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()));
     }
 
     /// As by `kill -9`, and not a step further.

@@ -43,6 +43,10 @@ pub(super) fn load(
     let coins = CoinCache::new(store.db().snapshot()?, Arc::clone(&tip));
     let (blocks_end, flushes) = state.map(|s| (s.blocks_end, s.flushes)).unwrap_or_default();
     let blocks = store.block_files(params.magic, BLOCK_WEIGHT_MAX, blocks_end);
+    if let Some(pos) = places.get(&tip.hash).and_then(|places| places.block) {
+        // Its frame takes all eight bytes of the files' key: under a wrong one all that follows would look torn, and be cut.
+        blocks.read(pos)?;
+    }
     let tail = read_tail(&blocks, blocks_end, |block| check_alone(block, params, verifier.as_ref()).is_ok())?;
     join_tail(&mut tree, &mut places, tail);
     if blocks.end() == FileEnd::default() {

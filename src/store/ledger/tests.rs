@@ -338,7 +338,7 @@ fn walk(points: &mut Vec<ChainPoint>, branch: u8, chance: &mut Chance) -> Ledger
 /// is missing. What posts nothing may have to be walked again.
 #[test]
 fn at_every_sync_a_power_cut_leaves_books_with_all_that_was_posted() {
-    let (steps, path) = (tries(30), std::path::Path::new("ledger.redb"));
+    let (steps, path) = (tries(20), std::path::Path::new("ledger.redb"));
     let (sim, model, mut chance) = (Sim::new(), MemoryLedger::default(), Chance::new(5));
     let mut ledger = RedbLedger::open_on(&sim, path).unwrap();
     sim.capture(6);
@@ -376,7 +376,7 @@ fn at_every_sync_a_power_cut_leaves_books_with_all_that_was_posted() {
 /// The disk fails at one operation, or from it on: nothing is posted after, and the next start has all that was.
 #[test]
 fn a_disk_that_fails_at_any_operation_takes_nothing_from_the_books() {
-    let (last, path) = (tries(40) as u64, std::path::Path::new("ledger.redb"));
+    let (last, path) = (tries(20) as u64, std::path::Path::new("ledger.redb"));
     let mut failures = 0;
     for at in 1..=last {
         for (kind, stays) in

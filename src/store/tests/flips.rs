@@ -14,10 +14,10 @@ fn database(seed: u64) -> (Image, Model) {
     let db = ChainDb::open_on(&sim, Path::new(PATH)).unwrap();
     let mut model = Model::default();
     for round in 0..14 {
-        let (next, done) = flush(&db, &model, 900, &mut chance);
+        let (next, done) = flush(&db, &model, 120, &mut chance);
         done.unwrap();
         model = next;
-        while round < 11 && db.merge_step(500).unwrap() != MergeStep::Idle {}
+        while round < 11 && db.merge_step(100).unwrap() != MergeStep::Idle {}
     }
     assert!(db.tiers() > 2);
     drop(db);
@@ -72,7 +72,7 @@ fn no_flipped_bit_of_the_coins_is_answered_from() {
         Flipped::Harmless => harmless += 1,
     };
     // Every so many bits of the headers, then anywhere.
-    for n in 0..tries(60) {
+    for n in 0..tries(300) {
         let byte = if n % 4 == 0 { chance.below(400) + chance.below(2) * 4096 } else { chance.below(len) };
         count(read_all(&flip(&image, path, byte as usize, chance.below(8) as u32), &model));
     }

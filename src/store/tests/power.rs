@@ -173,7 +173,7 @@ fn run_cuts(seed: u64, operations: usize) -> usize {
 
 #[test]
 fn at_every_sync_a_power_cut_leaves_what_was_acknowledged_or_what_was_under_way() {
-    let operations = tries(40);
+    let operations = tries(25);
     let images = run_cuts(1, operations);
     println!("{operations} operations, {images} images");
     assert!(images > operations * 3);
@@ -238,7 +238,7 @@ fn check_failure(failure: Failure) -> bool {
 
 #[test]
 fn a_disk_that_fails_at_any_operation_is_a_fault_and_nothing_is_acknowledged_after() {
-    let (last, mut failures) = (tries(40) as u64, 0);
+    let (last, mut failures) = (tries(25) as u64, 0);
     // Few in a short run, but from everywhere in the first thousands.
     for n in 1..=last {
         let at = if last >= 500 { n } else { 1 + (n * n * 3) / 4 };

@@ -152,6 +152,10 @@ impl Sim {
         self.world().capturing = Some(Chance::new(seed));
     }
 
+    pub(crate) fn stop_capturing(&self) {
+        self.world().capturing = None;
+    }
+
     /// The images since the last call.
     pub(crate) fn take_images(&self) -> Vec<(Cut, Image)> {
         std::mem::take(&mut self.world().images)
