@@ -11,6 +11,7 @@ pub mod chain;
 pub mod clock;
 pub mod events;
 pub mod house;
+pub mod index;
 pub mod mempool;
 pub mod messages;
 pub mod net;

@@ -5,8 +5,13 @@ use std::{env, error, fs};
 
 use prost::Message;
 
-const PROTOS: [&str; 4] =
-    ["adit/v1/admin.proto", "adit/v1/event.proto", "adit/v1/node.proto", "adit/v1/pool.proto"];
+const PROTOS: [&str; 5] = [
+    "adit/v1/admin.proto",
+    "adit/v1/event.proto",
+    "adit/v1/index.proto",
+    "adit/v1/node.proto",
+    "adit/v1/pool.proto",
+];
 
 fn main() -> Result<(), Box<dyn error::Error>> {
     for proto in PROTOS {

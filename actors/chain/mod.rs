@@ -25,6 +25,7 @@ use crate::supervision::{ChildSpec, Intensity, Role};
 
 pub use actor::ChainActor;
 pub use link::ChainLink;
+pub(crate) use link::fault;
 pub use listeners::TipListeners;
 
 /// The mailbox: the actor empties it at once into the engine's queue; this holds a burst of all peers' answers.

@@ -27,7 +27,7 @@ pub struct SubmitBlock {
 }
 
 /// The best chain has another tip.
-/// Sent by: chain. Handled by: utxo, mempool, template, payout, peer, rpc. Reply: nothing. When full: the chain waits for
+/// Sent by: chain. Handled by: utxo, index, mempool, template, payout, peer, rpc. Reply: nothing. When full: the chain waits for
 /// none of them: it is dropped, and the receiver catches up from the reader with the next one.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]

@@ -1,6 +1,7 @@
 //! The messages, by the role that handles them.
 
 pub mod chain;
+pub mod index;
 pub mod mempool;
 pub mod payout;
 pub mod peer;

@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use adit_chainstate::IndexConfig;
 use adit_domain::consensus::Params;
 use adit_domain::units::Difficulty;
 use bitcoin::ScriptBuf;
@@ -21,6 +22,8 @@ pub struct NodeConfig {
     pub datadir: PathBuf,
     /// The chain and its coins.
     pub chain: ChainSettings,
+    /// Which indexes are kept.
+    pub index: IndexConfig,
     /// Transactions that wait.
     pub mempool: MempoolSettings,
     /// Other nodes.
@@ -39,11 +42,13 @@ pub struct NodeConfig {
 
 impl fmt::Debug for NodeConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let NodeConfig { params, datadir, chain, mempool, peer, pool, rpc, intensity, chaos, .. } = self;
+        let NodeConfig { params, datadir, chain, index, mempool, peer, pool, rpc, intensity, chaos, .. } =
+            self;
         f.debug_struct("NodeConfig")
             .field("network", &params.folder())
             .field("datadir", datadir)
             .field("chain", chain)
+            .field("index", index)
             .field("mempool", mempool)
             .field("peer", peer)
             .field("pool", pool)

@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use actix::Arbiter;
-use adit_chainstate::{BlockVerifier, ChainConfig, ChainFault, PoolVerifier, ScriptCaches};
+use adit_chainstate::{BlockVerifier, ChainConfig, ChainFault, Indexes, PoolVerifier, ScriptCaches};
 use adit_domain::consensus::Params;
 use adit_domain::payout::PplnsWindow;
 use adit_domain::script::ScriptVerifier;
@@ -16,6 +16,7 @@ use super::node::Addresses;
 use crate::chain::{self, Chain, ChainDeps, ChainSetup};
 use crate::events::EventBus;
 use crate::house::Shared;
+use crate::index;
 use crate::mempool::{self, Mempool, MempoolConfig, MempoolDeps};
 use crate::payout::{self, OpenBooks, PayoutConfig, PayoutDeps};
 use crate::peer::{self, PeerConfig, PeerDeps, Peers};
@@ -102,6 +103,8 @@ pub(super) fn start(shared: &Shared, events: &EventBus, config: NodeConfig) -> R
     let chain = starting.chain(&store, Arc::new(BlockVerifier::new(&caches)))?;
     let utxo = UtxoConfig { flush_every: FLUSH_EVERY_DEFAULT, intensity: config.intensity };
     let (utxo, utxo_arbiter) = utxo::start(shared, chain.link.clone(), chain.reader.clone(), utxo);
+    let indexes = Indexes::open(&chain.reader, &store.store, config.index)?;
+    let (index, index_arbiter) = index::start(shared, &indexes, config.intensity)?;
     let mempool = starting.mempool(&store, &chain, Arc::new(PoolVerifier::new(&caches)));
     let peers = starting.peers(&chain, &mempool)?;
     let pool = match &config.pool {
@@ -113,6 +116,7 @@ pub(super) fn start(shared: &Shared, events: &EventBus, config: NodeConfig) -> R
     chain.listeners.add("peer", peers.addr.clone().recipient());
     chain.listeners.add("mempool", mempool.addr.clone().recipient());
     chain.listeners.add("utxo", utxo.clone().recipient());
+    chain.listeners.add("index", index.recipient());
     mempool.listeners.add(peers.addr.clone().recipient());
     let (stratum, links) = pool.as_ref().map(|pool| (pool.listen, pool.links.clone())).unzip();
     let durable = Durable { store: Arc::clone(&store.store), books: pool.map(|pool| pool.books) };
@@ -120,6 +124,7 @@ pub(super) fn start(shared: &Shared, events: &EventBus, config: NodeConfig) -> R
         chain: Arc::new(chain.reader.clone()),
         submit_block: chain.addr.clone().recipient(),
         utxo_stats: utxo.recipient(),
+        indexes: Arc::new(indexes),
         mempool: Some(MempoolLinks {
             get: mempool.addr.clone().recipient(),
             submit: mempool.addr.clone().recipient(),
@@ -130,7 +135,14 @@ pub(super) fn start(shared: &Shared, events: &EventBus, config: NodeConfig) -> R
     let addresses = Addresses { folder, socket, rpc, p2p: peers.local, stratum };
     let rpc_arbiter = Arbiter::new();
     let drained = starting.rpc(&rpc_arbiter, sockets, links, &addresses, &chain);
-    arbiters.extend([store.arbiter, chain.arbiter, utxo_arbiter, mempool.arbiter, rpc_arbiter]);
+    arbiters.extend([
+        store.arbiter,
+        chain.arbiter,
+        utxo_arbiter,
+        index_arbiter,
+        mempool.arbiter,
+        rpc_arbiter,
+    ]);
     arbiters.extend(peers.arbiters);
     Ok(Started { addresses, drained, arbiters, durable })
 }

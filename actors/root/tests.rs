@@ -3,6 +3,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use adit_chainstate::IndexConfig;
 use adit_domain::consensus::Params;
 use adit_domain::units::Difficulty;
 use adit_proto::v1;
@@ -30,6 +31,7 @@ fn config(dir: &Path) -> NodeConfig {
         params: Arc::new(Params::regtest()),
         datadir: dir.to_owned(),
         chain: ChainSettings { cache_mib: 16, script_cache_mib: 1, script_threads: 1 },
+        index: IndexConfig { transactions: true, filters: true, coin_stats: true },
         mempool: MempoolSettings { max_mib: 16, min_fee_sat_per_kvb: 1000 },
         peer: PeerSettings { listen: Some(any), connect: Vec::new(), inbound_max: 8 },
         pool: Some(PoolSettings {
@@ -153,7 +155,7 @@ async fn any_actor_may_panic_and_the_tip_moves_on() {
         let answer = submit(&node, &block).await;
         assert_eq!((answer.connected, answer.height), (true, height), "{role}");
     }
-    template_at(&node, 10).await;
+    template_at(&node, 11).await;
     let admin = async || AdminServiceClient::new(line(&node).await);
     let actors = answered(async || admin().await.list_actors(v1::ListActorsRequest {}).await).await.actors;
     let names: Vec<&str> = actors.iter().map(|actor| actor.name.as_str()).collect();
@@ -162,10 +164,10 @@ async fn any_actor_may_panic_and_the_tip_moves_on() {
     assert_eq!(names, roles);
     assert!(actors.iter().all(|actor| actor.restarts == 1), "{actors:?}");
     let info = answered(async || admin().await.get_info(v1::GetInfoRequest {}).await).await;
-    assert_eq!((info.height, info.header_height), (9, 9));
+    assert_eq!((info.height, info.header_height), (10, 10));
     let client = async || NodeServiceClient::new(line(&node).await);
     let stats = answered(async || client().await.get_utxo_stats(v1::GetUtxoStatsRequest {}).await).await;
-    assert_eq!(stats.height, 9);
+    assert_eq!(stats.height, 10);
     node.supervisor().end(ExitReason::Requested);
     assert_eq!(node.wait().await, ExitReason::Requested);
 }

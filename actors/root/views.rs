@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use adit_chainstate::{ChainFault, ChainReader};
+use adit_chainstate::{
+    ChainFault, ChainReader, CoinStats, FilterFound, IndexError, IndexStatus, Indexes, TxFound,
+};
 use adit_domain::chain::{NextBlock, Tip};
 use adit_domain::consensus::{DeploymentReport, ViewFault};
 use adit_domain::script::ScriptFlags;
 use adit_domain::units::{Height, UnixMillis};
 use adit_domain::wire::ParsedBlock;
-use bitcoin::BlockHash;
+use bitcoin::{BlockHash, Txid};
 
 use crate::mempool::MempoolChain;
-use crate::rpc::ChainSight;
+use crate::rpc::{ChainSight, IndexSight};
 
 impl ChainSight for ChainReader {
     fn tip(&self) -> Arc<Tip> {
@@ -36,6 +38,24 @@ impl ChainSight for ChainReader {
 
     fn path_from(&self, tip: &BlockHash) -> Option<(Vec<BlockHash>, Vec<BlockHash>)> {
         ChainReader::path_from(self, tip)
+    }
+}
+
+impl IndexSight for Indexes {
+    fn status(&self) -> Vec<IndexStatus> {
+        Indexes::status(self)
+    }
+
+    fn transaction(&self, txid: &Txid) -> Result<TxFound, IndexError> {
+        Indexes::transaction(self, txid)
+    }
+
+    fn filter(&self, block: &BlockHash) -> Result<FilterFound, IndexError> {
+        Indexes::filter(self, block)
+    }
+
+    fn coin_stats(&self, height: Height) -> Result<CoinStats, IndexError> {
+        Indexes::coin_stats(self, height)
     }
 }
 

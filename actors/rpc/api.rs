@@ -3,10 +3,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use actix::Recipient;
+use adit_chainstate::{CoinStats, FilterFound, IndexError, IndexStatus, TxFound};
 use adit_domain::chain::{NextBlock, Tip};
 use adit_domain::consensus::{DeploymentReport, ViewFault};
 use adit_domain::units::{Clock, Height, UnixMillis};
-use bitcoin::BlockHash;
+use bitcoin::{BlockHash, Txid};
 use tokio::sync::watch;
 use tonic::Status;
 
@@ -37,6 +38,18 @@ pub trait ChainSight: Send + Sync {
     fn path_from(&self, tip: &BlockHash) -> Option<(Vec<BlockHash>, Vec<BlockHash>)>;
 }
 
+/// What the interface asks of the indexes; an answer may take the disk's time.
+pub trait IndexSight: Send + Sync {
+    /// Where each stands.
+    fn status(&self) -> Vec<IndexStatus>;
+    /// A transaction of the best chain.
+    fn transaction(&self, txid: &Txid) -> Result<TxFound, IndexError>;
+    /// The filter of a block of the best chain.
+    fn filter(&self, block: &BlockHash) -> Result<FilterFound, IndexError>;
+    /// The coins' figures at a height of the best chain.
+    fn coin_stats(&self, height: Height) -> Result<CoinStats, IndexError>;
+}
+
 /// Whom the interface asks. A role that this node does not play is none, and its methods say so.
 #[derive(Clone)]
 pub struct RpcLinks {
@@ -46,6 +59,8 @@ pub struct RpcLinks {
     pub submit_block: Recipient<SubmitBlock>,
     /// The coins.
     pub utxo_stats: Recipient<GetUtxoStats>,
+    /// The indexes.
+    pub indexes: Arc<dyn IndexSight>,
     /// The mempool.
     pub mempool: Option<MempoolLinks>,
     /// The peers.
@@ -103,7 +118,7 @@ impl fmt::Debug for RpcFacts {
     }
 }
 
-/// Everything that a method may use; the four services share it.
+/// Everything that a method may use; the services share it.
 #[derive(Clone)]
 pub(super) struct Api {
     pub(super) links: RpcLinks,

@@ -9,6 +9,7 @@ mod ask;
 mod auth;
 mod event;
 mod incoming;
+mod index;
 mod listen;
 mod node;
 mod pool;
@@ -38,7 +39,7 @@ use api::Api;
 use auth::{Gate, Token};
 use listen::Listener;
 
-pub use api::{ChainSight, MempoolLinks, PoolLinks, RpcFacts, RpcLinks};
+pub use api::{ChainSight, IndexSight, MempoolLinks, PoolLinks, RpcFacts, RpcLinks};
 pub use auth::TokenError;
 pub use listen::ListenError;
 

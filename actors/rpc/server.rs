@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use adit_proto::v1::admin_service_server::{AdminServiceServer, SERVICE_NAME as ADMIN};
 use adit_proto::v1::event_service_server::{EventServiceServer, SERVICE_NAME as EVENT};
+use adit_proto::v1::index_service_server::{IndexServiceServer, SERVICE_NAME as INDEX};
 use adit_proto::v1::node_service_server::{NodeServiceServer, SERVICE_NAME as NODE};
 use adit_proto::v1::pool_service_server::{PoolServiceServer, SERVICE_NAME as POOL};
 use tokio::sync::watch;
@@ -72,13 +73,18 @@ async fn routes(api: Api) -> Routes {
                 .max_encoding_message_size(ANSWER_BYTES_MAX),
         )
         .add_service(
+            IndexServiceServer::new(api.clone())
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(ANSWER_BYTES_MAX),
+        )
+        .add_service(
             PoolServiceServer::new(api.clone())
                 .max_decoding_message_size(REQUEST_BYTES_MAX)
                 .max_encoding_message_size(ANSWER_BYTES_MAX),
         )
         .add_service(EventServiceServer::new(api).max_decoding_message_size(REQUEST_BYTES_MAX));
     let (health, health_service) = tonic_health::server::health_reporter();
-    for name in ["", ADMIN, NODE, POOL, EVENT] {
+    for name in ["", ADMIN, INDEX, NODE, POOL, EVENT] {
         health.set_service_status(name, ServingStatus::Serving).await;
     }
     routes = routes.add_service(health_service.max_decoding_message_size(REQUEST_BYTES_MAX));

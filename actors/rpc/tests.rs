@@ -3,7 +3,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::{Addr, Arbiter, Context, Message, Recipient};
-use adit_chainstate::{BlockAccepted, ChainFault, SubmitError, UtxoStats};
+use adit_chainstate::{
+    BlockAccepted, ChainFault, CoinStats, FilterFound, IndexError, IndexKind, IndexStatus, SubmitError,
+    TxFound, UtxoStats,
+};
 use adit_domain::chain::{HeaderTree, NextBlock, Tip};
 use adit_domain::consensus::{DeploymentReport, Params, ViewFault};
 use adit_domain::mempool::{MempoolSummary, TxRejected};
@@ -15,6 +18,7 @@ use adit_domain::units::{Height, UnixMillis};
 use adit_proto::v1;
 use adit_proto::v1::admin_service_client::AdminServiceClient;
 use adit_proto::v1::event_service_client::EventServiceClient;
+use adit_proto::v1::index_service_client::IndexServiceClient;
 use adit_proto::v1::node_service_client::NodeServiceClient;
 use adit_proto::v1::pool_service_client::PoolServiceClient;
 use bitcoin::hashes::Hash;
@@ -123,6 +127,28 @@ impl ChainSight for Chain {
     }
 }
 
+/// Knows a little, and says no in each of the ways that there are.
+struct NoIndexes;
+impl IndexSight for NoIndexes {
+    fn status(&self) -> Vec<IndexStatus> {
+        let tip = Chain::default().tip();
+        let best = Some((tip.height, tip.hash));
+        vec![IndexStatus { kind: IndexKind::Filters, best, synced: true, missing: Some(Height::new(7)) }]
+    }
+    fn transaction(&self, _txid: &Txid) -> Result<TxFound, IndexError> {
+        Err(IndexError::Off("transactions"))
+    }
+    fn filter(&self, block: &BlockHash) -> Result<FilterFound, IndexError> {
+        if *block != Chain::default().tip().hash {
+            return Err(IndexError::NoSuchBlock);
+        }
+        Err(IndexError::Fault(ChainFault::State("odd".to_owned())))
+    }
+    fn coin_stats(&self, height: Height) -> Result<CoinStats, IndexError> {
+        Err(IndexError::NotYet { kind: "coin_stats", height })
+    }
+}
+
 struct House {
     shared: Shared,
     events: EventBus,
@@ -149,6 +175,7 @@ fn links(stage: &Addr<Stage>, chain: Arc<Chain>, pool: bool) -> RpcLinks {
         chain,
         submit_block: to(stage),
         utxo_stats: to(stage),
+        indexes: Arc::new(NoIndexes),
         mempool: Some(MempoolLinks { get: to(stage), submit: to(stage) }),
         peers: Some(to(stage)),
         pool: pool.then(|| PoolLinks {
@@ -267,6 +294,39 @@ async fn an_operator_sees_the_node() {
     let balance = &pool.list_balances(v1::ListBalancesRequest {}).await.unwrap().into_inner().balances[0];
     assert_eq!((balance.immature_sat, balance.mature_sat), (5, -7));
     assert_eq!(pool.list_blocks(v1::ListBlocksRequest {}).await.unwrap().into_inner().total, 1_234);
+}
+
+#[actix::test]
+async fn an_index_that_does_not_answer_says_why() {
+    let house = house(false, false, false);
+    let mut index = IndexServiceClient::new(house.line().await);
+    let listed = index.list_indexes(v1::ListIndexesRequest {}).await.unwrap().into_inner().indexes;
+    let tip = house.chain.tip().hash.to_string();
+    let filters = v1::Index {
+        name: "filters".to_owned(),
+        height: Some(0),
+        block: tip.clone(),
+        synced: true,
+        missing: Some(7),
+    };
+    assert_eq!(listed, [filters]);
+    let tx = |txid: &str| v1::GetTransactionRequest { txid: txid.to_owned() };
+    let filter = |block: &str| v1::GetBlockFilterRequest { block: block.to_owned() };
+    let coins = |block: &str| v1::GetCoinStatsRequest { block: block.to_owned() };
+    let zeros = "0".repeat(64);
+    let answers = [
+        (index.get_transaction(tx("x")).await.err(), Code::InvalidArgument),
+        (index.get_transaction(tx(&zeros)).await.err(), Code::FailedPrecondition),
+        (index.get_block_filter(filter("x")).await.err(), Code::InvalidArgument),
+        (index.get_block_filter(filter(&zeros)).await.err(), Code::NotFound),
+        (index.get_block_filter(filter("")).await.err(), Code::Internal),
+        (index.get_coin_stats(coins("x")).await.err(), Code::InvalidArgument),
+        (index.get_coin_stats(coins("7")).await.err(), Code::Unavailable),
+        (index.get_coin_stats(coins(&tip)).await.err(), Code::Unavailable),
+    ];
+    for (n, (answer, code)) in answers.into_iter().enumerate() {
+        assert_eq!(answer.unwrap().code(), code, "{n}");
+    }
 }
 
 #[actix::test]

@@ -10,6 +10,8 @@ pub enum Role {
     Chain,
     /// Answers for coins, and flushes them.
     Utxo,
+    /// Builds the indexes.
+    Index,
     /// Holds transactions that wait for a block.
     Mempool,
     /// Builds what is mined.
@@ -26,10 +28,11 @@ pub enum Role {
 
 impl Role {
     /// All roles in starting order.
-    pub const ALL: [Role; 9] = [
+    pub const ALL: [Role; 10] = [
         Role::Store,
         Role::Chain,
         Role::Utxo,
+        Role::Index,
         Role::Mempool,
         Role::Template,
         Role::Payout,
@@ -44,6 +47,7 @@ impl Role {
             Role::Store => "store",
             Role::Chain => "chain",
             Role::Utxo => "utxo",
+            Role::Index => "index",
             Role::Mempool => "mempool",
             Role::Template => "template",
             Role::Payout => "payout",

@@ -9,6 +9,7 @@ mod coins;
 mod config;
 mod engine;
 mod import;
+mod index;
 mod inventory;
 mod judge;
 mod live;
@@ -27,6 +28,10 @@ pub use check::{CheckOptions, CheckProgress, Checked, Problem, Remedy, check};
 pub use config::{CACHE_MIB_DEFAULT, ChainConfig};
 pub use engine::{Chainstate, Rejected, Totals};
 pub use import::{ImportError, ImportOptions, ImportProgress, Imported, SourceError, Sources, import};
+pub use index::{
+    CoinStats, FilterFound, IndexConfig, IndexError, IndexKind, IndexStatus, IndexStep, Indexer, Indexes,
+    TxFound,
+};
 pub use inventory::{CoinCount, Files, Inventory, inventory};
 pub use reader::{ChainReader, Path};
 pub use reindex::{ReindexError, ReindexOptions, ReindexProgress, Reindexed, reindex};

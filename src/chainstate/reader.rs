@@ -149,6 +149,13 @@ impl ChainReader {
         self.live().spent_by(hash)
     }
 
+    /// Returns when every block and all undo data that can be read now are durable.
+    pub fn sync_files(&self) -> Result<(), ChainFault> {
+        let live = self.live();
+        live.blocks.sync()?;
+        Ok(live.undo.sync()?)
+    }
+
     /// The height of a block of the best chain; none for any other.
     pub fn height_in_best_chain(&self, hash: &BlockHash) -> Option<Height> {
         let live = self.live();

@@ -4,6 +4,7 @@ mod chains;
 mod databases;
 mod flips;
 mod imports;
+mod indexes;
 mod power;
 mod reorgs;
 mod restarts;

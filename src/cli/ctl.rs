@@ -3,6 +3,7 @@
 //! Owns: the arguments, the connection, how an answer looks to a person and to a program. Must not know: any rule.
 
 mod connect;
+mod index;
 mod input;
 mod show;
 mod table;
@@ -102,6 +103,12 @@ pub(crate) enum CtlCommand {
     Template,
     /// The size of the coin set and its hashes; slow on a large chain.
     Utxo,
+    /// Asks the indexes that the node keeps (index.* in its configuration).
+    Index {
+        /// What.
+        #[command(subcommand)]
+        question: index::Question,
+    },
     /// Prints what happens, as it happens, until Ctrl-C.
     Events,
     /// The soft forks at the tip, or at a block.
@@ -304,6 +311,7 @@ async fn ask(node: &Node, command: &CtlCommand) -> Result<View, CtlError> {
             request.set_timeout(UTXO_WITHIN);
             show::utxo(&node.node().get_utxo_stats(request).await?.into_inner())
         }
+        CtlCommand::Index { question } => index::ask(node, question).await?,
         CtlCommand::Deployments { block } => {
             let request = timed(v1::GetDeploymentsRequest { block: block.clone().unwrap_or_default() });
             show::deployments(&node.node().get_deployments(request).await?.into_inner())

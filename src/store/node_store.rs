@@ -7,6 +7,7 @@ use crate::datadir::DataDir;
 use crate::disk::{Disk, MachineDisk};
 use crate::fault::StoreFault;
 use crate::flat::{BlockFiles, FileEnd, UndoFiles, Verified};
+use crate::index_db::IndexDb;
 use crate::xor::XorKey;
 
 /// Everything durable of one network's chain, opened once and shared.
@@ -62,6 +63,11 @@ impl Store {
     /// Headers, coins and the flushed tip.
     pub fn db(&self) -> &ChainDb {
         &self.db
+    }
+
+    /// The index of this name; see [`IndexDb`].
+    pub fn index(&self, name: &str) -> Result<IndexDb, StoreFault> {
+        IndexDb::open_on(self.disk.as_ref(), &self.dir.path().join(format!("index-{name}.redb")))
     }
 
     /// Bytes that the disk under the datadir has left for this process.

@@ -32,7 +32,8 @@ fn ctl_shows_what_the_node_does() {
     });
     let actors = node.ask(&["actors"]);
     let names: Vec<&str> = actors.as_array().unwrap().iter().filter_map(|a| a["name"].as_str()).collect();
-    for role in ["store", "chain", "utxo", "mempool", "template", "payout", "peer", "stratum", "rpc"] {
+    for role in ["store", "chain", "utxo", "index", "mempool", "template", "payout", "peer", "stratum", "rpc"]
+    {
         assert!(names.contains(&role), "{role} is not in {names:?}");
     }
     assert_eq!(node.ask(&["peers"]), json!([]));

@@ -36,7 +36,7 @@ fn a_panic_of_any_actor_costs_no_share_and_no_connection() {
     until("the miner has a share", || (client.journal().accepted > 0).then_some(()));
 
     let tries = tries(20);
-    for role in ["peer", "chain", "utxo", "mempool", "template", "stratum", "payout"] {
+    for role in ["peer", "chain", "utxo", "index", "mempool", "template", "stratum", "payout"] {
         for n in 0..tries {
             let (before, height) = (restarts(&node, role), node.height());
             let accepted = client.journal().accepted;

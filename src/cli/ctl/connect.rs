@@ -5,6 +5,7 @@ use std::time::Duration;
 use adit_domain::consensus::Params;
 use adit_proto::v1::admin_service_client::AdminServiceClient;
 use adit_proto::v1::event_service_client::EventServiceClient;
+use adit_proto::v1::index_service_client::IndexServiceClient;
 use adit_proto::v1::node_service_client::NodeServiceClient;
 use adit_proto::v1::pool_service_client::PoolServiceClient;
 use adit_store::DataDir;
@@ -60,6 +61,10 @@ impl Node {
 
     pub(super) fn node(&self) -> NodeServiceClient<Line> {
         NodeServiceClient::new(self.line.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    pub(super) fn index(&self) -> IndexServiceClient<Line> {
+        IndexServiceClient::new(self.line.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
     }
 
     pub(super) fn pool(&self) -> PoolServiceClient<Line> {

@@ -16,7 +16,7 @@ fn parse(line: &[&str]) -> Result<CtlArgs, clap::Error> {
 
 #[test]
 fn every_command_parses() {
-    let lines: [&[&str]; 20] = [
+    let lines: [&[&str]; 25] = [
         &["info"],
         &["actors"],
         &["peers"],
@@ -27,6 +27,11 @@ fn every_command_parses() {
         &["sessions"],
         &["template"],
         &["utxo"],
+        &["index", "status"],
+        &["index", "tx", "00"],
+        &["index", "filter"],
+        &["index", "coins", "7"],
+        &["index", "coins"],
         &["events"],
         &["deployments"],
         &["deployments", "00"],

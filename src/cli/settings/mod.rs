@@ -17,6 +17,7 @@ use adit_actors::root::{
     ChainSettings, MempoolSettings, NodeConfig, PeerSettings, PoolSettings, RpcSettings, SetLogLevel,
 };
 use adit_actors::supervision::Intensity;
+use adit_chainstate::IndexConfig;
 use adit_domain::consensus::Params;
 use adit_store::DataDir;
 
@@ -42,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) log_level: String,
     /// `chain.*`.
     pub(crate) chain: ChainSettings,
+    /// `index.*`.
+    pub(crate) index: IndexConfig,
     /// `p2p.*`.
     pub(crate) peer: PeerSettings,
     /// `mempool.*`.
@@ -76,6 +79,7 @@ impl Settings {
             log_level: r
                 .one("log.level", logging::DIRECTIVES, |t| logging::parse(t).ok().map(|_| t.to_owned()))?,
             chain: parts::chain(r)?,
+            index: parts::index(r)?,
             peer: parts::peer(r)?,
             mempool: parts::mempool(r)?,
             pool: parts::pool(r, network)?,
@@ -100,6 +104,7 @@ impl Settings {
             params: Arc::new(self.params),
             datadir: self.datadir,
             chain: self.chain,
+            index: self.index,
             mempool: self.mempool,
             peer: self.peer,
             pool: self.pool,

@@ -7,6 +7,7 @@ use adit_actors::root::{
     ChainSettings, MempoolSettings, PeerSettings, PoolSettings, RpcAuth, RpcSettings, RpcTcp,
 };
 use adit_actors::supervision::Intensity;
+use adit_chainstate::IndexConfig;
 use adit_domain::units::{Difficulty, parse_address};
 use bitcoin::ScriptBuf;
 
@@ -18,6 +19,14 @@ pub(super) fn chain(r: &mut Reader) -> Result<ChainSettings, SettingsError> {
         cache_mib: r.number("chain.cache_mib", 4, 1 << 20, "MiB")?,
         script_cache_mib: r.number("chain.script_cache_mib", 0, 1 << 14, "MiB")?,
         script_threads: r.number("chain.script_threads", 0, 256, "threads; 0: one a core")?,
+    })
+}
+
+pub(super) fn index(r: &mut Reader) -> Result<IndexConfig, SettingsError> {
+    Ok(IndexConfig {
+        transactions: r.flag("index.transactions")?,
+        filters: r.flag("index.filters")?,
+        coin_stats: r.flag("index.coin_stats")?,
     })
 }
 

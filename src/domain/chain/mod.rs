@@ -10,7 +10,7 @@ pub mod header_tree;
 pub mod muhash;
 mod tip;
 
-pub use coin_stats::{SetHasher, SetSums, bogo_size};
+pub use coin_stats::{ChainSums, DoesNotFit, Flows, SetHasher, SetSums, bogo_size};
 pub use filter::{basic_filter, filter_header};
 pub use header_tree::{
     BlockStatus, Failure, HeaderTree, InsertError, Node, NodeId, RestoreError, ScriptsRun,

@@ -13,7 +13,8 @@ use bitcoin::hashes::{Hash, HashEngine, sha256};
 use chacha20::ChaCha20;
 use chacha20::cipher::{KeyIvInit, StreamCipher};
 
-use self::num3072::{NUM_BYTES, Num3072};
+pub use self::num3072::NUM_BYTES;
+use self::num3072::Num3072;
 use crate::consensus::Coin;
 
 /// The hash of a set that can still change. Parts computed apart are put together with [`MuHash::combine`].
@@ -62,9 +63,50 @@ impl MuHash {
 
     /// The hash of the set as it is. About 10 milliseconds, for the one division.
     pub fn digest(&self) -> MuHashDigest {
+        MuHashDigest(sha256::Hash::hash(&self.to_quotient_bytes()).to_byte_array())
+    }
+
+    /// Carries out the divisions of many sets, so that each is kept by its quotient alone: one inversion for all of them, and a
+    /// few multiplications for each.
+    pub fn divide_out(sets: &mut [MuHash]) {
+        let mut product = Num3072::ONE;
+        // For each set, the product of the denominators before it.
+        let mut before = Vec::with_capacity(sets.len());
+        for set in sets.iter() {
+            before.push(product.clone());
+            product.multiply(&set.denominator);
+        }
+        if product == Num3072::ZERO {
+            // One of them has no inverse, which nobody will see: it must not spoil the others.
+            return sets.iter_mut().for_each(|set| set.divide_by(&set.denominator.inverse()));
+        }
+        let mut inverse = product.inverse();
+        for (set, before) in sets.iter_mut().zip(before).rev() {
+            let mut own = inverse.clone();
+            own.multiply(&before);
+            inverse.multiply(&set.denominator);
+            set.divide_by(&own);
+        }
+    }
+
+    fn divide_by(&mut self, inverse: &Num3072) {
+        self.numerator.multiply(inverse);
+        self.denominator = Num3072::ONE;
+    }
+
+    /// 384 bytes to keep it by, little-endian; about 10 milliseconds where [`MuHash::divide_out`] has not been here.
+    pub fn to_quotient_bytes(&self) -> [u8; NUM_BYTES] {
+        if self.denominator == Num3072::ONE {
+            return self.numerator.to_canonical_bytes();
+        }
         let mut quotient = self.denominator.inverse();
         quotient.multiply(&self.numerator);
-        MuHashDigest(sha256::Hash::hash(&quotient.to_canonical_bytes()).to_byte_array())
+        quotient.to_canonical_bytes()
+    }
+
+    /// What [`MuHash::to_quotient_bytes`] gave.
+    pub fn from_quotient_bytes(bytes: &[u8; NUM_BYTES]) -> MuHash {
+        MuHash { numerator: Num3072::from_le_bytes(bytes), denominator: Num3072::ONE }
     }
 
     /// 768 bytes to keep it by: numerator, then denominator, each 384 bytes, little-endian.

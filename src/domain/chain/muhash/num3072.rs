@@ -4,7 +4,7 @@
 const LIMBS: usize = 48;
 
 /// Bytes of a number.
-pub(super) const NUM_BYTES: usize = 384;
+pub const NUM_BYTES: usize = 384;
 
 /// The modulus is 2^3072 less this.
 const PRIME_GAP: u64 = 1_103_717;
@@ -28,6 +28,8 @@ impl PartialEq for Num3072 {
 impl Eq for Num3072 {}
 
 impl Num3072 {
+    pub(super) const ZERO: Num3072 = Num3072([0; LIMBS]);
+
     pub(super) const ONE: Num3072 = {
         let mut limbs = [0; LIMBS];
         limbs[0] = 1;

@@ -66,3 +66,28 @@ fn what_is_taken_out_was_never_there() {
     let tail = [1, 0, 0, 0, 7, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 2, 0x51, 0x52];
     assert_eq!(coin_bytes(&outpoint, &coin)[32..], tail);
 }
+
+#[test]
+fn many_divisions_at_once_are_each_of_them() {
+    let mut sets: Vec<MuHash> = Vec::new();
+    let mut set = MuHash::EMPTY;
+    for n in 0..5 {
+        set.insert(&element(n));
+        sets.push(set.clone());
+        set.remove(&element(100 + n));
+        sets.push(set.clone());
+    }
+    let digests: Vec<_> = sets.iter().map(MuHash::digest).collect();
+    MuHash::divide_out(&mut sets);
+    for (set, digest) in sets.iter().zip(&digests) {
+        assert_eq!(set.digest(), *digest);
+        let kept = MuHash::from_quotient_bytes(&set.to_quotient_bytes());
+        assert_eq!((&kept, kept.digest()), (set, *digest));
+    }
+    MuHash::divide_out(&mut []);
+    // The modulus less nothing: a denominator that no number inverts.
+    let zero = MuHash::from_bytes(&[0; MuHash::BYTES]).unwrap();
+    let mut sets = [zero, set.clone()];
+    MuHash::divide_out(&mut sets);
+    assert_eq!(sets[1].digest(), set.digest());
+}

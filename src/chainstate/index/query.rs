@@ -1,0 +1,148 @@
+use std::sync::Arc;
+
+use adit_domain::chain::{ChainSums, Flows};
+use adit_domain::units::Height;
+use adit_store::{CodecError, CoinStatsRecord, FilterRecord, IndexedBlock, TxPlace};
+use bitcoin::consensus::Decodable;
+use bitcoin::{BlockHash, Transaction, Txid};
+use thiserror::Error;
+
+use super::{Index, IndexKind, Indexes};
+use crate::types::ChainFault;
+
+/// Why an index does not answer.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum IndexError {
+    /// It is not kept.
+    #[error("this node keeps no index of {0}: set index.{0}")]
+    Off(&'static str),
+    /// It has not come so far.
+    #[error("the index of {kind} is still being built: it stands at height {height}")]
+    NotYet {
+        /// Which.
+        kind: &'static str,
+        /// Its last block's height; 0 where it has none.
+        height: Height,
+    },
+    /// There is no such block in the best chain.
+    #[error("Block not found")]
+    NoSuchBlock,
+    /// There is no such transaction in the best chain.
+    #[error("No such blockchain transaction")]
+    NoSuchTx,
+    /// Our fault.
+    #[error(transparent)]
+    Fault(#[from] ChainFault),
+}
+
+impl From<adit_store::StoreFault> for IndexError {
+    fn from(fault: adit_store::StoreFault) -> IndexError {
+        IndexError::Fault(fault.into())
+    }
+}
+
+/// A transaction of the best chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TxFound {
+    /// Its block.
+    pub block: BlockHash,
+    /// The block's height.
+    pub height: Height,
+    /// Bytes before it in the block.
+    pub offset: u32,
+    /// It.
+    pub tx: Transaction,
+}
+
+/// A block's filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilterFound {
+    /// The block.
+    pub block: BlockHash,
+    /// Its height.
+    pub height: Height,
+    /// The basic filter, BIP158.
+    pub filter: Vec<u8>,
+    /// Its hash and its header, BIP157.
+    pub record: FilterRecord,
+}
+
+/// The coins at a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CoinStats {
+    /// The block.
+    pub block: BlockHash,
+    /// Its height.
+    pub height: Height,
+    /// The sums up to it.
+    pub sums: ChainSums,
+    /// What this block alone has moved.
+    pub moved: Flows,
+}
+
+impl Indexes {
+    fn kept(&self, kind: IndexKind) -> Result<&Arc<Index>, IndexError> {
+        let index = self.kept.iter().find(|index| index.kind == kind);
+        index.ok_or(IndexError::Off(kind.as_str()))
+    }
+
+    /// A transaction of the best chain by its id.
+    pub fn transaction(&self, txid: &Txid) -> Result<TxFound, IndexError> {
+        let index = self.kept(IndexKind::Transactions)?;
+        for place in index.db.find(txid)? {
+            if let Some(found) = self.tx_at(place, txid)? {
+                return Ok(found);
+            }
+        }
+        let best = index.place().best;
+        if best.is_some_and(|(_, hash)| hash == self.reader.tip().hash) {
+            return Err(IndexError::NoSuchTx);
+        }
+        Err(not_yet(index))
+    }
+
+    /// What stands there, if that is the transaction.
+    fn tx_at(&self, place: TxPlace, txid: &Txid) -> Result<Option<TxFound>, IndexError> {
+        let TxPlace { height, offset } = place;
+        let Some(block) = self.reader.hash_at(height) else { return Ok(None) };
+        let Some(raw) = self.reader.raw_block(&block)? else { return Ok(None) };
+        let mut rest = usize::try_from(offset).ok().and_then(|offset| raw.get(offset..)).unwrap_or_default();
+        let tx = Transaction::consensus_decode(&mut rest).ok().filter(|tx| tx.compute_txid() == *txid);
+        Ok(tx.map(|tx| TxFound { block, height, offset, tx }))
+    }
+
+    /// The basic filter of a block of the best chain.
+    pub fn filter(&self, block: &BlockHash) -> Result<FilterFound, IndexError> {
+        let index = self.kept(IndexKind::Filters)?;
+        let height = self.reader.height_in_best_chain(block).ok_or(IndexError::NoSuchBlock)?;
+        let row = index.db.block_with_body(height)?;
+        let row = row.filter(|row| row.hash == *block).ok_or_else(|| not_yet(index))?;
+        let record = FilterRecord::decode(&row.head).map_err(damaged)?;
+        let filter = row.body.ok_or_else(|| damaged(CodecError::Short))?;
+        Ok(FilterFound { block: *block, height, filter, record })
+    }
+
+    /// The coins' figures at a block of the best chain.
+    pub fn coin_stats(&self, height: Height) -> Result<CoinStats, IndexError> {
+        let index = self.kept(IndexKind::CoinStats)?;
+        let block = self.reader.hash_at(height).ok_or(IndexError::NoSuchBlock)?;
+        let sums = sums_of(index.db.block(height)?.filter(|row| row.hash == block), index)?;
+        let below = height.parent().map(|below| sums_of(index.db.block(below)?, index)).transpose()?;
+        let moved = sums.flows.since(&below.map(|sums| sums.flows).unwrap_or_default());
+        Ok(CoinStats { block, height, sums, moved })
+    }
+}
+
+fn sums_of(row: Option<IndexedBlock>, index: &Index) -> Result<ChainSums, IndexError> {
+    let row = row.ok_or_else(|| not_yet(index))?;
+    Ok(CoinStatsRecord::decode(&row.head).map_err(damaged)?.0)
+}
+
+fn not_yet(index: &Index) -> IndexError {
+    let height = index.place().best.map_or(Height::GENESIS, |(height, _)| height);
+    IndexError::NotYet { kind: index.kind.as_str(), height }
+}
+
+fn damaged(error: CodecError) -> IndexError {
+    IndexError::Fault(ChainFault::Storage(format!("an index's row is damaged: {error}")))
+}
