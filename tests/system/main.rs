@@ -24,6 +24,7 @@ mod demo;
 mod deployments;
 mod harness;
 mod import;
+mod indexes;
 mod kills;
 mod panics;
 mod reorganisation;
