@@ -1,9 +1,10 @@
 //! What the utxo actor is told and asked.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix::Message;
-use adit_chainstate::{ChainFault, UtxoStats};
+use adit_chainstate::{ChainFault, DumpError, Dumped, UtxoStats};
 use adit_domain::chain::Tip;
 use adit_domain::consensus::Coin;
 use bitcoin::OutPoint;
@@ -19,6 +20,15 @@ pub struct FlushCoins;
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "Result<UtxoStats, ChainFault>")]
 pub struct GetUtxoStats;
+
+/// Writes all coins to a new file, as Bitcoin Core's `dumptxoutset`. Sent by: rpc. Handled by: utxo. Reply: what was written.
+/// When full: refused.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Result<Dumped, DumpError>")]
+pub struct DumpUtxoSet {
+    /// An absolute path.
+    pub path: PathBuf,
+}
 
 /// Coins by outpoint. Sent by: rpc. Handled by: utxo. Reply: each coin that is unspent, all at the tip that comes with them.
 /// When full: refused.

@@ -123,7 +123,8 @@ pub(super) fn start(shared: &Shared, events: &EventBus, config: NodeConfig) -> R
     let links = RpcLinks {
         chain: Arc::new(chain.reader.clone()),
         submit_block: chain.addr.clone().recipient(),
-        utxo_stats: utxo.recipient(),
+        utxo_stats: utxo.clone().recipient(),
+        dump_utxo: utxo.recipient(),
         indexes: Arc::new(indexes),
         mempool: Some(MempoolLinks {
             get: mempool.addr.clone().recipient(),

@@ -18,7 +18,7 @@ use crate::messages::payout::{GetBalances, GetPoolBlocks, GetWorkers};
 use crate::messages::peer::GetPeers;
 use crate::messages::stratum::GetSessions;
 use crate::messages::template::{GetMiningWait, GetTemplate};
-use crate::messages::utxo::GetUtxoStats;
+use crate::messages::utxo::{DumpUtxoSet, GetUtxoStats};
 use crate::root::SetLogLevel;
 use crate::supervision::Supervisor;
 
@@ -59,6 +59,8 @@ pub struct RpcLinks {
     pub submit_block: Recipient<SubmitBlock>,
     /// The coins.
     pub utxo_stats: Recipient<GetUtxoStats>,
+    /// The coins, to a file.
+    pub dump_utxo: Recipient<DumpUtxoSet>,
     /// The indexes.
     pub indexes: Arc<dyn IndexSight>,
     /// The mempool.

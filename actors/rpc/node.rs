@@ -1,7 +1,8 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use adit_chainstate::{ChainFault, SubmitError};
+use adit_chainstate::{ChainFault, DumpError, SubmitError};
 use adit_domain::consensus::{DeploymentReport, Tally, VoteReport};
 use adit_domain::mempool::{MempoolEntry, TxRejected};
 use adit_domain::peer::PeerInfo;
@@ -17,7 +18,7 @@ use super::ask::{ask, within};
 use crate::messages::chain::SubmitBlock;
 use crate::messages::mempool::{GetMempool, SubmitTransaction};
 use crate::messages::peer::GetPeers;
-use crate::messages::utxo::GetUtxoStats;
+use crate::messages::utxo::{DumpUtxoSet, GetUtxoStats};
 
 /// Bytes that a submitted transaction may have: what a standard one weighs at most (400,000), all of it witness.
 const TRANSACTION_BYTES_MAX: usize = 400_000;
@@ -116,6 +117,24 @@ impl NodeService for Api {
         }))
     }
 
+    async fn dump_utxo_set(
+        &self,
+        request: Request<v1::DumpUtxoSetRequest>,
+    ) -> Result<Response<v1::DumpUtxoSetResponse>, Status> {
+        let path = PathBuf::from(request.into_inner().path);
+        if !path.is_absolute() {
+            return Err(Status::invalid_argument("the path is not absolute"));
+        }
+        let dumped = within(UTXO_WITHIN, &self.links.dump_utxo, DumpUtxoSet { path }).await?;
+        let dumped = dumped.map_err(not_dumped)?;
+        Ok(Response::new(v1::DumpUtxoSetResponse {
+            base: dumped.base.to_string(),
+            height: dumped.height.to_u32(),
+            coins: dumped.coins,
+            hash_serialized: dumped.hash_serialized,
+        }))
+    }
+
     async fn submit_block(
         &self,
         request: Request<v1::SubmitBlockRequest>,
@@ -133,6 +152,15 @@ impl NodeService for Api {
             connected: self.links.chain.height_in_best_chain(&hash).is_some(),
             height: accepted.tip.height.to_u32(),
         }))
+    }
+}
+
+fn not_dumped(error: DumpError) -> Status {
+    let text = error.to_string();
+    match error {
+        DumpError::Exists { .. } => Status::already_exists(text),
+        DumpError::Write { .. } => Status::failed_precondition(text),
+        DumpError::Fault(met) => fault(met),
     }
 }
 

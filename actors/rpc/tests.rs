@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use actix::{Addr, Arbiter, Context, Message, Recipient};
 use adit_chainstate::{
-    BlockAccepted, ChainFault, CoinStats, FilterFound, IndexError, IndexKind, IndexStatus, SubmitError,
-    TxFound, UtxoStats,
+    BlockAccepted, ChainFault, CoinStats, DumpError, Dumped, FilterFound, IndexError, IndexKind, IndexStatus,
+    SubmitError, TxFound, UtxoStats,
 };
 use adit_domain::chain::{HeaderTree, NextBlock, Tip};
 use adit_domain::consensus::{DeploymentReport, Params, ViewFault};
@@ -35,7 +35,7 @@ use crate::messages::payout::{GetBalances, GetPoolBlocks, PoolBlocks};
 use crate::messages::peer::GetPeers;
 use crate::messages::stratum::GetSessions;
 use crate::messages::template::{GetMiningWait, GetTemplate};
-use crate::messages::utxo::GetUtxoStats;
+use crate::messages::utxo::{DumpUtxoSet, GetUtxoStats};
 use crate::net::MachineNet;
 use crate::root::RpcTcp;
 use crate::supervision::{ExitReason, Supervisor};
@@ -65,6 +65,7 @@ plays!(SubmitBlock, |_| -> Result<BlockAccepted, SubmitError> {
 });
 plays!(SubmitTransaction, |_| -> Result<Txid, TxRejected> { Err(TxRejected::AlreadyHeld) });
 plays!(GetUtxoStats, |_| -> Result<UtxoStats, ChainFault> { Err(ChainFault::Storage("gone".to_owned())) });
+plays!(DumpUtxoSet, |_| -> Result<Dumped, DumpError> { Err(DumpError::Exists { path: "/taken".into() }) });
 plays!(GetMempool, |_| MempoolSummary { transactions: 3, ..Default::default() });
 plays!(GetPeers, |_| -> Vec<PeerInfo> { Vec::new() });
 plays!(GetBalances, |_| {
@@ -175,6 +176,7 @@ fn links(stage: &Addr<Stage>, chain: Arc<Chain>, pool: bool) -> RpcLinks {
         chain,
         submit_block: to(stage),
         utxo_stats: to(stage),
+        dump_utxo: to(stage),
         indexes: Arc::new(NoIndexes),
         mempool: Some(MempoolLinks { get: to(stage), submit: to(stage) }),
         peers: Some(to(stage)),
@@ -322,7 +324,7 @@ async fn an_index_that_does_not_answer_says_why() {
         (index.get_block_filter(filter("")).await.err(), Code::Internal),
         (index.get_coin_stats(coins("x")).await.err(), Code::InvalidArgument),
         (index.get_coin_stats(coins("7")).await.err(), Code::Unavailable),
-        (index.get_coin_stats(coins(&tip)).await.err(), Code::Unavailable),
+        (index.get_coin_stats(coins(&tip)).await.err(), Code::NotFound),
     ];
     for (n, (answer, code)) in answers.into_iter().enumerate() {
         assert_eq!(answer.unwrap().code(), code, "{n}");
@@ -355,6 +357,13 @@ async fn an_error_has_its_code_and_the_words_of_core() {
         node.submit_transaction(submit(vec![0; 400_001])).await.unwrap_err(),
         Code::InvalidArgument,
         "tx-size",
+    );
+    let dump = |path: &str| v1::DumpUtxoSetRequest { path: path.to_owned() };
+    check(node.dump_utxo_set(dump("taken")).await.unwrap_err(), Code::InvalidArgument, "not absolute");
+    check(
+        node.dump_utxo_set(dump("/taken")).await.unwrap_err(),
+        Code::AlreadyExists,
+        "/taken exists already",
     );
     let submit = |block| v1::SubmitBlockRequest { block };
     check(node.submit_block(submit(block)).await.unwrap_err(), Code::InvalidArgument, "bad-cb-amount");

@@ -1,13 +1,13 @@
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, ResponseFuture};
-use adit_chainstate::{ChainFault, ChainReader, UtxoStats};
+use adit_chainstate::{ChainFault, ChainReader, DumpError, Dumped, UtxoStats};
 use bitcoin::BlockHash;
 use tokio::task::spawn_blocking;
 
 use crate::chain::ChainLink;
 use crate::messages::chain::TipChanged;
-use crate::messages::utxo::{CoinsAtTip, FlushCoins, GetCoins, GetUtxoStats};
+use crate::messages::utxo::{CoinsAtTip, DumpUtxoSet, FlushCoins, GetCoins, GetUtxoStats};
 use crate::supervision::{Fault, Rebuild};
 
 /// Blocks after which coins are flushed before their time, so that a start never connects more than these again.
@@ -100,6 +100,19 @@ impl Handler<GetUtxoStats> for UtxoActor {
             let job = link.stats().await?;
             let counted = spawn_blocking(|| job.run()).await;
             counted.map_err(|_| ChainFault::State("counting coins panicked".to_owned()))?
+        })
+    }
+}
+
+impl Handler<DumpUtxoSet> for UtxoActor {
+    type Result = ResponseFuture<Result<Dumped, DumpError>>;
+
+    fn handle(&mut self, msg: DumpUtxoSet, _ctx: &mut Self::Context) -> Self::Result {
+        let (link, magic) = (self.link.clone(), self.reader.params().magic);
+        Box::pin(async move {
+            let job = link.stats().await?;
+            let dumped = spawn_blocking(move || job.dump(&msg.path, magic)).await;
+            dumped.map_err(|_| ChainFault::State("dumping coins panicked".to_owned()))?
         })
     }
 }

@@ -19,6 +19,14 @@ impl StatsJob {
         StatsJob { coins, tip, threads: threads.clamp(1, 256) }
     }
 
+    pub(crate) fn coins(&self) -> &CoinSnapshot {
+        &self.coins
+    }
+
+    pub(crate) fn tip(&self) -> &Tip {
+        &self.tip
+    }
+
     /// Walks over all coins, twice at the same time: by ranges for the MuHash, about 4 microseconds a coin and core, and in
     /// their order for the other hash, 1 microsecond a coin.
     pub fn run(self) -> Result<UtxoStats, ChainFault> {

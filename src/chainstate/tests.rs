@@ -10,6 +10,7 @@ mod reorgs;
 mod restarts;
 #[path = "../store/tests/sim.rs"]
 mod sim;
+mod snapshots;
 
 use std::path::Path;
 use std::sync::Arc;

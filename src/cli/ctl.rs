@@ -12,7 +12,7 @@ mod tests;
 mod watch;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -103,6 +103,12 @@ pub(crate) enum CtlCommand {
     Template,
     /// The size of the coin set and its hashes; slow on a large chain.
     Utxo,
+    /// Writes the coin set to a new file, as Bitcoin Core's dumptxoutset does; slow on a large chain.
+    DumpUtxo {
+        /// The file, on the node's machine.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// Asks the indexes that the node keeps (index.* in its configuration).
     Index {
         /// What.
@@ -311,6 +317,7 @@ async fn ask(node: &Node, command: &CtlCommand) -> Result<View, CtlError> {
             request.set_timeout(UTXO_WITHIN);
             show::utxo(&node.node().get_utxo_stats(request).await?.into_inner())
         }
+        CtlCommand::DumpUtxo { file } => dump_utxo(node, file).await?,
         CtlCommand::Index { question } => index::ask(node, question).await?,
         CtlCommand::Deployments { block } => {
             let request = timed(v1::GetDeploymentsRequest { block: block.clone().unwrap_or_default() });
@@ -340,6 +347,13 @@ async fn ask(node: &Node, command: &CtlCommand) -> Result<View, CtlError> {
         }
         CtlCommand::Events => View::default(),
     })
+}
+
+async fn dump_utxo(node: &Node, file: &Path) -> Result<View, CtlError> {
+    let path = std::path::absolute(file)?.display().to_string();
+    let mut request = Request::new(v1::DumpUtxoSetRequest { path: path.clone() });
+    request.set_timeout(UTXO_WITHIN);
+    Ok(show::dumped(&path, &node.node().dump_utxo_set(request).await?.into_inner()))
 }
 
 async fn follow(node: &Node, json: bool) -> Result<(), CtlError> {

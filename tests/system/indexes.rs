@@ -116,6 +116,12 @@ fn indexes_say_what_those_of_bitcoind_say_and_follow_a_reorganisation() {
         synced(&node);
     };
     at_one_tip();
+    let (ours, theirs) = (dir.path().join("ours.dat"), dir.path().join("theirs.dat"));
+    let dumped = node.ask(&["dump-utxo", ours.to_str().unwrap()]);
+    let of_core = core.call("dumptxoutset", json!([theirs, "latest"]));
+    assert_eq!((&dumped["base"], &dumped["coins"]), (&of_core["base_hash"], &of_core["coins_written"]));
+    assert_eq!(dumped["hash_serialized_3"], of_core["txoutset_hash"]);
+    assert!(std::fs::read(&ours).unwrap() == std::fs::read(&theirs).unwrap(), "the files are equal");
     for at in (0..height).step_by(25).chain(height - 3..=height) {
         check_height(&node, &core, at);
     }

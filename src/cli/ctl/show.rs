@@ -420,6 +420,24 @@ pub(super) fn utxo(stats: &v1::GetUtxoStatsResponse) -> View {
     View { text, json }
 }
 
+pub(super) fn dumped(path: &str, dumped: &v1::DumpUtxoSetResponse) -> View {
+    let rows = [
+        ("file", path.to_owned()),
+        ("base", dumped.base.clone()),
+        ("height", dumped.height.to_string()),
+        ("coins", dumped.coins.to_string()),
+        ("hash_serialized_3", dumped.hash_serialized.clone()),
+    ];
+    let json = json!({
+        "path": path,
+        "base": dumped.base,
+        "height": dumped.height,
+        "coins": dumped.coins,
+        "hash_serialized_3": dumped.hash_serialized,
+    });
+    View { text: pairs(&rows), json }
+}
+
 pub(super) fn submitted(answer: &v1::SubmitTransactionResponse) -> View {
     View { text: answer.txid.clone(), json: json!({ "txid": answer.txid }) }
 }

@@ -16,7 +16,7 @@ fn parse(line: &[&str]) -> Result<CtlArgs, clap::Error> {
 
 #[test]
 fn every_command_parses() {
-    let lines: [&[&str]; 25] = [
+    let lines: [&[&str]; 26] = [
         &["info"],
         &["actors"],
         &["peers"],
@@ -27,6 +27,7 @@ fn every_command_parses() {
         &["sessions"],
         &["template"],
         &["utxo"],
+        &["dump-utxo", "coins.dat"],
         &["index", "status"],
         &["index", "tx", "00"],
         &["index", "filter"],
