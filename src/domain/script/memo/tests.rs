@@ -13,7 +13,7 @@ fn pair(n: u8) -> Keypair {
 #[test]
 fn keys_are_the_same_from_the_memo_as_from_their_bytes() {
     let memo = Memo::default();
-    // Three times as many keys as places, twice: each place is overwritten and read again.
+    // Each more than once: read the first time, kept after that.
     for n in (1..=24).chain(1..=24).chain([1, 1]) {
         let key = pair(n).public_key().serialize();
         assert_eq!(memo.key(&key), PublicKey::from_byte_array_compressed(key).ok());
@@ -22,6 +22,29 @@ fn keys_are_the_same_from_the_memo_as_from_their_bytes() {
     }
     let uncompressed = pair(3).public_key().serialize_uncompressed();
     assert_eq!(memo.key(&uncompressed), memo.key(&pair(3).public_key().serialize()));
+}
+
+#[test]
+fn a_key_is_read_once_until_another_takes_its_place() {
+    let (kept, reads) = (Kept::<3, u8>::default(), Cell::new(0));
+    let get = |bytes: [u8; 3]| {
+        kept.get(&bytes, |bytes| {
+            reads.set(reads.get() + 1);
+            (bytes[0] != 9).then_some(bytes[0])
+        })
+    };
+    let check = |bytes: [u8; 3], expected: Option<u8>, read: u32| {
+        assert_eq!((get(bytes), reads.replace(0)), (expected, read), "{bytes:?}");
+    };
+    check([1, 0, 0], Some(1), 1);
+    check([1, 0, 0], Some(1), 0);
+    // Another place; the same place; what is no key does not take a place.
+    check([2, 1, 0], Some(2), 1);
+    check([3, 0, 0], Some(3), 1);
+    check([1, 0, 0], Some(1), 1);
+    check([9, 0, 0], None, 1);
+    check([1, 0, 0], Some(1), 0);
+    check([2, 1, 0], Some(2), 0);
 }
 
 #[test]
