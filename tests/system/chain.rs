@@ -185,6 +185,12 @@ impl Chain {
         chain
     }
 
+    /// The same blocks, on which others follow.
+    pub fn fork(&self, salt: u64) -> Chain {
+        let (blocks, coins, young) = (self.blocks.clone(), self.coins.clone(), self.young.clone());
+        Chain { wallet: Wallet::new(), blocks, coins, young, salt }
+    }
+
     pub fn height(&self) -> u32 {
         self.blocks.len() as u32
     }
