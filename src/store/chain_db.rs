@@ -49,6 +49,10 @@ const COINS_PREFIX: &str = "coins.";
 /// leaves of 4 kB at 60 keys a branch page make 100 MB; half of them are not touched for long). What is hot lies in the coin cache.
 const PAGE_CACHE_BYTES: usize = 48 << 20;
 
+/// Records that one transaction of a flush writes. Beyond what redb keeps of pages in memory, it writes them before the commit
+/// and once more in it: twice the bytes.
+const FLUSH_RECORDS: usize = 200_000;
+
 type CoinTable<'a> = TableDefinition<'a, &'static [u8; OUTPOINT_BYTES], &'static [u8]>;
 
 fn coin_table(name: &str) -> CoinTable<'_> {
@@ -155,10 +159,12 @@ impl ChainDb {
 
     /// Makes everything in it durable, or nothing.
     pub fn flush(&self, flush: Flush<'_, '_>) -> Result<(), StoreFault> {
-        let txn = self.begin()?;
+        let (txn, new) = self.write_tiers(self.begin()?, flush.coins)?;
+        for NewTier { place, tier, filter } in &new {
+            list(&txn, *place, tier, filter)?;
+        }
         txn.open_table(META)?.insert(STATE, flush.state.encode().as_slice())?;
         write_nodes(&txn, &flush.nodes)?;
-        let new = self.write_tiers(&txn, flush.coins)?;
         failpoint::before(Place::FlushCommit);
         txn.commit()?;
         failpoint::after(Place::FlushCommit);
@@ -233,22 +239,28 @@ impl ChainDb {
         Ok(())
     }
 
-    /// Writes a new tier in each partition that these coins lie in. They come in the order of their keys.
+    /// Writes a new tier in each partition that these coins lie in. They come in the order of their keys. Nothing lists the tiers
+    /// yet: a long flush is committed in pieces before the commit that lists them, and what a crash leaves of them is dropped.
     fn write_tiers(
         &self,
-        txn: &WriteTransaction,
+        mut txn: WriteTransaction,
         coins: &mut dyn Iterator<Item = ChangedCoin<'_>>,
-    ) -> Result<Vec<NewTier>, StoreFault> {
+    ) -> Result<(WriteTransaction, Vec<NewTier>), StoreFault> {
         let mut coins = coins.peekable();
         let mut new = Vec::new();
+        let mut left = FLUSH_RECORDS;
         while let Some(partition) = coins.peek().map(|(key, _)| partition_of(key)) {
-            let number = self.take_number();
+            let mut tier = Tier { table: self.take_number(), records: 0, spent: 0 };
+            let mut keys = Vec::new();
             let mut rows = std::iter::from_fn(|| coins.next_if(|(key, _)| partition_of(key) == partition));
-            let (tier, filter) = write_coins(txn, number, &mut rows)?;
-            list(txn, (partition, number), &tier, &filter)?;
-            new.push(NewTier { place: (partition, number), tier, filter });
+            while !write_coins(&txn, (&mut tier, &mut keys), &mut rows, &mut left)? {
+                txn.commit()?;
+                txn = self.begin()?;
+                left = FLUSH_RECORDS;
+            }
+            new.push(NewTier { place: (partition, tier.table), tier, filter: Filter::of(&keys) });
         }
-        Ok(new)
+        Ok((txn, new))
     }
 
     fn take_number(&self) -> u64 {
@@ -275,18 +287,23 @@ impl Known {
     }
 }
 
-/// A table of coins, filled in the order of their keys.
+/// Appends up to `left` coins to a tier's table, in the order of their keys. Returns whether it came to their end.
 fn write_coins(
     txn: &WriteTransaction,
-    table: u64,
+    (tier, keys): (&mut Tier, &mut Vec<KeyBits>),
     coins: &mut dyn Iterator<Item = ChangedCoin<'_>>,
-) -> Result<(Tier, Filter), StoreFault> {
-    let mut keys: Vec<KeyBits> = Vec::new();
-    let mut tier = Tier { table, records: 0, spent: 0 };
-    let mut table = txn.open_table(coin_table(&table_name(table)))?;
+    left: &mut usize,
+) -> Result<bool, StoreFault> {
+    let mut table = txn.open_table(coin_table(&table_name(tier.table)))?;
     let mut cursor = table.upper_bound_mut(Bound::<&[u8; OUTPOINT_BYTES]>::Unbounded)?;
     let mut value = Vec::new();
-    for (key, coin) in coins {
+    let mut finished = false;
+    while *left > 0 {
+        let Some((key, coin)) = coins.next() else {
+            finished = true;
+            break;
+        };
+        *left = left.saturating_sub(1);
         value.clear();
         match coin {
             Some(coin) => coin.encode(key, &mut value),
@@ -297,7 +314,7 @@ fn write_coins(
         cursor.insert_before(key, value.as_slice())?;
     }
     cursor.close()?;
-    Ok((tier, Filter::of(&keys)))
+    Ok(finished)
 }
 
 /// Makes a tier one that is found at the next start.
