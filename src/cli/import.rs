@@ -52,6 +52,9 @@ pub(crate) struct ImportArgs {
     /// Connect no block above this height.
     #[arg(long, value_name = "HEIGHT")]
     stop_at: Option<u32>,
+    /// Run no scripts below this block, where the headers bear it out; 0: run all (chain.assume_valid).
+    #[arg(long, value_name = "HASH")]
+    assume_valid: Option<String>,
     /// Memory for coins, MiB (chain.cache_mib).
     #[arg(long, value_name = "MIB")]
     cache_mib: Option<u64>,
@@ -109,12 +112,14 @@ pub(crate) fn run(args: &ImportArgs) -> Exit {
 
 impl ImportArgs {
     fn flags(&self) -> Vec<(String, String, String)> {
-        let flag = |name: &str, key: &str, value: Option<u64>| {
-            value.map(|value| (name.to_owned(), key.to_owned(), value.to_string()))
+        let flag = |name: &str, key: &str, value: Option<String>| {
+            value.map(|value| (name.to_owned(), key.to_owned(), value))
         };
+        let number = |value: Option<u64>| value.map(|value| value.to_string());
         let given = [
-            flag("--cache-mib", "chain.cache_mib", self.cache_mib),
-            flag("--threads", "chain.script_threads", self.threads),
+            flag("--assume-valid", "chain.assume_valid", self.assume_valid.clone()),
+            flag("--cache-mib", "chain.cache_mib", number(self.cache_mib)),
+            flag("--threads", "chain.script_threads", number(self.threads)),
         ];
         given.into_iter().flatten().collect()
     }
