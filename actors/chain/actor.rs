@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
 use actix::{Actor, Context, Handler, ResponseFuture};
-use adit_chainstate::{BlockAccepted, HeadersAccepted, SubmitError};
+use adit_chainstate::{BlockAccepted, HeadersAccepted, MarkError, SubmitError};
+use adit_domain::chain::Tip;
 use adit_domain::units::Clock;
 
 use super::link::ChainLink;
-use crate::messages::chain::{EngineDied, SubmitBlock, SubmitHeaders};
+use crate::messages::chain::{EngineDied, MarkBlock, SubmitBlock, SubmitHeaders};
 use crate::supervision::{Fault, Rebuild};
 
 /// Passes headers and blocks on to the engine. It keeps nothing: its state is the engine's.
@@ -50,6 +51,14 @@ impl Handler<SubmitBlock> for ChainActor {
 
     fn handle(&mut self, msg: SubmitBlock, _ctx: &mut Self::Context) -> Self::Result {
         Box::pin(self.link.clone().block(msg.block, self.clock.now()))
+    }
+}
+
+impl Handler<MarkBlock> for ChainActor {
+    type Result = ResponseFuture<Result<Arc<Tip>, MarkError>>;
+
+    fn handle(&mut self, msg: MarkBlock, _ctx: &mut Self::Context) -> Self::Result {
+        Box::pin(self.link.clone().mark(msg.hash, msg.mark))
     }
 }
 

@@ -2,14 +2,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
-use adit_chainstate::{BlockAccepted, ChainConfig, ChainFault, ChainReader, Chainstate, SubmitError};
+use adit_chainstate::{
+    BlockAccepted, ChainConfig, ChainFault, ChainReader, Chainstate, Mark, MarkError, SubmitError,
+};
 use bitcoin::BlockHash;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 
 use super::ChainDeps;
 use super::actor::ChainActor;
-use super::link::{Ask, fault};
+use super::link::{Ask, MarkReply, fault};
 use super::listeners::TipListeners;
 use crate::house::{Seat, Shared};
 use crate::messages::chain::{EngineDied, TipChanged};
@@ -29,6 +31,8 @@ struct EngineThread {
     told: BlockHash,
     /// Restarts of the actor that follow a panic of the engine, for which it is built again already.
     rebuilds_due: u32,
+    /// Who marked a block, and hears of it when the chain has gone where that leads.
+    marked: Vec<MarkReply>,
 }
 
 /// Opens the chain on a thread of its own; returns when it is open, with what to read it by.
@@ -63,6 +67,7 @@ pub(super) fn start(
             supervisor,
             told,
             rebuilds_due: 0,
+            marked: Vec::new(),
         };
         thread.run();
     };
@@ -98,7 +103,11 @@ impl EngineThread {
                 self.asks.blocking_recv()
             }
         };
-        ask.map_or(Ok(false), |ask| self.answer(ask))
+        let goes_on = ask.map_or(Ok(false), |ask| self.answer(ask))?;
+        if !self.chain.has_more() {
+            self.answer_marked()?;
+        }
+        Ok(goes_on)
     }
 
     /// A bounded piece of work; says whether there was any.
@@ -108,8 +117,22 @@ impl EngineThread {
                 self.tell(&accepted);
                 Ok(true)
             }
-            None => self.chain.maintain(),
+            None if self.marked.is_empty() => self.chain.maintain(),
+            None => self.answer_marked().map(|()| true),
         }
+    }
+
+    /// The chain has come to where the marks lead: they are made durable with its tip, and those who made them hear of it.
+    fn answer_marked(&mut self) -> Result<(), ChainFault> {
+        if self.marked.is_empty() {
+            return Ok(());
+        }
+        let flushed = self.chain.flush();
+        let tip = self.reader.tip();
+        for reply in self.marked.drain(..) {
+            let _ = reply.send(flushed.clone().map(|()| Arc::clone(&tip)).map_err(MarkError::from));
+        }
+        flushed
     }
 
     /// Who asked may be gone when the answer comes: that is no matter of ours.
@@ -136,6 +159,7 @@ impl EngineThread {
                 let _ = reply.send(taken);
                 met.and(told)?;
             }
+            Ask::Mark(hash, mark, reply) => self.mark(&hash, mark, reply)?,
             Ask::Flush(reply) => {
                 let done = self.chain.flush();
                 let met = done.clone();
@@ -156,6 +180,19 @@ impl EngineThread {
             }
         }
         Ok(true)
+    }
+
+    /// What follows from a mark is done in steps, as everything that nobody waits for: others are heard in between.
+    fn mark(&mut self, hash: &BlockHash, mark: Mark, reply: MarkReply) -> Result<(), ChainFault> {
+        match self.chain.mark(hash, mark) {
+            Ok(()) => self.marked.push(reply),
+            Err(error) => {
+                let met = if let MarkError::Fault(fault) = &error { Err(fault.clone()) } else { Ok(()) };
+                let _ = reply.send(Err(error));
+                met?;
+            }
+        }
+        Ok(())
     }
 
     fn tell(&mut self, accepted: &BlockAccepted) {
@@ -189,6 +226,8 @@ impl EngineThread {
     }
 
     fn reopen(&mut self) -> Result<(), ChainFault> {
+        // What was marked and is not durable yet is lost, and whoever marked it is told so.
+        self.marked.clear();
         let (store, verifier) = (Arc::clone(&self.deps.store), Arc::clone(&self.deps.verifier));
         let open = || Chainstate::reopen(&self.reader, self.config.clone(), store, verifier);
         let opened = catch_unwind(AssertUnwindSafe(open));

@@ -1,8 +1,10 @@
 use std::sync::Arc;
 
-use adit_chainstate::{BlockAccepted, ChainFault, HeadersAccepted, StatsJob, SubmitError};
+use adit_chainstate::{BlockAccepted, ChainFault, HeadersAccepted, Mark, MarkError, StatsJob, SubmitError};
+use adit_domain::chain::Tip;
 use adit_domain::units::UnixMillis;
 use adit_domain::wire::ParsedBlock;
+use bitcoin::BlockHash;
 use bitcoin::block::Header;
 use tokio::sync::{mpsc, oneshot};
 
@@ -11,10 +13,14 @@ use crate::supervision::Fault;
 /// Requests that may wait for the engine: with blocks of 4 MB, 256 MB. Who comes then waits for a place.
 const QUEUE_MAX: usize = 64;
 
+/// Where the tip goes to that a mark led to.
+pub(super) type MarkReply = oneshot::Sender<Result<Arc<Tip>, MarkError>>;
+
 /// What the engine's thread is asked; each but the last two has its answer sent back.
 pub(super) enum Ask {
     Headers(Vec<Header>, UnixMillis, oneshot::Sender<Result<HeadersAccepted, SubmitError>>),
     Block(Arc<ParsedBlock>, UnixMillis, oneshot::Sender<Result<BlockAccepted, SubmitError>>),
+    Mark(BlockHash, Mark, MarkReply),
     Flush(oneshot::Sender<Result<(), ChainFault>>),
     Stats(oneshot::Sender<Result<StatsJob, ChainFault>>),
     /// The actor panicked: build the engine again.
@@ -63,6 +69,10 @@ impl ChainLink {
         now: UnixMillis,
     ) -> Result<BlockAccepted, SubmitError> {
         self.ask(|reply| Ask::Block(block, now, reply)).await
+    }
+
+    pub(super) async fn mark(self, hash: BlockHash, mark: Mark) -> Result<Arc<Tip>, MarkError> {
+        self.ask(|reply| Ask::Mark(hash, mark, reply)).await
     }
 
     /// Makes every changed coin and the tip durable.

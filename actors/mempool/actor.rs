@@ -183,11 +183,11 @@ impl MempoolActor {
     }
 
     fn catch_up(&mut self, tip: BlockHash) -> Result<(), ViewFault> {
-        if self.pool.is_empty() {
+        let (disconnect, connect) = self.deps.chain.path_from(&self.pool.tip()).unwrap_or_default();
+        if self.pool.is_empty() && disconnect.is_empty() {
             self.pool = Mempool::new(self.config.pool, tip);
             return self.moved();
         }
-        let (disconnect, connect) = self.deps.chain.path_from(&self.pool.tip()).unwrap_or_default();
         let short = disconnect.len().saturating_add(connect.len()) <= FOLLOW_BLOCKS_MAX;
         if short && disconnect.is_empty() && !connect.is_empty() {
             self.blocks(&connect)?.iter().for_each(|block| self.connect(block));

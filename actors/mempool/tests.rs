@@ -305,6 +305,17 @@ async fn a_reorganisation_brings_back_what_the_lost_block_had() {
 }
 
 #[actix::test]
+async fn an_empty_pool_too_takes_back_what_the_lost_block_had() {
+    let rig = Rig::start(None);
+    let lost = spend(outside(0), 90_000);
+    let before = rig.chain.0.lock().unwrap().coins.clone();
+    rig.mempool.addr.send(rig.chain.connect(&[&lost])).await.unwrap();
+    rig.mempool.addr.send(rig.chain.reorganise(before)).await.unwrap();
+    assert!(rig.holds(&lost));
+    assert_eq!(rig.snapshot(1).await, [lost.compute_txid()]);
+}
+
+#[actix::test]
 async fn a_panic_loses_no_transaction_but_its_own() {
     let rig = Rig::start(None);
     let tx = spend(outside(0), 90_000);

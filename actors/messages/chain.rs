@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use actix::Message;
-use adit_chainstate::{BlockAccepted, HeadersAccepted, SubmitError};
+use adit_chainstate::{BlockAccepted, HeadersAccepted, Mark, MarkError, SubmitError};
 use adit_domain::chain::Tip;
 use adit_domain::wire::ParsedBlock;
+use bitcoin::BlockHash;
 use bitcoin::block::Header;
 
 /// Headers to be joined to the tree, each the parent of the next.
@@ -24,6 +25,18 @@ pub struct SubmitHeaders {
 pub struct SubmitBlock {
     /// The whole block.
     pub block: Arc<ParsedBlock>,
+}
+
+/// An operator says that a block is invalid, to be reconsidered, or precious.
+/// Sent by: rpc. Handled by: chain. Reply: the tip to which that led, when the mark is durable and the chain is there.
+/// When full: the sender waits.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Result<Arc<Tip>, MarkError>")]
+pub struct MarkBlock {
+    /// The block.
+    pub hash: BlockHash,
+    /// What is said of it.
+    pub mark: Mark,
 }
 
 /// The best chain has another tip.

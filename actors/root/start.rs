@@ -126,6 +126,7 @@ pub(super) fn start(shared: &Shared, events: &EventBus, config: NodeConfig) -> R
         utxo_stats: utxo.clone().recipient(),
         dump_utxo: utxo.recipient(),
         indexes: Arc::new(indexes),
+        mark_block: chain.addr.clone().recipient(),
         mempool: Some(MempoolLinks {
             get: mempool.addr.clone().recipient(),
             submit: mempool.addr.clone().recipient(),

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tonic::Status;
 
 use crate::events::EventBus;
-use crate::messages::chain::SubmitBlock;
+use crate::messages::chain::{MarkBlock, SubmitBlock};
 use crate::messages::mempool::{GetMempool, SubmitTransaction};
 use crate::messages::payout::{GetBalances, GetPoolBlocks, GetWorkers};
 use crate::messages::peer::GetPeers;
@@ -57,6 +57,8 @@ pub struct RpcLinks {
     pub chain: Arc<dyn ChainSight>,
     /// The chain, for blocks.
     pub submit_block: Recipient<SubmitBlock>,
+    /// The chain, for an operator's word on a block.
+    pub mark_block: Recipient<MarkBlock>,
     /// The coins.
     pub utxo_stats: Recipient<GetUtxoStats>,
     /// The coins, to a file.

@@ -2,7 +2,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use adit_chainstate::{ChainFault, DumpError, SubmitError};
+use adit_chainstate::{ChainFault, DumpError, Mark, MarkError, SubmitError};
+use adit_domain::chain::Tip;
 use adit_domain::consensus::{DeploymentReport, Tally, VoteReport};
 use adit_domain::mempool::{MempoolEntry, TxRejected};
 use adit_domain::peer::PeerInfo;
@@ -15,7 +16,7 @@ use tonic::{Request, Response, Status};
 
 use super::api::Api;
 use super::ask::{ask, within};
-use crate::messages::chain::SubmitBlock;
+use crate::messages::chain::{MarkBlock, SubmitBlock};
 use crate::messages::mempool::{GetMempool, SubmitTransaction};
 use crate::messages::peer::GetPeers;
 use crate::messages::utxo::{DumpUtxoSet, GetUtxoStats};
@@ -24,6 +25,8 @@ use crate::messages::utxo::{DumpUtxoSet, GetUtxoStats};
 const TRANSACTION_BYTES_MAX: usize = 400_000;
 /// How long a transaction or a block may take: a block that reorganises, or that waits behind a flush.
 const SUBMIT_WITHIN: Duration = Duration::from_secs(120);
+/// How long a mark may take: a year of blocks that leave, 50,000 at 30 a second.
+const MARK_WITHIN: Duration = Duration::from_secs(1800);
 /// How long the walk over all coins may take: 170 million coins at 0.2 million a second, and as much again.
 const UTXO_WITHIN: Duration = Duration::from_secs(1800);
 
@@ -53,11 +56,7 @@ impl NodeService for Api {
         request: Request<v1::GetDeploymentsRequest>,
     ) -> Result<Response<v1::GetDeploymentsResponse>, Status> {
         let typed = request.into_inner().block;
-        let block = if typed.is_empty() {
-            None
-        } else {
-            Some(typed.parse::<BlockHash>().map_err(|_| Status::invalid_argument("not a block's hash"))?)
-        };
+        let block = if typed.is_empty() { None } else { Some(block_hash(&typed)?) };
         let report = self.links.chain.deployments(block.as_ref());
         let report = report.ok_or_else(|| Status::not_found("Block not found"))?;
         let report = report.map_err(|fault| Status::internal(fault.to_string()))?;
@@ -153,6 +152,50 @@ impl NodeService for Api {
             height: accepted.tip.height.to_u32(),
         }))
     }
+
+    async fn invalidate_block(
+        &self,
+        request: Request<v1::InvalidateBlockRequest>,
+    ) -> Result<Response<v1::InvalidateBlockResponse>, Status> {
+        let tip = self.mark(&request.into_inner().block, Mark::Invalid).await?;
+        Ok(Response::new(v1::InvalidateBlockResponse {
+            tip: tip.hash.to_string(),
+            height: tip.height.to_u32(),
+        }))
+    }
+
+    async fn reconsider_block(
+        &self,
+        request: Request<v1::ReconsiderBlockRequest>,
+    ) -> Result<Response<v1::ReconsiderBlockResponse>, Status> {
+        let tip = self.mark(&request.into_inner().block, Mark::Reconsider).await?;
+        Ok(Response::new(v1::ReconsiderBlockResponse {
+            tip: tip.hash.to_string(),
+            height: tip.height.to_u32(),
+        }))
+    }
+
+    async fn precious_block(
+        &self,
+        request: Request<v1::PreciousBlockRequest>,
+    ) -> Result<Response<v1::PreciousBlockResponse>, Status> {
+        let tip = self.mark(&request.into_inner().block, Mark::Precious).await?;
+        Ok(Response::new(v1::PreciousBlockResponse {
+            tip: tip.hash.to_string(),
+            height: tip.height.to_u32(),
+        }))
+    }
+}
+
+impl Api {
+    async fn mark(&self, block: &str, mark: Mark) -> Result<Arc<Tip>, Status> {
+        let command = MarkBlock { hash: block_hash(block)?, mark };
+        within(MARK_WITHIN, &self.links.mark_block, command).await?.map_err(not_marked)
+    }
+}
+
+fn block_hash(typed: &str) -> Result<BlockHash, Status> {
+    typed.parse().map_err(|_| Status::invalid_argument("not a block's hash"))
 }
 
 fn not_dumped(error: DumpError) -> Status {
@@ -254,6 +297,16 @@ pub(super) fn block_rejected(error: SubmitError) -> Status {
         SubmitError::Invalid { .. } => Status::invalid_argument(error.to_string()),
         SubmitError::Orphan { .. } => Status::failed_precondition(error.to_string()),
         SubmitError::Fault(_) => Status::internal(error.to_string()),
+    }
+}
+
+pub(super) fn not_marked(error: MarkError) -> Status {
+    let words = error.to_string();
+    match error {
+        MarkError::Unknown => Status::not_found(words),
+        MarkError::FirstBlock => Status::invalid_argument(words),
+        MarkError::Pruned { .. } => Status::failed_precondition(words),
+        MarkError::Fault(_) => Status::internal(words),
     }
 }
 

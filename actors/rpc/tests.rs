@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix::{Addr, Arbiter, Context, Message, Recipient};
 use adit_chainstate::{
     BlockAccepted, ChainFault, CoinStats, DumpError, Dumped, FilterFound, IndexError, IndexKind, IndexStatus,
-    SubmitError, TxFound, UtxoStats,
+    MarkError, SubmitError, TxFound, UtxoStats,
 };
 use adit_domain::chain::{HeaderTree, NextBlock, Tip};
 use adit_domain::consensus::{DeploymentReport, Params, ViewFault};
@@ -29,7 +29,7 @@ use tonic::{Code, Request};
 
 use super::*;
 use crate::clock::{SystemClock, SystemEntropy};
-use crate::messages::chain::SubmitBlock;
+use crate::messages::chain::{MarkBlock, SubmitBlock};
 use crate::messages::mempool::{GetMempool, SubmitTransaction};
 use crate::messages::payout::{GetBalances, GetPoolBlocks, PoolBlocks};
 use crate::messages::peer::GetPeers;
@@ -63,6 +63,7 @@ plays!(SubmitBlock, |_| -> Result<BlockAccepted, SubmitError> {
     let hash = BlockHash::all_zeros();
     Err(SubmitError::Invalid { hash, height: None, reject: "bad-cb-amount".to_owned() })
 });
+plays!(MarkBlock, |_| -> Result<Arc<Tip>, MarkError> { Err(MarkError::Unknown) });
 plays!(SubmitTransaction, |_| -> Result<Txid, TxRejected> { Err(TxRejected::AlreadyHeld) });
 plays!(GetUtxoStats, |_| -> Result<UtxoStats, ChainFault> { Err(ChainFault::Storage("gone".to_owned())) });
 plays!(DumpUtxoSet, |_| -> Result<Dumped, DumpError> { Err(DumpError::Exists { path: "/taken".into() }) });
@@ -175,6 +176,7 @@ fn links(stage: &Addr<Stage>, chain: Arc<Chain>, pool: bool) -> RpcLinks {
     RpcLinks {
         chain,
         submit_block: to(stage),
+        mark_block: to(stage),
         utxo_stats: to(stage),
         dump_utxo: to(stage),
         indexes: Arc::new(NoIndexes),
@@ -409,12 +411,35 @@ async fn an_error_has_its_code_and_the_words_of_core() {
     );
 }
 
+#[actix::test]
+async fn a_mark_on_a_block_that_is_not_there_is_refused() {
+    let house = house(false, false, false);
+    let mut node = NodeServiceClient::new(house.line().await);
+    for (block, code) in [("11".repeat(32), Code::NotFound), ("11".to_owned(), Code::InvalidArgument)] {
+        let request = v1::InvalidateBlockRequest { block: block.clone() };
+        assert_eq!(node.invalidate_block(request).await.unwrap_err().code(), code);
+        let request = v1::ReconsiderBlockRequest { block: block.clone() };
+        assert_eq!(node.reconsider_block(request).await.unwrap_err().code(), code);
+        let request = v1::PreciousBlockRequest { block };
+        assert_eq!(node.precious_block(request).await.unwrap_err().code(), code);
+    }
+}
+
 #[test]
 fn every_refusal_has_a_code() {
     let orphan = SubmitError::Orphan { prev: BlockHash::all_zeros() };
     let fault = SubmitError::Fault(ChainFault::State("x".to_owned()));
     assert_eq!(node::block_rejected(orphan).code(), Code::FailedPrecondition);
     assert_eq!(node::block_rejected(fault).code(), Code::Internal);
+    let pruned = MarkError::Pruned { hash: BlockHash::all_zeros(), height: Height::GENESIS };
+    for (error, code) in [
+        (MarkError::Unknown, Code::NotFound),
+        (MarkError::FirstBlock, Code::InvalidArgument),
+        (pruned, Code::FailedPrecondition),
+        (MarkError::Fault(ChainFault::State("x".to_owned())), Code::Internal),
+    ] {
+        assert_eq!(node::not_marked(error).code(), code);
+    }
     let unread = ViewFault { source_text: String::new() };
     for (rejected, code) in [
         (TxRejected::AlreadyKnown, Code::AlreadyExists),

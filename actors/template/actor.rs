@@ -71,7 +71,8 @@ impl TemplateActor {
     /// Builds where the tip is another, the target is, there are transactions to be had, or the last one is old.
     fn look(&mut self) {
         let now = self.shared.clock.now();
-        if !self.may_mine(now) {
+        // Work on a tip that the chain is about to leave is lost, and so is what is found by it.
+        if !self.may_mine(now) || !self.deps.chain.is_settled() {
             return;
         }
         let next = self.deps.chain.next_block(now);

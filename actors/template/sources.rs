@@ -17,6 +17,8 @@ pub trait TemplateChain: Send + Sync {
     fn subsidy(&self, height: Height) -> Amount;
     /// The height from which a block may commit to witnesses: there is no template below it.
     fn segwit_from(&self) -> Height;
+    /// Whether the tip stays where it is, as far as is known: between two steps of a long way to a better one it does not.
+    fn is_settled(&self) -> bool;
     /// How far the chain has come.
     fn progress(&self) -> ChainProgress;
 }
@@ -39,6 +41,10 @@ impl TemplateChain for ChainReader {
 
     fn segwit_from(&self) -> Height {
         self.params().forks.segwit
+    }
+
+    fn is_settled(&self) -> bool {
+        ChainReader::is_settled(self)
     }
 
     fn progress(&self) -> ChainProgress {

@@ -27,6 +27,7 @@ struct World {
     subsidy: u64,
     snapshot: Arc<MempoolSnapshot>,
     tip_time: u32,
+    settled: bool,
 }
 
 #[derive(Clone)]
@@ -73,6 +74,9 @@ impl TemplateChain for Outside {
     }
     fn segwit_from(&self) -> Height {
         Height::new(10)
+    }
+    fn is_settled(&self) -> bool {
+        self.0.lock().unwrap().settled
     }
     fn progress(&self) -> ChainProgress {
         let w = self.0.lock().unwrap();
@@ -132,7 +136,7 @@ impl House {
     fn with(height: u32, tip_time: u32, tip_age_h_max: u64) -> House {
         let snapshot = Arc::new(MempoolSnapshot { tip: hash(1), entries: vec![] });
         let (now_ms, subsidy) = (1_700_000_000_000, 5_000);
-        let world = World { now_ms, tip: 1, height, bits: BITS, subsidy, snapshot, tip_time };
+        let world = World { now_ms, tip: 1, height, bits: BITS, subsidy, snapshot, tip_time, settled: true };
         let outside = Outside(Arc::new(Mutex::new(world)));
         let supervisor = Supervisor::new(Arc::new(outside.clone()));
         let shared = Shared {
@@ -254,6 +258,18 @@ async fn there_is_none_below_the_height_from_which_blocks_commit_to_witnesses() 
     assert!(house.look().await.is_none());
     house.outside.moves_to(2);
     assert!(house.look().await.is_some());
+}
+
+#[actix::test]
+async fn nothing_is_built_on_a_tip_that_the_chain_is_about_to_leave() {
+    let house = House::new(100);
+    house.look().await;
+    house.outside.moves_to(2);
+    house.outside.set(|w| w.settled = false);
+    assert_eq!(house.look().await.unwrap().prev, hash(1));
+    house.outside.moves_to(3);
+    house.outside.set(|w| w.settled = true);
+    assert_eq!(house.look().await.unwrap().prev, hash(3));
 }
 
 #[actix::test]

@@ -6,6 +6,7 @@
 mod bodies;
 mod import;
 mod load;
+mod marks;
 mod pipeline;
 
 use std::collections::{HashMap, VecDeque};
@@ -34,6 +35,7 @@ use crate::types::{BlockAccepted, ChainFault, HeadersAccepted, SubmitError};
 use crate::workers::Workers;
 
 pub(crate) use bodies::decode_framed;
+pub use marks::{Mark, MarkError};
 pub use pipeline::Rejected;
 pub(crate) use pipeline::{Ended, Outside, Run};
 

@@ -42,6 +42,14 @@ impl ChainReader {
         self.live().tip.load_full()
     }
 
+    /// Whether the tip is the best that there is. It is not while blocks connect, nor between two steps of a way that is longer than one: then
+    /// it may even have less work than the one before.
+    pub fn is_settled(&self) -> bool {
+        let live = self.live();
+        let tree = live.tree();
+        tree.best_candidate() == tree.tip_id()
+    }
+
     /// What the rules ask of a block on the tip, at this time.
     pub fn next_block(&self, now: UnixMillis) -> NextBlock {
         let live = self.live();

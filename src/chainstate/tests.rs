@@ -5,6 +5,7 @@ mod databases;
 mod flips;
 mod imports;
 mod indexes;
+mod marks;
 mod power;
 mod reorgs;
 mod restarts;

@@ -35,6 +35,10 @@ pub(crate) const EXIT_UNREACHABLE: u8 = 69;
 
 /// How long an answer may take; a node that is busy connecting blocks still answers at once.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// How long a block may take that reorganises, or that waits behind a flush.
+const BLOCK_WITHIN: Duration = Duration::from_secs(120);
+/// How long a chain may take to go back or forth where an operator says so: a year of blocks.
+const MARK_WITHIN: Duration = Duration::from_secs(1800);
 /// How long the walk over all coins may take: minutes on mainnet's 170 million.
 const UTXO_WITHIN: Duration = Duration::from_secs(1800);
 
@@ -44,8 +48,23 @@ Examples:
   adit ctl --datadir /srv/adit --network regtest actors
   adit ctl workers --json | jq '.[].hashrate'
   adit ctl tx 0200000001...                      or: adit ctl tx signed.hex
+  adit ctl invalidate 00000000000000000001f2...  until: adit ctl reconsider 00000000000000000001f2...
+  adit ctl precious 00000000000000000002a9...    of two blocks of equal work, mine on this one
   adit ctl log debug
   adit ctl --url http://127.0.0.1:8420 --token-file /srv/adit/rpc.token info";
+
+const INVALIDATE_EXAMPLES: &str = "\
+Examples:
+  adit ctl invalidate 00000000000000000001f2...     the chain goes back below it, or to another branch
+  adit ctl reconsider 00000000000000000001f2...     and takes it again";
+
+const RECONSIDER_EXAMPLES: &str = "\
+Examples:
+  adit ctl reconsider 00000000000000000001f2...     what invalidate said, or a rule, is asked anew";
+
+const PRECIOUS_EXAMPLES: &str = "\
+Examples:
+  adit ctl precious 00000000000000000002a9...       of two blocks of equal work, mine on this one";
 
 /// Looks at a running node and steers it.
 #[derive(Args, Clone, Debug)]
@@ -129,6 +148,33 @@ pub(crate) enum CtlCommand {
         #[arg(value_name = "FILE|HEX")]
         tx: String,
     },
+    /// Submits a block.
+    Block {
+        /// A file (hex or raw), the hex itself, or - for standard input.
+        #[arg(value_name = "FILE|HEX")]
+        block: String,
+    },
+    /// Marks a block invalid, and all that stand on it, until it is reconsidered: over restarts too.
+    #[command(after_help = INVALIDATE_EXAMPLES)]
+    Invalidate {
+        /// The block's hash.
+        #[arg(value_name = "BLOCK")]
+        block: String,
+    },
+    /// Takes back what was said against a block, those below it and those on it; they are judged anew.
+    #[command(after_help = RECONSIDER_EXAMPLES)]
+    Reconsider {
+        /// The block's hash.
+        #[arg(value_name = "BLOCK")]
+        block: String,
+    },
+    /// Counts a block as the first of those with equal work, until another is named.
+    #[command(after_help = PRECIOUS_EXAMPLES)]
+    Precious {
+        /// The block's hash.
+        #[arg(value_name = "BLOCK")]
+        block: String,
+    },
     /// Changes what is logged until the process ends.
     Log {
         /// error, warn, info, debug, trace, or a filter such as info,adit_actors=debug.
@@ -202,10 +248,10 @@ pub(crate) enum CtlError {
     #[error("{0} holds no token")]
     BadToken(String),
     /// Neither a file nor hex.
-    #[error("{0} is neither a file nor a transaction in hex")]
-    NotATransaction(String),
-    /// More than any transaction has.
-    #[error("{0} is longer than any transaction")]
+    #[error("{0} is neither a file nor hex")]
+    NotHex(String),
+    /// More than any block has.
+    #[error("{0} is longer than any transaction or block")]
     TooLong(String),
     /// The home folder is not known.
     #[error("no home folder: name the datadir with --datadir")]
@@ -234,7 +280,7 @@ impl CtlError {
             | CtlError::Gone(_) => EXIT_UNREACHABLE,
             CtlError::Unreadable { .. }
             | CtlError::BadToken(_)
-            | CtlError::NotATransaction(_)
+            | CtlError::NotHex(_)
             | CtlError::TooLong(_)
             | CtlError::NoHome
             | CtlError::NoSuchNetwork(_)
@@ -313,8 +359,7 @@ async fn ask(node: &Node, command: &CtlCommand) -> Result<View, CtlError> {
             show::template(&node.pool().get_template(timed(v1::GetTemplateRequest {})).await?.into_inner())
         }
         CtlCommand::Utxo => {
-            let mut request = Request::new(v1::GetUtxoStatsRequest {});
-            request.set_timeout(UTXO_WITHIN);
+            let request = within(UTXO_WITHIN, v1::GetUtxoStatsRequest {});
             show::utxo(&node.node().get_utxo_stats(request).await?.into_inner())
         }
         CtlCommand::DumpUtxo { file } => dump_utxo(node, file).await?,
@@ -324,13 +369,12 @@ async fn ask(node: &Node, command: &CtlCommand) -> Result<View, CtlError> {
             show::deployments(&node.node().get_deployments(request).await?.into_inner())
         }
         CtlCommand::Tx { tx } => {
-            let transaction = input::transaction(tx)?;
+            let transaction = input::bytes(tx)?;
             let request = timed(v1::SubmitTransactionRequest { transaction });
             show::submitted(&node.node().submit_transaction(request).await?.into_inner())
         }
         CtlCommand::Log { level } => {
-            let request = timed(v1::SetLogLevelRequest { filter: level.clone() });
-            node.admin().set_log_level(request).await?;
+            node.admin().set_log_level(timed(v1::SetLogLevelRequest { filter: level.clone() })).await?;
             show::logged(level)
         }
         CtlCommand::Actor { action: ActorAction::Restart { name } } => {
@@ -345,6 +389,10 @@ async fn ask(node: &Node, command: &CtlCommand) -> Result<View, CtlError> {
             node.admin().stop(timed(v1::StopRequest {})).await?;
             show::stopping()
         }
+        CtlCommand::Block { block }
+        | CtlCommand::Invalidate { block }
+        | CtlCommand::Reconsider { block }
+        | CtlCommand::Precious { block } => steer(node, command, block.clone()).await?,
         CtlCommand::Events => View::default(),
     })
 }
@@ -354,6 +402,32 @@ async fn dump_utxo(node: &Node, file: &Path) -> Result<View, CtlError> {
     let mut request = Request::new(v1::DumpUtxoSetRequest { path: path.clone() });
     request.set_timeout(UTXO_WITHIN);
     Ok(show::dumped(&path, &node.node().dump_utxo_set(request).await?.into_inner()))
+}
+
+/// Gives the chain a block, or says something of one, and shows what came of it.
+async fn steer(node: &Node, command: &CtlCommand, block: String) -> Result<View, CtlError> {
+    let mut node = node.node();
+    Ok(match command {
+        CtlCommand::Invalidate { .. } => {
+            let request = within(MARK_WITHIN, v1::InvalidateBlockRequest { block });
+            let answer = node.invalidate_block(request).await?.into_inner();
+            show::tip(&answer.tip, answer.height)
+        }
+        CtlCommand::Reconsider { .. } => {
+            let request = within(MARK_WITHIN, v1::ReconsiderBlockRequest { block });
+            let answer = node.reconsider_block(request).await?.into_inner();
+            show::tip(&answer.tip, answer.height)
+        }
+        CtlCommand::Precious { .. } => {
+            let request = within(MARK_WITHIN, v1::PreciousBlockRequest { block });
+            let answer = node.precious_block(request).await?.into_inner();
+            show::tip(&answer.tip, answer.height)
+        }
+        _ => {
+            let request = within(BLOCK_WITHIN, v1::SubmitBlockRequest { block: input::bytes(&block)? });
+            show::block(&node.submit_block(request).await?.into_inner())
+        }
+    })
 }
 
 async fn follow(node: &Node, json: bool) -> Result<(), CtlError> {
@@ -377,8 +451,12 @@ fn print(view: &View, json: bool) -> Result<(), CtlError> {
 }
 
 fn timed<T>(message: T) -> Request<T> {
+    within(ANSWER_WITHIN, message)
+}
+
+fn within<T>(time: Duration, message: T) -> Request<T> {
     let mut request = Request::new(message);
-    request.set_timeout(ANSWER_WITHIN);
+    request.set_timeout(time);
     request
 }
 

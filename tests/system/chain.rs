@@ -55,6 +55,7 @@ pub struct Coin {
 }
 
 /// One key for everything.
+#[derive(Clone)]
 struct Wallet {
     secp: Secp256k1<All>,
     pair: Keypair,
@@ -151,6 +152,7 @@ fn until_script(height: u32) -> ScriptBuf {
 }
 
 /// A chain as it grows.
+#[derive(Clone)]
 pub struct Chain {
     wallet: Wallet,
     pub blocks: Vec<Block>,
@@ -185,10 +187,9 @@ impl Chain {
         chain
     }
 
-    /// The same blocks, on which others follow.
+    /// The same chain, to be grown by other blocks than this one.
     pub fn fork(&self, salt: u64) -> Chain {
-        let (blocks, coins, young) = (self.blocks.clone(), self.coins.clone(), self.young.clone());
-        Chain { wallet: Wallet::new(), blocks, coins, young, salt }
+        Chain { salt, ..self.clone() }
     }
 
     pub fn height(&self) -> u32 {

@@ -16,6 +16,9 @@ mod bitcoin_core;
 mod bitcoind;
 mod books;
 mod chain;
+#[path = "../conformance/differential/chance.rs"]
+#[allow(dead_code)]
+mod chance;
 mod client;
 mod configuration;
 mod control;
@@ -27,9 +30,12 @@ mod harness;
 mod import;
 mod indexes;
 mod kills;
+mod line;
 mod panics;
 mod reorganisation;
+mod rivals;
 mod signals;
 mod soak;
+mod steering;
 mod syncing;
 mod transactions;

@@ -37,7 +37,7 @@ pub(super) fn load(
     let state = store.db().state()?;
     let tip = flushed_tip(&tree, state)?;
     tree.set_tip(tip);
-    tree.tip_was_first();
+    tree.begin_in_order(&arrived(&tree, &places));
     tree.take_dirty();
     let tip = Arc::new(tree.as_tip(tip));
     let coins = CoinCache::new(store.db().snapshot()?, Arc::clone(&tip));
@@ -85,6 +85,15 @@ fn begin_files(
     places.insert(params.genesis_hash, Places { block: Some(pos), undo: None });
     tree.body_stored(HeaderTree::GENESIS);
     Ok(())
+}
+
+/// The blocks beside the tip's chain in the order in which their bodies came: that in which they lie in the files.
+fn arrived(tree: &HeaderTree, places: &HashMap<BlockHash, Places>) -> Vec<NodeId> {
+    let beside = tree.ids().filter(|id| !tree.is_active(*id));
+    let place = |id: &NodeId| places.get(&tree.node(*id).hash()).and_then(|places| places.block);
+    let mut stored: Vec<_> = beside.filter_map(|id| place(&id).map(|at| (at.file, at.offset, id))).collect();
+    stored.sort_unstable();
+    stored.into_iter().map(|(.., id)| id).collect()
 }
 
 fn flushed_tip(tree: &HeaderTree, state: Option<FlushState>) -> Result<NodeId, ChainFault> {

@@ -97,11 +97,11 @@ impl Run<'_> {
     }
 
     /// A reorganisation that is more than one step goes on in the next: what the caller is told of one must fit in memory.
-    fn end_step(&mut self) {
+    pub(super) fn end_step(&mut self) {
         self.steps = self.steps.map(|_| 0);
     }
 
-    fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.steps == Some(0)
     }
 }
@@ -174,7 +174,8 @@ enum Wait {
 impl Chainstate {
     /// Moves the tip to the best chain whose bodies are all stored, around blocks that turn out invalid.
     pub(crate) fn activate(&mut self, run: &mut Run<'_>) -> Result<(), ChainFault> {
-        loop {
+        while !run.is_over() && self.leave_fallen(run)? {}
+        while !run.is_over() {
             let target = {
                 let tree = self.live.tree();
                 let target = tree.best_candidate();
@@ -322,7 +323,7 @@ impl Chainstate {
         Ok(())
     }
 
-    fn stage_disconnect(&mut self, id: NodeId) -> Result<(), ChainFault> {
+    pub(super) fn stage_disconnect(&mut self, id: NodeId) -> Result<(), ChainFault> {
         let (hash, tip) = {
             let tree = self.live.tree();
             let node = tree.node(id);
@@ -422,7 +423,7 @@ impl Chainstate {
         verified.enumerate().rfind(|(_, staged)| is_better(staged)).map(|(last, _)| last)
     }
 
-    fn publish(&mut self, mut moved: Vec<Staged>, run: &mut Run<'_>) -> Result<(), ChainFault> {
+    pub(super) fn publish(&mut self, mut moved: Vec<Staged>, run: &mut Run<'_>) -> Result<(), ChainFault> {
         let Some(tip) = moved.last().map(|staged| Arc::clone(&staged.tip)) else { return Ok(()) };
         for staged in &mut moved {
             if let Step::Connect { run: judged, overwritten, stored } = &mut staged.step {

@@ -6,8 +6,8 @@ use bitcoin::hex::FromHex;
 
 use super::CtlError;
 
-/// Bytes that a file named on the command line may have: a transaction of 4,000,000 weight has at most 4,000,000 bytes,
-/// twice that in hex, and a line's end.
+/// Bytes that a file named on the command line may have: a transaction or block of 4,000,000 weight has at most 4,000,000
+/// bytes, twice that in hex, and a line's end.
 const FILE_BYTES_MAX: u64 = 8_000_100;
 
 /// A whole file, if it is not larger than any that makes sense here.
@@ -17,21 +17,21 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, CtlError> {
     bounded(file, &path.display().to_string(), named)
 }
 
-/// A transaction from a file (raw or hex), from hex, or from standard input.
-pub(super) fn transaction(argument: &str) -> Result<Vec<u8>, CtlError> {
+/// A transaction or a block from a file (raw or hex), from hex, or from standard input.
+pub(super) fn bytes(argument: &str) -> Result<Vec<u8>, CtlError> {
     let bytes = if argument == "-" {
         let named = |source| CtlError::Unreadable { path: "standard input".to_owned(), source };
         bounded(io::stdin(), "standard input", named)?
-    } else if let Ok(tx) = Vec::from_hex(argument) {
-        return Ok(tx);
+    } else if let Ok(bytes) = Vec::from_hex(argument) {
+        return Ok(bytes);
     } else if Path::new(argument).exists() {
         read(Path::new(argument))?
     } else {
-        return Err(CtlError::NotATransaction(argument.to_owned()));
+        return Err(CtlError::NotHex(argument.to_owned()));
     };
-    // Hex is text; a raw transaction begins with its version, which is not.
+    // Hex is text; a raw transaction or block begins with its version, which is not.
     match std::str::from_utf8(&bytes).ok().and_then(|text| Vec::from_hex(text.trim()).ok()) {
-        Some(tx) => Ok(tx),
+        Some(decoded) => Ok(decoded),
         None => Ok(bytes),
     }
 }

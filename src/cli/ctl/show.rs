@@ -442,6 +442,27 @@ pub(super) fn submitted(answer: &v1::SubmitTransactionResponse) -> View {
     View { text: answer.txid.clone(), json: json!({ "txid": answer.txid }) }
 }
 
+pub(super) fn block(answer: &v1::SubmitBlockResponse) -> View {
+    let place = match (answer.duplicate, answer.connected) {
+        (true, true) => "known, in the best chain",
+        (true, false) => "known, in no best chain",
+        (false, true) => "in the best chain",
+        (false, false) => "kept, in no best chain",
+    };
+    let text = format!("{} {place}; the tip is at height {}", answer.hash, answer.height);
+    let json = json!({
+        "hash": answer.hash,
+        "duplicate": answer.duplicate,
+        "connected": answer.connected,
+        "height": answer.height,
+    });
+    View { text, json }
+}
+
+pub(super) fn tip(hash: &str, height: u32) -> View {
+    View { text: format!("tip {height} {hash}"), json: json!({ "tip": hash, "height": height }) }
+}
+
 pub(super) fn logged(filter: &str) -> View {
     View { text: format!("logging {filter}"), json: json!({ "filter": filter }) }
 }

@@ -16,7 +16,7 @@ fn parse(line: &[&str]) -> Result<CtlArgs, clap::Error> {
 
 #[test]
 fn every_command_parses() {
-    let lines: [&[&str]; 26] = [
+    let lines: [&[&str]; 30] = [
         &["info"],
         &["actors"],
         &["peers"],
@@ -37,6 +37,10 @@ fn every_command_parses() {
         &["deployments"],
         &["deployments", "00"],
         &["tx", "0200"],
+        &["block", "-"],
+        &["invalidate", "00"],
+        &["reconsider", "00"],
+        &["precious", "00"],
         &["log", "debug"],
         &["actor", "restart", "chain"],
         &["actor", "panic", "stratum-17"],
@@ -247,16 +251,13 @@ fn a_transaction_comes_as_hex_or_from_a_file() {
         std::fs::write(&path, bytes).unwrap();
         path.display().to_string()
     };
-    assert_eq!(input::transaction("0200ff").unwrap(), [2, 0, 255]);
-    assert_eq!(input::transaction(&file("hex", b"0200ff\n")).unwrap(), [2, 0, 255]);
-    assert_eq!(input::transaction(&file("raw", &[2, 0, 255])).unwrap(), [2, 0, 255]);
-    assert!(matches!(input::transaction("no such thing"), Err(CtlError::NotATransaction(_))));
-    assert!(matches!(
-        input::transaction(&dir.path().display().to_string()),
-        Err(CtlError::Unreadable { .. })
-    ));
+    assert_eq!(input::bytes("0200ff").unwrap(), [2, 0, 255]);
+    assert_eq!(input::bytes(&file("hex", b"0200ff\n")).unwrap(), [2, 0, 255]);
+    assert_eq!(input::bytes(&file("raw", &[2, 0, 255])).unwrap(), [2, 0, 255]);
+    assert!(matches!(input::bytes("no such thing"), Err(CtlError::NotHex(_))));
+    assert!(matches!(input::bytes(&dir.path().display().to_string()), Err(CtlError::Unreadable { .. })));
     let long = file("long", &vec![0; 8_000_101]);
-    assert!(matches!(input::transaction(&long), Err(CtlError::TooLong(_))));
+    assert!(matches!(input::bytes(&long), Err(CtlError::TooLong(_))));
 }
 
 async fn failure(line: &[&str]) -> CtlError {

@@ -1,7 +1,7 @@
 //! Which chain is best: of headers, and of blocks whose bodies are all there.
 
 use std::cmp::Reverse;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use bitcoin::Work;
 
@@ -13,7 +13,7 @@ use crate::units::Height;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Candidate {
     work: Work,
-    since: Reverse<u32>,
+    since: Reverse<i64>,
     id: NodeId,
 }
 
@@ -68,9 +68,12 @@ impl HeaderTree {
         let newest = self.beside(&self.active, id);
         self.active.replace(self.chain_length(id), newest);
         self.tip = id;
-        let work = self.node(id).work;
-        self.candidates =
-            self.candidates.split_off(&Candidate { work, since: Reverse(u32::MAX), id: Self::GENESIS });
+        let node = self.node(id);
+        // On the way down from blocks that fell, those with less work are still to be returned to.
+        if !node.status.is_failed() {
+            let least = Candidate { work: node.work, since: Reverse(i64::MAX), id: Self::GENESIS };
+            self.candidates = self.candidates.split_off(&least);
+        }
     }
 
     /// Says that a block's body is stored and passed every rule that needs no coins.
@@ -122,6 +125,13 @@ impl HeaderTree {
         better.map_or(self.tip, |best| best.id)
     }
 
+    /// The block that would be the tip if one, and what stands on it, were invalid.
+    pub fn best_without(&self, id: NodeId) -> NodeId {
+        let fallen: HashSet<NodeId> = self.subtree(id).into_iter().collect();
+        let sound = self.ids().filter(|id| !fallen.contains(id)).filter_map(|id| self.candidate(id));
+        sound.max().map_or(Self::GENESIS, |best| best.id)
+    }
+
     /// Whether the chain up to a block goes before the tip's: it has more work, or as much and was complete first. The latter comes
     /// about where the tip stands on what is left of a chain that was better, up to a block that turned out invalid.
     pub fn beats_tip(&self, id: NodeId) -> bool {
@@ -131,16 +141,28 @@ impl HeaderTree {
         tip.status.is_failed() || work > tip.work || (work == tip.work && was_first)
     }
 
-    /// Says that of equal work the tip was first: it stood there before the process began.
-    pub fn tip_was_first(&mut self) {
-        let tip = self.tip;
-        self.drop_candidate(tip);
-        self.node_mut(tip).complete_since = self.node(tip).complete_since.map(|_| 0);
-        self.add_candidate(tip);
+    /// Says in which order bodies came before the process began: first those of the tip's chain, as in Core, then those in
+    /// `arrived`, then any other. Of equal work what was complete first wins.
+    pub fn begin_in_order(&mut self, arrived: &[NodeId]) {
+        for id in self.ids() {
+            let since = self.is_active(id).then_some(0);
+            let node = self.node_mut(id);
+            (node.stored_since, node.complete_since) = (0, since);
+        }
+        self.sequence = 0;
+        let waiting: Vec<NodeId> = arrived.iter().copied().chain(self.ids()).collect();
+        for id in &waiting {
+            if self.node(*id).status.body_stored && self.node(*id).stored_since == 0 {
+                let since = self.next_in_order();
+                self.node_mut(*id).stored_since = since;
+            }
+        }
+        waiting.into_iter().for_each(|id| self.spread_completeness(id));
+        self.find_candidates();
     }
 
     /// Everything that stands on a block, the block first. No recursion: the tree may be as deep as the chain is long.
-    fn subtree(&self, root: NodeId) -> Vec<NodeId> {
+    pub(super) fn subtree(&self, root: NodeId) -> Vec<NodeId> {
         let (mut found, mut next) = (vec![root], 0usize);
         while let Some(id) = found.get(next).copied() {
             found.extend(self.children(id));
@@ -163,7 +185,8 @@ impl HeaderTree {
             if node.is_complete() || !node.status.body_stored || !below {
                 continue;
             }
-            self.node_mut(id).complete_since = Some(self.next_in_order());
+            let since = i64::from(self.next_in_order());
+            self.node_mut(id).complete_since = Some(since);
             self.add_candidate(id);
             let mut children: Vec<NodeId> = self.children(id).collect();
             children.sort_unstable_by_key(|child| (self.node(*child).stored_since, *child));
@@ -182,25 +205,30 @@ impl HeaderTree {
         Some(Candidate { work: node.work, since: Reverse(since), id })
     }
 
-    fn add_candidate(&mut self, id: NodeId) {
-        let enough = |candidate: &Candidate| candidate.work >= self.node(self.tip).work;
-        if let Some(candidate) = self.candidate(id).filter(enough) {
+    pub(super) fn add_candidate(&mut self, id: NodeId) {
+        let least = self.node(self.sound_below(self.tip)).work;
+        if let Some(candidate) = self.candidate(id).filter(|candidate| candidate.work >= least) {
             self.candidates.insert(candidate);
         }
     }
 
-    fn drop_candidate(&mut self, id: NodeId) {
+    pub(super) fn drop_candidate(&mut self, id: NodeId) {
         if let Some(candidate) = self.candidate(id) {
             self.candidates.remove(&candidate);
         }
     }
 
-    /// All candidates anew, with those that were left out for a tip that has fallen or is about to.
-    fn find_candidates(&mut self) {
-        let tip = self.node(self.tip);
-        let (work, fallen) = (tip.work, tip.status.is_failed());
+    /// All candidates anew: with those that were left out for a tip that has fallen since.
+    pub(super) fn find_candidates(&mut self) {
+        let least = self.node(self.sound_below(self.tip)).work;
         let candidates = self.ids().filter_map(|id| self.candidate(id));
-        self.candidates = candidates.filter(|candidate| fallen || candidate.work >= work).collect();
+        self.candidates = candidates.filter(|candidate| candidate.work >= least).collect();
+    }
+
+    /// The highest block from `id` down that has not fallen.
+    pub(super) fn sound_below(&self, id: NodeId) -> NodeId {
+        let mut chain = std::iter::successors(Some(id), |id| self.node(*id).parent);
+        chain.find(|id| !self.node(*id).status.is_failed()).unwrap_or(Self::GENESIS)
     }
 
     /// A header that has just come is the best one, if it has more work than that.
@@ -211,11 +239,13 @@ impl HeaderTree {
         }
     }
 
-    /// Looks through all headers for the one with the most work, of equal ones the first that came.
-    fn find_best_header(&mut self) {
+    /// Looks through all headers for the one with the most work; of equal ones the tip, as in Core, or the first that came.
+    pub(super) fn find_best_header(&mut self) {
         let sound = self.ids().filter(|id| !self.node(*id).status.is_failed());
-        let best = sound.max_by_key(|id| (self.node(*id).work, Reverse(*id)));
-        self.set_best_header(best.unwrap_or(Self::GENESIS));
+        let more =
+            |best: NodeId, id: NodeId| if self.node(id).work > self.node(best).work { id } else { best };
+        let best = sound.fold(self.sound_below(self.tip), more);
+        self.set_best_header(best);
     }
 
     fn set_best_header(&mut self, id: NodeId) {

@@ -7,6 +7,7 @@
 mod ancestry;
 mod assumed;
 mod best;
+mod marks;
 mod node;
 
 use std::collections::{BTreeSet, HashMap};
@@ -17,6 +18,7 @@ use bitcoin::block::Header;
 use thiserror::Error;
 
 use self::best::{Candidate, ChainIndex};
+use self::marks::Precious;
 use self::node::skip_height;
 use super::{NextBlock, Tip};
 use crate::consensus::{
@@ -42,6 +44,7 @@ pub struct HeaderTree {
     active: ChainIndex,
     candidates: BTreeSet<Candidate>,
     sequence: u32,
+    precious: Precious,
     dirty: BTreeSet<NodeId>,
     votes: StateCache,
 }
@@ -106,11 +109,12 @@ impl HeaderTree {
             active: ChainIndex::default(),
             candidates: BTreeSet::new(),
             sequence: 0,
+            precious: Precious::default(),
             dirty: BTreeSet::new(),
             votes: StateCache::default(),
             params: Arc::clone(&params),
         };
-        let status = BlockStatus { body_stored: true, script_valid: true, failure: None };
+        let status = BlockStatus { body_stored: true, script_valid: true, ..BlockStatus::default() };
         let id = tree.push(params.genesis.header, params.genesis_hash, None, status);
         tree.spread_completeness(id);
         tree.set_tip(id);
@@ -162,7 +166,7 @@ impl HeaderTree {
         if self.nodes.len() >= Self::NODES_MAX {
             return Err(RestoreError::Full);
         }
-        let fallen = self.node(parent).status.failure.map(|_| Failure::Ancestor);
+        let fallen = self.node(parent).status.is_failed().then_some(Failure::Ancestor);
         let status = BlockStatus { failure: status.failure.or(fallen), ..status };
         let id = self.push(header, hash, Some(parent), status);
         self.spread_completeness(id);
@@ -257,7 +261,8 @@ impl HeaderTree {
         &self.params
     }
 
-    /// The header with the most work whose block is not known to be invalid; of equal ones the first that came.
+    /// The header with the most work whose block is not known to be invalid; of equal ones the first that came, or the tip where
+    /// others fell.
     pub fn best_header_id(&self) -> NodeId {
         self.best_header
     }

@@ -30,8 +30,10 @@ pub struct BlockStatus {
     pub body_stored: bool,
     /// It was connected once, its scripts included.
     pub script_valid: bool,
-    /// It is invalid.
+    /// It is invalid by our own verdict.
     pub failure: Option<Failure>,
+    /// An operator said that it, or one below it, is invalid.
+    pub invalidated: bool,
 }
 
 impl BlockStatus {
@@ -39,8 +41,10 @@ impl BlockStatus {
     const SCRIPT_VALID: u8 = 2;
     const FAILED: u8 = 4;
     const FAILED_ANCESTOR: u8 = 8;
+    const INVALIDATED: u8 = 16;
 
-    /// One byte: bit 0 body stored, bit 1 scripts valid, bit 2 failed itself, bit 3 failed by an ancestor.
+    /// One byte: bit 0 body stored, bit 1 scripts valid, bit 2 failed itself, bit 3 failed by an ancestor, bit 4 invalid by an
+    /// operator's word.
     pub fn to_bits(self) -> u8 {
         let failure = match self.failure {
             None => 0,
@@ -49,12 +53,13 @@ impl BlockStatus {
         };
         u8::from(self.body_stored) * Self::BODY_STORED
             + u8::from(self.script_valid) * Self::SCRIPT_VALID
+            + u8::from(self.invalidated) * Self::INVALIDATED
             + failure
     }
 
     /// What [`BlockStatus::to_bits`] wrote; none where other bits are set, or both failures.
     pub fn from_bits(bits: u8) -> Option<BlockStatus> {
-        let failure = match bits & !(Self::BODY_STORED | Self::SCRIPT_VALID) {
+        let failure = match bits & !(Self::BODY_STORED | Self::SCRIPT_VALID | Self::INVALIDATED) {
             0 => None,
             Self::FAILED => Some(Failure::Itself),
             Self::FAILED_ANCESTOR => Some(Failure::Ancestor),
@@ -65,12 +70,13 @@ impl BlockStatus {
             body_stored: has(Self::BODY_STORED),
             script_valid: has(Self::SCRIPT_VALID),
             failure,
+            invalidated: has(Self::INVALIDATED),
         })
     }
 
-    /// Whether it, or one below it, breaks a rule.
+    /// Whether it, or one below it, breaks a rule, or an operator said so.
     pub fn is_failed(self) -> bool {
-        self.failure.is_some()
+        self.failure.is_some() || self.invalidated
     }
 }
 
@@ -90,8 +96,8 @@ pub struct Node {
     pub(super) status: BlockStatus,
     /// When its body came, in order; 0 while it is missing.
     pub(super) stored_since: u32,
-    /// When the last body of its chain came, in order: none while one is missing.
-    pub(super) complete_since: Option<u32>,
+    /// When the last body of its chain came, in order: none while one is missing; below 0 where an operator prefers it.
+    pub(super) complete_since: Option<i64>,
 }
 
 impl Node {
