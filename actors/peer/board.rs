@@ -181,6 +181,9 @@ impl NodeView for View<'_> {
     fn has_block(&self, hash: &BlockHash) -> bool {
         self.deps.chain.has_block(hash) || self.board.found(hash).is_some()
     }
+    fn is_pruned(&self) -> bool {
+        self.deps.chain.is_pruned()
+    }
     fn locator(&self) -> Vec<BlockHash> {
         self.deps.chain.locator()
     }

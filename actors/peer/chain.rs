@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use adit_chainstate::{ChainFault, ChainReader};
+use adit_chainstate::{ChainFault, ChainReader, KEPT_BLOCKS};
 use adit_domain::chain::Tip;
 use adit_domain::units::Height;
 use bitcoin::block::Header;
@@ -22,6 +22,8 @@ pub trait PeerChain: Send + Sync {
     fn header_work_wanted(&self) -> Work;
     /// Whether a block's body is stored.
     fn has_block(&self, hash: &BlockHash) -> bool;
+    /// Whether old blocks may be gone.
+    fn is_pruned(&self) -> bool;
     /// Hashes of the best header chain, the highest first, in doubling steps.
     fn locator(&self) -> Vec<BlockHash>;
     /// Headers of the best chain after the first hash of `locator` that is on it, up to `stop`.
@@ -30,6 +32,15 @@ pub trait PeerChain: Send + Sync {
     fn blocks_wanted(&self, most: usize) -> Vec<(BlockHash, Height)>;
     /// A stored block's bytes, witnesses included. Reads the disk.
     fn raw_block(&self, hash: &BlockHash) -> Result<Option<Vec<u8>>, ChainFault>;
+}
+
+/// Blocks that a pruned node serves: those that it promises, and two for whoever is a little behind. As in Core: which of the older ones
+/// are still there would tell it from others.
+const SERVED_BLOCKS: u32 = KEPT_BLOCKS + 2;
+
+fn is_old(chain: &ChainReader, hash: &BlockHash) -> bool {
+    let height = chain.header(hash).map(|(_, height)| height);
+    height.is_some_and(|height| chain.tip().height.blocks_above(height) > SERVED_BLOCKS)
 }
 
 impl PeerChain for ChainReader {
@@ -54,6 +65,9 @@ impl PeerChain for ChainReader {
     fn has_block(&self, hash: &BlockHash) -> bool {
         ChainReader::has_block(self, hash)
     }
+    fn is_pruned(&self) -> bool {
+        ChainReader::is_pruned(self)
+    }
     fn locator(&self) -> Vec<BlockHash> {
         ChainReader::locator(self)
     }
@@ -64,6 +78,6 @@ impl PeerChain for ChainReader {
         ChainReader::blocks_wanted(self, most)
     }
     fn raw_block(&self, hash: &BlockHash) -> Result<Option<Vec<u8>>, ChainFault> {
-        ChainReader::raw_block(self, hash)
+        if self.is_pruned() && is_old(self, hash) { Ok(None) } else { ChainReader::raw_block(self, hash) }
     }
 }

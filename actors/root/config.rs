@@ -68,6 +68,10 @@ pub struct ChainSettings {
     pub script_cache_mib: usize,
     /// Threads that check scripts; 0: as many as the machine has cores.
     pub script_threads: usize,
+    /// MiB that block files may take; 0: all are kept, 1: they go by hand only.
+    pub prune_mib: u64,
+    /// Whether block files are small, for tests.
+    pub small_files: bool,
 }
 
 /// Transactions that wait for a block.

@@ -182,6 +182,8 @@ impl Starting<'_> {
             params: Arc::clone(self.params),
             cache_mib: usize::try_from(settings.cache_mib).unwrap_or(usize::MAX),
             script_threads: settings.script_threads,
+            prune_mib: settings.prune_mib,
+            small_files: settings.small_files,
         };
         let deps = ChainDeps { store: Arc::clone(&store.store), verifier };
         let setup = ChainSetup { chain, intensity: self.config.intensity };

@@ -30,7 +30,13 @@ fn config(dir: &Path) -> NodeConfig {
     NodeConfig {
         params: Arc::new(Params::regtest()),
         datadir: dir.to_owned(),
-        chain: ChainSettings { cache_mib: 16, script_cache_mib: 1, script_threads: 1 },
+        chain: ChainSettings {
+            cache_mib: 16,
+            script_cache_mib: 1,
+            script_threads: 1,
+            prune_mib: 0,
+            small_files: false,
+        },
         index: IndexConfig { transactions: true, filters: true, coin_stats: true },
         mempool: MempoolSettings { max_mib: 16, min_fee_sat_per_kvb: 1000 },
         peer: PeerSettings { listen: Some(any), connect: Vec::new(), inbound_max: 8 },

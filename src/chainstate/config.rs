@@ -16,16 +16,31 @@ pub struct ChainConfig {
     pub cache_mib: usize,
     /// Threads that verify scripts; 0 for as many as there are cores.
     pub script_threads: usize,
+    /// MiB that block and undo files may take before the oldest are taken away; 0: all are kept, 1: they go by hand only.
+    pub prune_mib: u64,
+    /// Whether block files have 64 KiB instead of 128 MiB, so that a test can prune a short chain.
+    pub small_files: bool,
 }
 
 impl ChainConfig {
     /// The defaults for a network.
     pub fn new(params: Arc<Params>) -> ChainConfig {
-        ChainConfig { params, cache_mib: CACHE_MIB_DEFAULT, script_threads: 0 }
+        ChainConfig {
+            params,
+            cache_mib: CACHE_MIB_DEFAULT,
+            script_threads: 0,
+            prune_mib: 0,
+            small_files: false,
+        }
     }
 
     pub(crate) fn cache_bytes(&self) -> usize {
         self.cache_mib.saturating_mul(1 << 20)
+    }
+
+    /// What block and undo files may take; none where they are not pruned by size.
+    pub(crate) fn prune_bytes(&self) -> Option<u64> {
+        (self.prune_mib > 1).then(|| self.prune_mib.saturating_mul(1 << 20))
     }
 
     /// How many that comes to.

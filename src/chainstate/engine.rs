@@ -8,6 +8,7 @@ mod import;
 mod load;
 mod marks;
 mod pipeline;
+mod prune;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -38,6 +39,7 @@ pub(crate) use bodies::decode_framed;
 pub use marks::{Mark, MarkError};
 pub use pipeline::Rejected;
 pub(crate) use pipeline::{Ended, Outside, Run};
+pub use prune::{KEPT_BLOCKS, Pruned};
 
 /// Blocks that were just accepted are kept parsed: the next thing that happens to them is that they connect.
 const RECENT_BLOCKS_MAX: usize = 4;
@@ -87,7 +89,7 @@ impl Chainstate {
         store: Arc<Store>,
         verifier: Arc<dyn ScriptVerifier>,
     ) -> Result<Chainstate, ChainFault> {
-        let live = Arc::new(load::load(&config.params, &store, &verifier)?);
+        let live = Arc::new(load::load(&config, &store, &verifier)?);
         let shared = Arc::new(ArcSwap::new(Arc::clone(&live)));
         Chainstate::start(config, store, (live, shared), &mut Run::without_limit())
     }
@@ -100,7 +102,7 @@ impl Chainstate {
         verifier: Arc<dyn ScriptVerifier>,
         progress: &mut dyn FnMut(Height) -> bool,
     ) -> Result<Chainstate, ChainFault> {
-        let live = Arc::new(load::load(&config.params, &store, &verifier)?);
+        let live = Arc::new(load::load(&config, &store, &verifier)?);
         let shared = Arc::new(ArcSwap::new(Arc::clone(&live)));
         Chainstate::start(config, store, (live, shared), &mut Run::of_import(&HashMap::new(), progress))
     }
@@ -114,7 +116,7 @@ impl Chainstate {
         verifier: Arc<dyn ScriptVerifier>,
     ) -> Result<Chainstate, ChainFault> {
         reader.shared.load().coins.retire()?;
-        let live = Arc::new(load::load(&config.params, &store, &verifier)?);
+        let live = Arc::new(load::load(&config, &store, &verifier)?);
         Chainstate::start(config, store, (live, Arc::clone(&reader.shared)), &mut Run::without_limit())
     }
 
@@ -226,8 +228,14 @@ impl Chainstate {
         tree.best_candidate() != tree.tip_id()
     }
 
-    /// Makes every changed coin, header and the tip durable at once, and waits until they are.
+    /// Makes every changed coin, header and the tip durable at once, and waits until they are; then prunes where block files take
+    /// more than they may.
     pub fn flush(&mut self) -> Result<(), ChainFault> {
+        self.flush_all()?;
+        self.prune_to_size()
+    }
+
+    fn flush_all(&mut self) -> Result<(), ChainFault> {
         self.begin_flush()?;
         self.flusher.wait()
     }
@@ -262,6 +270,7 @@ impl Chainstate {
         // An eighth is left for what comes while it is written.
         if bytes > cache / 8 * 7 || unflushed_inputs >= UNFLUSHED_INPUTS_MAX {
             self.begin_flush()?;
+            return self.prune_to_size();
         }
         Ok(())
     }
@@ -309,11 +318,12 @@ impl Chainstate {
         dirty.into_iter().map(record).collect()
     }
 
-    /// Joins one header; says whether its block is stored already.
+    /// Joins one header; says whether its block is stored already, or was.
     pub(crate) fn insert_header(&self, header: Header, now: UnixMillis) -> Result<bool, InsertError> {
         let mut tree = self.live.tree_mut();
         let id = tree.insert(header, now)?;
-        Ok(tree.node(id).status().body_stored)
+        let status = tree.node(id).status();
+        Ok(status.body_stored || status.is_pruned())
     }
 
     /// Why a block was refused, if this engine refused it.
@@ -321,14 +331,15 @@ impl Chainstate {
         self.failures.get(hash).map(String::as_str)
     }
 
-    /// Whether the block is stored already; one that is known to be invalid is refused.
+    /// Whether the block is stored already, or was; one that is known to be invalid is refused.
     fn knows(&self, block: &ParsedBlock) -> Result<bool, SubmitError> {
         let tree = self.live.tree();
         let Some(node) = tree.find(&block.hash()).map(|id| tree.node(id)) else { return Ok(false) };
         if node.status().is_failed() {
             return Err(invalid(block.hash(), Some(node.height()), "duplicate-invalid".to_owned()));
         }
-        Ok(node.status().body_stored)
+        let status = node.status();
+        Ok(status.body_stored || status.is_pruned())
     }
 
     /// No header is marked here, as in Core: if there is a way yet unknown to make bytes that fail under the header of a good

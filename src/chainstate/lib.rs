@@ -27,7 +27,7 @@ mod workers;
 
 pub use check::{CheckOptions, CheckProgress, Checked, Problem, Remedy, check};
 pub use config::{CACHE_MIB_DEFAULT, ChainConfig};
-pub use engine::{Chainstate, Mark, MarkError, Rejected, Totals};
+pub use engine::{Chainstate, KEPT_BLOCKS, Mark, MarkError, Pruned, Rejected, Totals};
 pub use import::{ImportError, ImportOptions, ImportProgress, Imported, SourceError, Sources, import};
 pub use index::{
     CoinStats, FilterFound, IndexConfig, IndexError, IndexKind, IndexStatus, IndexStep, Indexer, Indexes,

@@ -1,6 +1,7 @@
 //! What is true at the published tip, shared by the engine that changes it and the readers.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use adit_domain::chain::{HeaderTree, Tip};
@@ -30,6 +31,8 @@ pub(crate) struct Live {
     pub(crate) blocks: BlockFiles,
     pub(crate) undo: UndoFiles,
     pub(crate) tip: ArcSwap<Tip>,
+    /// Whether blocks of the best chain are gone, or may go at any time.
+    pruned: AtomicBool,
     tree: RwLock<HeaderTree>,
     places: RwLock<HashMap<BlockHash, Places>>,
 }
@@ -48,7 +51,18 @@ impl Live {
         let tip = ArcSwap::new(tip);
         let genesis = Arc::new(ParsedBlock::new(params.genesis.clone()));
         let (tree, places) = (RwLock::new(tree), RwLock::new(places));
-        Live { params, verifier, genesis, coins, blocks, undo, tip, tree, places }
+        Live {
+            params,
+            verifier,
+            genesis,
+            coins,
+            blocks,
+            undo,
+            tip,
+            pruned: AtomicBool::new(false),
+            tree,
+            places,
+        }
     }
 
     // A panic while one of these is changed ends this life of the engine: nothing half-changed is built upon.
@@ -59,6 +73,14 @@ impl Live {
 
     pub(crate) fn tree_mut(&self) -> RwLockWriteGuard<'_, HeaderTree> {
         self.tree.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_pruned(&self) -> bool {
+        self.pruned.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_pruned(&self) {
+        self.pruned.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn place(&self, hash: &BlockHash) -> Places {

@@ -125,6 +125,19 @@ impl ChainReader {
         *hash == live.params.genesis_hash || live.place(hash).block.is_some()
     }
 
+    /// Whether blocks of the best chain are gone to save room, or may go at any time.
+    pub fn is_pruned(&self) -> bool {
+        self.live().is_pruned()
+    }
+
+    /// Whether this block joined the best chain, and its body was taken away since.
+    pub fn is_block_pruned(&self, hash: &BlockHash) -> bool {
+        let live = self.live();
+        let tree = live.tree();
+        *hash != live.params.genesis_hash
+            && tree.find(hash).is_some_and(|id| tree.node(id).status().is_pruned())
+    }
+
     /// Hashes by which another node finds where our header chains part: dense at the best header, sparse below.
     pub fn locator(&self) -> Vec<BlockHash> {
         let live = self.live();

@@ -7,6 +7,7 @@ mod imports;
 mod indexes;
 mod marks;
 mod power;
+mod prunes;
 mod reorgs;
 mod restarts;
 #[path = "../store/tests/sim.rs"]

@@ -11,8 +11,9 @@ use bitcoin::BlockHash;
 use bitcoin::block::Header;
 use bitcoin::consensus::serialize;
 
-use super::check_alone;
+use super::{check_alone, prune};
 use crate::coins::CoinCache;
+use crate::config::ChainConfig;
 use crate::live::{Live, Places};
 use crate::types::ChainFault;
 
@@ -26,10 +27,11 @@ struct Known {
 
 /// What the store has: the tree and the coins as of the last flush, and the blocks whose bodies came after it.
 pub(super) fn load(
-    params: &Arc<Params>,
+    config: &ChainConfig,
     store: &Store,
     verifier: &Arc<dyn ScriptVerifier>,
 ) -> Result<Live, ChainFault> {
+    let params = &config.params;
     let tree = HeaderTree::new(Arc::clone(params));
     let mut known = Known { tree, places: HashMap::new(), undo_ends: BTreeMap::new() };
     store.db().for_each_node(|record| restore(&mut known, record))?;
@@ -42,7 +44,10 @@ pub(super) fn load(
     let tip = Arc::new(tree.as_tip(tip));
     let coins = CoinCache::new(store.db().snapshot()?, Arc::clone(&tip));
     let (blocks_end, flushes) = state.map(|s| (s.blocks_end, s.flushes)).unwrap_or_default();
-    let blocks = store.block_files(params.magic, BLOCK_WEIGHT_MAX, blocks_end);
+    let mut blocks = store.block_files(params.magic, BLOCK_WEIGHT_MAX, blocks_end);
+    if config.small_files {
+        blocks = blocks.small();
+    }
     if let Some(pos) = places.get(&tip.hash).and_then(|places| places.block) {
         // Its frame takes all eight bytes of the files' key: under a wrong one all that follows would look torn, and be cut.
         blocks.read(pos)?;
@@ -54,7 +59,14 @@ pub(super) fn load(
     }
     let (undo, verified) = store.undo_files(params.magic, undo_ends, flushes)?;
     join_verified(&undo, &mut tree, &mut places, verified)?;
-    Ok(Live::new((Arc::clone(params), Arc::clone(verifier)), (tree, tip), coins, (blocks, undo), places))
+    let pruned = config.prune_mib > 0 || tree.ids().any(|id| tree.node(id).status().is_pruned());
+    let live =
+        Live::new((Arc::clone(params), Arc::clone(verifier)), (tree, tip), coins, (blocks, undo), places);
+    if pruned {
+        live.set_pruned();
+    }
+    prune::finish(store, &live)?;
+    Ok(live)
 }
 
 fn restore(known: &mut Known, record: NodeRecord) -> Result<(), ChainFault> {

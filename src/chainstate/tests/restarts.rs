@@ -114,3 +114,31 @@ fn a_verdict_of_invalidity_ends_with_the_process() {
     // It was looked at again when the chain was opened.
     assert_eq!(reason(node.submit(&bad)), "duplicate-invalid");
 }
+
+/// A changed bit anywhere in a stored block, witness or not, or in its undo data is a fault that says where.
+#[test]
+fn what_the_disk_has_changed_is_not_served() {
+    let branch = busy_chain();
+    let mut node = Node::new();
+    node.submit_all(&branch.blocks);
+    let last = branch.blocks.last().unwrap();
+    let check = |node: &mut Node, name: &str, back: usize, what: &str| {
+        let path = node.dir.path().join("regtest/blocks").join(name);
+        let whole = std::fs::read(&path).unwrap();
+        let mut bad = whole.clone();
+        let at = bad.len() - back;
+        bad[at] ^= 0x10;
+        std::fs::write(&path, bad).unwrap();
+        let reader = node.chain().reader();
+        let (block, spent) = (reader.raw_block(&last.hash()), reader.spent_by(&last.hash()));
+        std::fs::write(&path, whole).unwrap();
+        let met = [block.err(), spent.err()].into_iter().flatten().next().unwrap().to_string();
+        assert!(met.contains(name) && met.contains(what) && met.contains("adit db reindex"), "{met}");
+    };
+    for back in [1, 40, 100, last.raw().len(), last.raw().len() + 8] {
+        check(&mut node, "blk00000.dat", back, "a block at byte");
+    }
+    for back in [1, 33, 50] {
+        check(&mut node, "rev00000.dat", back, "undo data at byte");
+    }
+}

@@ -78,7 +78,7 @@ impl Settings {
             chaos: r.flag("chaos")?,
             log_level: r
                 .one("log.level", logging::DIRECTIVES, |t| logging::parse(t).ok().map(|_| t.to_owned()))?,
-            chain: parts::chain(r)?,
+            chain: parts::chain(r, network)?,
             index: parts::index(r)?,
             peer: parts::peer(r)?,
             mempool: parts::mempool(r)?,

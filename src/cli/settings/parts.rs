@@ -14,11 +14,33 @@ use bitcoin::ScriptBuf;
 use super::reader::Reader;
 use super::{Network, SettingsError};
 
-pub(super) fn chain(r: &mut Reader) -> Result<ChainSettings, SettingsError> {
+const SMALL_FILES: &str = "chain.small_files";
+const PRUNE_EXPECTED: &str = "0 (every block is kept), 1 (blocks go by `adit ctl prune`), or a whole number from 550 to 16777216 (MiB)";
+/// 16 TiB.
+const PRUNE_MIB_MAX: u64 = 1 << 24;
+/// What a day of blocks, the two before it, and what is being written take in all: Core's least.
+const PRUNE_MIB_MIN: u64 = 550;
+
+/// Whether block files may be pruned to so many MiB; a test's chain is small.
+fn is_prune_size(mib: u64, network: Network) -> bool {
+    mib <= 1 || mib >= PRUNE_MIB_MIN || network == Network::Regtest
+}
+
+pub(super) fn chain(r: &mut Reader, network: Network) -> Result<ChainSettings, SettingsError> {
+    let place = r.place(SMALL_FILES);
+    let small_files = r.flag(SMALL_FILES)?;
+    if small_files && network != Network::Regtest {
+        let expected = format!("false on {network}: the key is for regtest");
+        return Err(SettingsError::bad(SMALL_FILES, "true", &place, &expected));
+    }
     Ok(ChainSettings {
         cache_mib: r.number("chain.cache_mib", 4, 1 << 20, "MiB")?,
         script_cache_mib: r.number("chain.script_cache_mib", 0, 1 << 14, "MiB")?,
         script_threads: r.number("chain.script_threads", 0, 256, "threads; 0: one a core")?,
+        prune_mib: r.one("chain.prune_mib", PRUNE_EXPECTED, |t| {
+            t.parse().ok().filter(|mib| *mib <= PRUNE_MIB_MAX && is_prune_size(*mib, network))
+        })?,
+        small_files,
     })
 }
 

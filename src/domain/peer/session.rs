@@ -21,6 +21,8 @@ mod sync;
 
 /// `NODE_NETWORK`, `NODE_WITNESS` and `NODE_NETWORK_LIMITED`: what this node offers.
 const OUR_SERVICES: u64 = 1 | 1 << 3 | 1 << 10;
+/// The same where old blocks may be gone: the last 288 are offered. BIP-0159
+const OUR_SERVICES_PRUNED: u64 = 1 << 3 | 1 << 10;
 /// `NODE_NETWORK` and `NODE_WITNESS`: what a peer must offer to be asked for blocks.
 const SERVICES_FOR_BLOCKS: u64 = 1 | 1 << 3;
 

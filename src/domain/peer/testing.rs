@@ -16,6 +16,7 @@ pub(super) struct FakeNode {
     pub txs: RefCell<BTreeSet<TxRef>>,
     pub own_nonce: u64,
     pub work_wanted: u64,
+    pub pruned: bool,
 }
 
 /// Each header is one unit of work.
@@ -55,6 +56,7 @@ impl FakeNode {
             txs: RefCell::default(),
             own_nonce: 777,
             work_wanted: 0,
+            pruned: false,
         }
     }
 
@@ -86,6 +88,9 @@ impl NodeView for FakeNode {
     }
     fn has_block(&self, hash: &BlockHash) -> bool {
         self.bodies.borrow().contains(hash)
+    }
+    fn is_pruned(&self) -> bool {
+        self.pruned
     }
     fn locator(&self) -> Vec<BlockHash> {
         self.headers.iter().rev().map(Header::block_hash).collect()

@@ -20,6 +20,8 @@ pub trait NodeView {
     fn work_wanted(&self) -> Work;
     /// Whether a block's body is there.
     fn has_block(&self, hash: &BlockHash) -> bool;
+    /// Whether old blocks may be gone.
+    fn is_pruned(&self) -> bool;
     /// Hashes of the best header chain, the tip first, in doubling steps.
     fn locator(&self) -> Vec<BlockHash>;
     /// Headers of the best chain after the first hash of `locator` that is on it, up to `stop`.

@@ -10,12 +10,15 @@ use crate::xor::XorKey;
 
 /// A file is closed before it would grow to this: 128 MiB, as Core's.
 const FILE_BYTES_MAX: u32 = 0x0800_0000;
+/// The same for tests, that of Core's `-fastprune`.
+const SMALL_FILE_BYTES_MAX: u32 = 0x0001_0000;
 
 /// `blkNNNNN.dat`: magic, length (little-endian), block in BIP144 encoding.
 pub struct BlockFiles {
     files: FlatFiles,
     magic: [u8; 4],
     block_bytes_max: u32,
+    file_bytes_max: u32,
     /// Held while a block is written: they lie behind each other without gaps, so that a start after a crash finds them.
     writing: Mutex<Writing>,
 }
@@ -35,7 +38,18 @@ impl BlockFiles {
         end: FileEnd,
     ) -> Self {
         let writing = Mutex::new(Writing { end, buffer: Vec::new() });
-        BlockFiles { files: FlatFiles::new(dir, "blk", disk, key), magic, block_bytes_max, writing }
+        BlockFiles {
+            files: FlatFiles::new(dir, "blk", disk, key),
+            magic,
+            block_bytes_max,
+            file_bytes_max: FILE_BYTES_MAX,
+            writing,
+        }
+    }
+
+    /// With files of 64 KiB instead of 128 MiB, so that a short chain has many; a block of more than that has a file of its own.
+    pub fn small(self) -> Self {
+        BlockFiles { file_bytes_max: SMALL_FILE_BYTES_MAX, ..self }
     }
 
     /// Appends a block's bytes. Durable after the next [`BlockFiles::sync`].
@@ -44,7 +58,7 @@ impl BlockFiles {
         let Writing { end, buffer } = &mut *writing;
         let len = u32::try_from(raw.len()).unwrap_or(u32::MAX);
         let total = len.saturating_add(FRAME_BYTES);
-        let is_full = end.offset.saturating_add(total) >= FILE_BYTES_MAX;
+        let is_full = end.offset.saturating_add(total) >= self.file_bytes_max;
         let start = if is_full && end.offset > 0 { next_file(*end) } else { *end };
         failpoint::before(Place::BlockAppend);
         self.files.write(start, &[&frame(self.magic, len), raw], buffer)?;

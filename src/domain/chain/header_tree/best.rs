@@ -88,12 +88,25 @@ impl HeaderTree {
 
     /// Says that a block's body is not there any more: it, and what stands on it, is no candidate until it comes again.
     pub fn body_missing(&mut self, id: NodeId) {
-        self.node_mut(id).status.body_stored = false;
+        let status = &mut self.node_mut(id).status;
+        // Without a body, this would say that it is pruned.
+        (status.body_stored, status.script_valid) = (false, false);
         self.dirty.insert(id);
         for id in self.subtree(id) {
             self.drop_candidate(id);
             self.node_mut(id).complete_since = None;
         }
+    }
+
+    /// Says that a block's body was taken away to save room. On the active chain it still stands where it stood, and what it takes to
+    /// disconnect it is gone with it; any other is as if it had never come.
+    pub fn body_pruned(&mut self, id: NodeId) {
+        if !self.is_active(id) {
+            return self.body_missing(id);
+        }
+        let status = &mut self.node_mut(id).status;
+        (status.body_stored, status.script_valid) = (false, true);
+        self.dirty.insert(id);
     }
 
     /// Says that a block connected, scripts and all.
@@ -182,7 +195,7 @@ impl HeaderTree {
         while let Some(id) = waiting.pop_front() {
             let node = self.node(id);
             let below = node.parent.is_none_or(|parent| self.node(parent).is_complete());
-            if node.is_complete() || !node.status.body_stored || !below {
+            if node.is_complete() || !node.status.was_stored() || !below {
                 continue;
             }
             let since = i64::from(self.next_in_order());

@@ -74,6 +74,16 @@ impl BlockStatus {
         })
     }
 
+    /// Whether its body was there, connected, and was taken away to save room.
+    pub fn is_pruned(self) -> bool {
+        self.script_valid && !self.body_stored
+    }
+
+    /// Whether its body is there or was, and may be built upon.
+    pub(super) fn was_stored(self) -> bool {
+        self.body_stored || self.is_pruned()
+    }
+
     /// Whether it, or one below it, breaks a rule, or an operator said so.
     pub fn is_failed(self) -> bool {
         self.failure.is_some() || self.invalidated

@@ -417,3 +417,31 @@ proptest! {
         prop_assert_eq!(tree.ancestor(top, Height::new(height + 1)), None);
     }
 }
+
+#[test]
+fn a_pruned_chain_stands_and_a_pruned_branch_is_as_if_it_had_never_come() {
+    let mut tree = tree();
+    let main = grow(&mut tree, HeaderTree::GENESIS, 1, 4);
+    let side = grow(&mut tree, main[0], 2, 2);
+    store(&mut tree, &main);
+    store(&mut tree, &side);
+    main.iter().for_each(|id| tree.script_valid(*id));
+    tree.set_tip(main[3]);
+    tree.take_dirty();
+    for id in [HeaderTree::GENESIS, main[0], main[1], side[0]] {
+        tree.body_pruned(id);
+    }
+    assert_eq!(tree.take_dirty(), [HeaderTree::GENESIS, main[0], main[1], side[0]]);
+    assert!(tree.node(main[1]).status().is_pruned() && tree.node(main[3]).is_complete());
+    assert!(!tree.node(side[0]).status().is_pruned() && !tree.node(side[1]).is_complete());
+    // So it is after a restart, and it is built upon.
+    let mut again = HeaderTree::new(Arc::clone(tree.params()));
+    for id in tree.ids() {
+        again.restore(*tree.node(id).header(), tree.node(id).status()).unwrap();
+    }
+    assert!(again.node(main[3]).is_complete() && !again.node(side[1]).is_complete());
+    again.set_tip(main[3]);
+    let next = grow(&mut again, main[3], 1, 1);
+    store(&mut again, &next);
+    assert_eq!((again.best_candidate(), again.blocks_wanted(9)), (next[0], vec![]));
+}

@@ -1,6 +1,6 @@
 use super::{
-    DisconnectReason, Effect, Message, NodeView, OUR_SERVICES, PROTOCOL_VERSION, Phase, Session, Turn,
-    UnixMillis, Version,
+    DisconnectReason, Effect, Message, NodeView, OUR_SERVICES, OUR_SERVICES_PRUNED, PROTOCOL_VERSION, Phase,
+    Session, Turn, UnixMillis, Version,
 };
 use crate::peer::limits::PROTOCOL_VERSION_MIN;
 
@@ -12,7 +12,7 @@ impl Session {
         let (_, height) = view.tip();
         self.send(Message::Version(Version {
             protocol: PROTOCOL_VERSION,
-            services: OUR_SERVICES,
+            services: if view.is_pruned() { OUR_SERVICES_PRUNED } else { OUR_SERVICES },
             time: i64::try_from(now.to_seconds_floor()).unwrap_or(i64::MAX),
             nonce: self.config.nonce,
             user_agent: self.config.user_agent.clone(),

@@ -96,6 +96,18 @@ fn block_on(prev: BlockHash) -> Arc<ParsedBlock> {
 }
 
 #[test]
+fn a_node_without_its_old_blocks_says_so() {
+    for (pruned, services) in [(false, 0x409), (true, 0x408)] {
+        let (_, effects) = Rig::open(FakeNode { pruned, ..FakeNode::new(5, 5) }, false);
+        let said = effects.iter().find_map(|effect| match effect {
+            Effect::Send(Message::Version(version)) => Some(version.services),
+            _ => None,
+        });
+        assert_eq!(said, Some(services));
+    }
+}
+
+#[test]
 fn the_handshake_from_both_sides() {
     let (mut out, effects) = Rig::open(FakeNode::new(5, 5), false);
     assert_eq!(sent(&effects), ["version"]);

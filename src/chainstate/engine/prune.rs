@@ -1,0 +1,184 @@
+//! Which block files go, by size or by height, and in what order their going is made durable.
+//!
+//! First the list of files, then the headers' records that name nothing in them any more, then the files: whatever ends the process
+//! in between, the next start finishes it, and no record ever names a file that is gone.
+
+use std::collections::BTreeMap;
+
+use adit_domain::chain::{HeaderTree, NodeId};
+use adit_domain::units::Height;
+use adit_store::Store;
+
+use super::Chainstate;
+use crate::live::{Live, Places};
+use crate::types::ChainFault;
+
+/// Blocks below the tip that are never pruned, and so the deepest reorganisation that a pruned node follows: Core's, two days.
+pub const KEPT_BLOCKS: u32 = 288;
+/// Room for blocks that come before the next look, as in Core: 16 MiB of blocks and 1 MiB of undo data.
+const MARGIN_BYTES: u64 = 17 << 20;
+/// What a block that is still to come is taken to need: while many are, pruning makes room for more than the next look.
+const BLOCK_BYTES_ASSUMED: u64 = 1_000_000;
+
+/// What pruning took away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Pruned {
+    /// Pairs of a block and an undo file.
+    pub files: u32,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The lowest height from which on every block of the best chain is kept.
+    pub kept_from: Height,
+}
+
+/// A block file, with its undo file.
+struct FileUse {
+    bytes: u64,
+    /// The highest block in it, of any branch.
+    highest: Height,
+}
+
+impl Chainstate {
+    /// Takes away the files that hold nothing above `height`, nor among the last [`KEPT_BLOCKS`]; whole files only, so that
+    /// blocks below may stay.
+    pub fn prune_to(&mut self, height: Height) -> Result<Pruned, ChainFault> {
+        let last = height.min(self.prunable());
+        let files = self.files_in_use()?;
+        let going =
+            files.iter().filter(|(_, file)| file.highest <= last).map(|(number, _)| *number).collect();
+        self.prune(&files, going)
+    }
+
+    /// Takes away the oldest files until all take no more than the configuration allows, with a margin.
+    pub(super) fn prune_to_size(&mut self) -> Result<(), ChainFault> {
+        let Some(target) = self.config.prune_bytes() else { return Ok(()) };
+        let to_come = {
+            let tree = self.live.tree();
+            tree.node(tree.best_header_id()).height().blocks_above(tree.node(tree.tip_id()).height())
+        };
+        let margin = MARGIN_BYTES.min(target / 16).saturating_add(match to_come {
+            // One or two ahead are a matter of moments.
+            0..=2 => 0,
+            many => u64::from(many).saturating_mul(BLOCK_BYTES_ASSUMED),
+        });
+        let mut total = self.bytes_on_disk()?;
+        if total.saturating_add(margin) < target {
+            return Ok(());
+        }
+        let files = self.files_in_use()?;
+        let last = self.prunable();
+        let mut going = Vec::new();
+        for (number, file) in files.iter().filter(|(_, file)| file.highest <= last) {
+            if total.saturating_add(margin) < target {
+                break;
+            }
+            total = total.saturating_sub(file.bytes);
+            going.push(*number);
+        }
+        self.prune(&files, going).map(|_| ())
+    }
+
+    /// The highest block that may be pruned.
+    fn prunable(&self) -> Height {
+        self.live.tip.load().height.checked_sub(KEPT_BLOCKS).unwrap_or(Height::GENESIS)
+    }
+
+    fn bytes_on_disk(&self) -> Result<u64, ChainFault> {
+        let mut total = 0u64;
+        for file in 0..=self.live.blocks.end().file {
+            total = total.saturating_add(self.bytes_of(file)?);
+        }
+        Ok(total)
+    }
+
+    fn bytes_of(&self, file: u32) -> Result<u64, ChainFault> {
+        let blocks = self.live.blocks.file_bytes(file)?.unwrap_or(0);
+        Ok(blocks.saturating_add(self.live.undo.file_bytes(file)?.unwrap_or(0)))
+    }
+
+    /// The files that headers name, but for the one that is written, with the highest block in each.
+    fn files_in_use(&self) -> Result<BTreeMap<u32, FileUse>, ChainFault> {
+        let mut highest: BTreeMap<u32, Height> = BTreeMap::new();
+        {
+            let tree = self.live.tree();
+            for (id, places) in placed(&self.live, &tree) {
+                let height = tree.node(id).height();
+                for pos in [places.block, places.undo].into_iter().flatten() {
+                    let known = highest.entry(pos.file).or_insert(height);
+                    *known = height.max(*known);
+                }
+            }
+        }
+        let written = self.live.blocks.end().file;
+        let closed = highest.into_iter().filter(|(file, _)| *file < written);
+        closed.map(|(file, highest)| Ok((file, FileUse { bytes: self.bytes_of(file)?, highest }))).collect()
+    }
+
+    fn prune(&mut self, files: &BTreeMap<u32, FileUse>, going: Vec<u32>) -> Result<Pruned, ChainFault> {
+        if !going.is_empty() {
+            self.store.db().set_unlinking(&going)?;
+            self.forget(&going);
+            self.flush_all()?;
+            unlink(&self.store, &self.live, &going)?;
+            tracing::info!(files = going.len(), first = going.first(), last = going.last(), "pruned");
+        }
+        let bytes = going.iter().filter_map(|file| files.get(file)).map(|file| file.bytes).sum();
+        let files = u32::try_from(going.len()).unwrap_or(u32::MAX);
+        Ok(Pruned { files, bytes, kept_from: kept_from(&self.live.tree()) })
+    }
+
+    /// From here on nobody is led to what lies in these files.
+    fn forget(&self, going: &[u32]) {
+        let mut tree = self.live.tree_mut();
+        let rows: Vec<(NodeId, Places)> = placed(&self.live, &tree).collect();
+        let goes = |pos: Option<adit_store::FilePos>| pos.is_some_and(|pos| going.contains(&pos.file));
+        for (id, places) in rows {
+            let hash = tree.node(id).hash();
+            // Undo data lies in another file where its own had grown to 4 GiB; without it the block is of no use.
+            if goes(places.block) || goes(places.undo) {
+                self.live.change_place(hash, |places| *places = Places::default());
+                tree.body_pruned(id);
+            }
+        }
+        self.live.set_pruned();
+    }
+}
+
+fn placed<'a>(live: &'a Live, tree: &'a HeaderTree) -> impl Iterator<Item = (NodeId, Places)> + use<'a> {
+    let rows = tree.ids().map(|id| (id, live.place(&tree.node(id).hash())));
+    rows.filter(|(_, places)| places.block.is_some() || places.undo.is_some())
+}
+
+/// The lowest block above all pruned ones of the active chain.
+fn kept_from(tree: &HeaderTree) -> Height {
+    let chain = std::iter::successors(Some(tree.tip_id()), |id| tree.node(*id).parent());
+    let kept = chain.take_while(|id| tree.node(*id).status().body_stored);
+    kept.last().map_or(tree.node(tree.tip_id()).height(), |id| tree.node(id).height())
+}
+
+/// Takes files away and forgets that they were to go.
+fn unlink(store: &Store, live: &Live, going: &[u32]) -> Result<(), ChainFault> {
+    for file in going {
+        live.undo.remove(*file)?;
+        live.blocks.remove(*file)?;
+    }
+    Ok(store.db().set_unlinking(&[])?)
+}
+
+/// Finishes what a process that ended had begun: a file that it was about to unlink goes, unless records still name it.
+pub(super) fn finish(store: &Store, live: &Live) -> Result<(), ChainFault> {
+    let going = store.db().unlinking()?;
+    if going.is_empty() {
+        return Ok(());
+    }
+    let named: Vec<u32> = {
+        let tree = live.tree();
+        let places = placed(live, &tree).flat_map(|(_, places)| [places.block, places.undo]);
+        places.flatten().map(|pos| pos.file).filter(|file| going.contains(file)).collect()
+    };
+    let written = live.blocks.end().file;
+    let unnamed: Vec<u32> =
+        going.into_iter().filter(|file| !named.contains(file) && *file < written).collect();
+    tracing::info!(files = unnamed.len(), "pruning that was cut short is finished");
+    unlink(store, live, &unnamed)
+}
