@@ -73,13 +73,15 @@ impl Settings {
         let place = r.place("datadir");
         let datadir =
             r.path("datadir")?.ok_or_else(|| SettingsError::bad("datadir", "", &place, "a path"))?;
+        let chain = parts::chain(r, network)?;
+        let index = parts::index(r, chain.prune_mib != 0)?;
         Ok(Settings {
             network,
             chaos: r.flag("chaos")?,
             log_level: r
                 .one("log.level", logging::DIRECTIVES, |t| logging::parse(t).ok().map(|_| t.to_owned()))?,
-            chain: parts::chain(r, network)?,
-            index: parts::index(r)?,
+            chain,
+            index,
             peer: parts::peer(r)?,
             mempool: parts::mempool(r)?,
             pool: parts::pool(r, network)?,

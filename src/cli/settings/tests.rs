@@ -113,6 +113,14 @@ fn bad_values_name_the_place_and_what_would_do() {
         "chain.cache_mib = \"2\" in the file a.toml: expected a whole number from 4 to 1048576 (MiB)",
     );
     check_error(
+        given("", &[], &[("chain.prune_mib", "549"), ("network", "mainnet")]),
+        "chain.prune_mib = \"549\" in the flag --set: expected 0 (every block is kept), or a whole number from 550 to 16777216 (MiB)",
+    );
+    check_error(
+        given("[index]\nfilters = true", &[], &[("chain.prune_mib", "550")]),
+        "index.filters = \"true\" in the file a.toml: expected false where chain.prune_mib is not 0",
+    );
+    check_error(
         given("", &[("ADIT_NETWORK", "regtes")], &[]),
         "network = \"regtes\" in the environment variable ADIT_NETWORK: expected one of mainnet, testnet3, testnet4, signet, regtest; the nearest is regtest",
     );
