@@ -52,10 +52,12 @@ fn what_an_invalid_block_held_waits_again_and_miners_get_other_work() {
         let txs = template["txids"].as_array().map_or(0, Vec::len);
         (template["prev"] == json!(hash(&chain, 2)) && txs == 16).then_some(())
     });
-    until("listeners have heard of the two blocks that left", || {
+    // A listener that was slow hears of several moves as one: at least a block has left on its way here.
+    until("listeners have heard of the lower tip", || {
         let lines: Vec<Value> =
             listener.out().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        let left = |line: &Value| line["disconnected"] == json!(2) && line["tip"] == json!(hash(&chain, 2));
+        let left =
+            |line: &Value| line["disconnected"].as_u64() >= Some(1) && line["tip"] == json!(hash(&chain, 2));
         lines.iter().any(left).then_some(())
     });
 
