@@ -39,11 +39,21 @@ pub enum Place {
     ShareGroup,
     /// A step of the books.
     LedgerCommit,
+    /// Blocks of an index, or those that it takes back.
+    IndexCommit,
+    /// Runs of an index become one.
+    IndexMerge,
+    /// The list of the files that pruning is about to take away.
+    PruneList,
+    /// The records of headers whose blocks lie in these files, with the flush that they go with.
+    PruneRecords,
+    /// The list is empty again: the files are gone.
+    PruneDone,
 }
 
 impl Place {
     /// All of them.
-    pub const ALL: [Place; 12] = [
+    pub const ALL: [Place; 17] = [
         Place::BlockAppend,
         Place::UndoAppend,
         Place::FileRemove,
@@ -56,6 +66,11 @@ impl Place {
         Place::FoundBlock,
         Place::ShareGroup,
         Place::LedgerCommit,
+        Place::IndexCommit,
+        Place::IndexMerge,
+        Place::PruneList,
+        Place::PruneRecords,
+        Place::PruneDone,
     ];
 
     /// Its word in `ADIT_FAILPOINT`.
@@ -73,6 +88,11 @@ impl Place {
             Place::FoundBlock => "found-block",
             Place::ShareGroup => "share-group",
             Place::LedgerCommit => "ledger-commit",
+            Place::IndexCommit => "index-commit",
+            Place::IndexMerge => "index-merge",
+            Place::PruneList => "prune-list",
+            Place::PruneRecords => "prune-records",
+            Place::PruneDone => "prune-done",
         }
     }
 }

@@ -19,6 +19,7 @@ use redb::{
 use crate::codec::take_array;
 use crate::database;
 use crate::disk::{Disk, MachineDisk};
+use crate::failpoint::{self, Place};
 use crate::fault::StoreFault;
 
 pub use records::{CoinStatsRecord, FilterRecord};
@@ -148,7 +149,7 @@ impl IndexDb {
         if !keys.is_empty() {
             write_run(&txn, keys.iter().map(|key| Ok(*key)))?;
         }
-        Ok(txn.commit()?)
+        commit(txn, Place::IndexCommit)
     }
 
     /// Where a transaction may stand, the highest first.
@@ -187,8 +188,7 @@ impl IndexDb {
             txn.open_table(RUNS)?.remove(run)?;
             txn.delete_table(place_table(&table_name(run)))?;
         }
-        txn.commit()?;
-        Ok(true)
+        commit(txn, Place::IndexMerge).map(|()| true)
     }
 
     /// The newest runs that are alike.
@@ -221,6 +221,13 @@ impl IndexDb {
         txn.set_quick_repair(true);
         Ok(txn)
     }
+}
+
+fn commit(txn: WriteTransaction, place: Place) -> Result<(), StoreFault> {
+    failpoint::before(place);
+    txn.commit()?;
+    failpoint::after(place);
+    Ok(())
 }
 
 fn block_in(txn: &ReadTransaction, height: Height) -> Result<Option<IndexedBlock>, StoreFault> {

@@ -217,8 +217,18 @@ fn killed_at_any_write_of_any_step_the_coins_are_those_of_an_undisturbed_run() {
     assert!(kills * 2 > tries as usize);
 }
 
-/// Where these are come by, the node has a miner, or files are taken away.
-const ELSEWHERE: [Place; 4] = [Place::FoundBlock, Place::ShareGroup, Place::LedgerCommit, Place::FileRemove];
+/// Where these are come by, the node has a miner, builds indexes, or prunes.
+const ELSEWHERE: [Place; 9] = [
+    Place::FoundBlock,
+    Place::ShareGroup,
+    Place::LedgerCommit,
+    Place::FileRemove,
+    Place::IndexCommit,
+    Place::IndexMerge,
+    Place::PruneList,
+    Place::PruneRecords,
+    Place::PruneDone,
+];
 
 #[test]
 fn killed_before_and_after_each_durable_write_the_coins_are_those_of_an_undisturbed_run() {

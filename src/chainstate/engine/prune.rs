@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use adit_domain::chain::{HeaderTree, NodeId};
 use adit_domain::units::Height;
 use adit_store::Store;
+use adit_store::failpoint::{self, Place};
 
 use super::Chainstate;
 use crate::live::{Live, Places};
@@ -118,7 +119,9 @@ impl Chainstate {
         if !going.is_empty() {
             self.store.db().set_unlinking(&going)?;
             self.forget(&going);
+            failpoint::before(Place::PruneRecords);
             self.flush_all()?;
+            failpoint::after(Place::PruneRecords);
             unlink(&self.store, &self.live, &going)?;
             tracing::info!(files = going.len(), first = going.first(), last = going.last(), "pruned");
         }

@@ -12,6 +12,7 @@ use redb::{ReadableDatabase, TableDefinition};
 use super::records::{open, seal, take_u32};
 use super::{ChainDb, META};
 use crate::codec::{CodecError, outpoint_key, outpoint_of, take_array};
+use crate::failpoint::{self, Place};
 use crate::fault::StoreFault;
 
 /// The block's hash; its rows. Two blocks of mainnet have any.
@@ -41,7 +42,11 @@ impl ChainDb {
         let txn = self.begin()?;
         let bytes: Vec<u8> = files.iter().flat_map(|file| file.to_le_bytes()).collect();
         txn.open_table(META)?.insert(UNLINKING, seal(bytes).as_slice())?;
-        Ok(txn.commit()?)
+        let place = if files.is_empty() { Place::PruneDone } else { Place::PruneList };
+        failpoint::before(place);
+        txn.commit()?;
+        failpoint::after(place);
+        Ok(())
     }
 
     /// The files of the last [`ChainDb::set_unlinking`].
