@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::disk::{Disk, MachineDisk, write_whole};
 use crate::failpoint::{self, Place};
 
 /// The format that this program reads and writes. Any other is refused; what is lost of an older one can be built again from its
@@ -115,18 +116,18 @@ impl DataDir {
 
     /// Says that everything in the folder has the present format; durable when it returns.
     pub fn rebuilt(&self) -> Result<(), DataDirError> {
-        write_format(&self.path, &self.network)
+        write_format(&MachineDisk, &self.path, &self.network)
     }
 
     fn open_from(base: &Path, network: &str, oldest: u32) -> Result<DataDir, DataDirError> {
         let path = Self::folder(base, network);
         fs::create_dir_all(&path).map_err(io_error(&path))?;
         let lock = lock(&path)?;
-        match read_format(&path)? {
+        match read_format(&MachineDisk, &path)? {
             Some((version, found)) => check_format(&path, (oldest, version), found, network)?,
             None => {
                 refuse_foreign(&path)?;
-                write_format(&path, network)?;
+                write_format(&MachineDisk, &path, network)?;
             }
         }
         let dir = DataDir { path, network: network.to_owned(), _lock: lock };
@@ -215,15 +216,14 @@ fn format_path(path: &Path) -> PathBuf {
     path.join("format")
 }
 
-fn read_format(path: &Path) -> Result<Option<(u32, String)>, DataDirError> {
+fn read_format(disk: &dyn Disk, path: &Path) -> Result<Option<(u32, String)>, DataDirError> {
     let file = format_path(path);
-    match fs::metadata(&file) {
-        Ok(meta) if meta.len() > FORMAT_BYTES_MAX => return Err(DataDirError::BadFormatFile { path: file }),
-        Ok(_) => {}
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(io_error(&file)(e)),
+    match disk.len_of(&file).map_err(io_error(&file))? {
+        None => return Ok(None),
+        Some(bytes) if bytes > FORMAT_BYTES_MAX => return Err(DataDirError::BadFormatFile { path: file }),
+        Some(_) => {}
     }
-    let bytes = fs::read(&file).map_err(io_error(&file))?;
+    let bytes = disk.read(&file).map_err(io_error(&file))?;
     let text = String::from_utf8_lossy(&bytes);
     parse_format(&text).map(Some).ok_or(DataDirError::BadFormatFile { path: file })
 }
@@ -265,15 +265,11 @@ fn refuse_foreign(path: &Path) -> Result<(), DataDirError> {
     Ok(())
 }
 
-fn write_format(path: &Path, network: &str) -> Result<(), DataDirError> {
-    let file = format_path(path);
-    let temporary = path.join("format.new");
-    fs::write(&temporary, format!("{FORMAT_WORD} {FORMAT_VERSION} {network}\n"))
-        .map_err(io_error(&temporary))?;
-    File::open(&temporary).and_then(|f| f.sync_all()).map_err(io_error(&temporary))?;
-    failpoint::before(Place::DatadirFormat);
-    fs::rename(&temporary, &file).map_err(io_error(&file))?;
-    File::open(path).and_then(|f| f.sync_all()).map_err(io_error(path))?;
+fn write_format(disk: &dyn Disk, path: &Path, network: &str) -> Result<(), DataDirError> {
+    let (file, unfinished) = (format_path(path), path.join("format.new"));
+    let text = format!("{FORMAT_WORD} {FORMAT_VERSION} {network}\n");
+    let before = || failpoint::before(Place::DatadirFormat);
+    write_whole(disk, (&unfinished, &file), text.as_bytes(), before).map_err(io_error(&file))?;
     failpoint::after(Place::DatadirFormat);
     Ok(())
 }

@@ -1,3 +1,4 @@
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -17,6 +18,27 @@ pub trait Disk: Send + Sync {
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Gives a file another name, in the place of what had it; durable when it returns.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// The names in a folder, in no order.
+    fn names(&self, folder: &Path) -> io::Result<Vec<OsString>>;
+    /// All bytes of a file, which is not made by being read. For small files that were written whole.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+}
+
+/// Writes a file whole: under the name `unfinished` first, so that under its own name it is there with all bytes or not at all; durable
+/// when it returns. `between` is called when only the name is left to do.
+pub(crate) fn write_whole(
+    disk: &dyn Disk,
+    (unfinished, path): (&Path, &Path),
+    bytes: &[u8],
+    between: impl FnOnce(),
+) -> io::Result<()> {
+    let file = disk.open(unfinished)?;
+    // What an earlier process left there may be longer.
+    file.set_len(0)?;
+    file.write_at(bytes, 0)?;
+    file.sync()?;
+    between();
+    disk.rename(unfinished, path)
 }
 
 /// An open file. Positions are bytes from its start.
@@ -66,6 +88,14 @@ impl Disk for MachineDisk {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)?;
         sync_folder_of(to)
+    }
+
+    fn names(&self, folder: &Path) -> io::Result<Vec<OsString>> {
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name())).collect()
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        fs::read(path)
     }
 }
 

@@ -6,14 +6,16 @@
 //! A file is named `<block hash>.block` and holds the block as on the wire. It is written under another name first, so that
 //! under its own it is whole.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fmt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use adit_domain::wire::ParsedBlock;
 use bitcoin::BlockHash;
 
+use crate::disk::{Disk, MachineDisk, write_whole};
 use crate::failpoint::{self, Place};
 use crate::fault::StoreFault;
 
@@ -26,50 +28,53 @@ const ENDING: &str = "block";
 const ENDING_UNFINISHED: &str = "new";
 
 /// The folder.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct FoundBlocks {
     folder: Arc<Path>,
+    disk: Arc<dyn Disk>,
 }
 
 impl FoundBlocks {
     /// Opens or makes it.
     pub fn open(folder: &Path) -> Result<FoundBlocks, StoreFault> {
         fs::create_dir_all(folder).map_err(StoreFault::io(folder))?;
-        Ok(FoundBlocks { folder: folder.into() })
+        Ok(FoundBlocks::open_on(Arc::new(MachineDisk), folder))
+    }
+
+    /// One that is there, on another disk.
+    pub(crate) fn open_on(disk: Arc<dyn Disk>, folder: &Path) -> FoundBlocks {
+        FoundBlocks { folder: folder.into(), disk }
     }
 
     /// Keeps a block; durable when it returns. Blocks this thread for a sync.
     pub fn keep(&self, block: &ParsedBlock) -> Result<(), StoreFault> {
         let (path, unfinished) =
             (self.path(&block.hash(), ENDING), self.path(&block.hash(), ENDING_UNFINISHED));
-        // Under its own name it is whole, and may be from an earlier process.
-        if path.exists() {
-            return self.sync_folder().map_err(StoreFault::io(&path));
+        let io = || StoreFault::io(&path);
+        // Under its own name it is whole, but the name may be from a process that ended before it was durable: opening makes it so.
+        if self.disk.len_of(&path).map_err(io())?.is_some() {
+            return self.disk.open(&path).map(drop).map_err(io());
         }
         if self.kept()?.len() >= KEPT_MAX {
-            return Err(StoreFault::io(&path)(io::Error::other("too many found blocks wait for the chain")));
+            return Err(io()(io::Error::other("too many found blocks wait for the chain")));
         }
-        let written = write(&unfinished, block.raw());
-        failpoint::before(Place::FoundBlock);
-        let named = written.and_then(|()| fs::rename(&unfinished, &path)).and_then(|()| self.sync_folder());
+        let before = || failpoint::before(Place::FoundBlock);
+        let named = write_whole(self.disk.as_ref(), (&unfinished, &path), block.raw(), before);
         failpoint::after(Place::FoundBlock);
-        named.map_err(StoreFault::io(&path))
+        named.map_err(io())
     }
 
     /// The chain has answered: forgets the block, if it was kept.
     pub fn forget(&self, hash: &BlockHash) -> Result<(), StoreFault> {
         let path = self.path(hash, ENDING);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreFault::io(&path)(error)),
-            _ => Ok(()),
-        }
+        self.disk.remove(&path).map_err(StoreFault::io(&path))
     }
 
     /// What is kept. A file that holds no block is left where it is, and out; so is a block that is forgotten meanwhile.
     pub fn all(&self) -> Result<Vec<ParsedBlock>, StoreFault> {
         let mut blocks = Vec::new();
         for path in self.kept()? {
-            let raw = match fs::read(&path) {
+            let raw = match self.disk.read(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 read => read.map_err(StoreFault::io(&path))?,
             };
@@ -83,18 +88,9 @@ impl FoundBlocks {
 
     /// The files, each of one block.
     fn kept(&self) -> Result<Vec<PathBuf>, StoreFault> {
-        let mut paths = Vec::new();
-        for entry in fs::read_dir(&self.folder).map_err(StoreFault::io(&self.folder))? {
-            let path = entry.map_err(StoreFault::io(&self.folder))?.path();
-            if path.extension().is_some_and(|ending| ending == ENDING) {
-                paths.push(path);
-            }
-        }
-        Ok(paths)
-    }
-
-    fn sync_folder(&self) -> io::Result<()> {
-        File::open(&self.folder)?.sync_all()
+        let names = self.disk.names(&self.folder).map_err(StoreFault::io(&self.folder))?;
+        let paths = names.iter().map(|name| self.folder.join(name));
+        Ok(paths.filter(|path| path.extension().is_some_and(|ending| ending == ENDING)).collect())
     }
 
     fn path(&self, hash: &BlockHash, ending: &str) -> PathBuf {
@@ -102,10 +98,10 @@ impl FoundBlocks {
     }
 }
 
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_data()
+impl fmt::Debug for FoundBlocks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FoundBlocks").field("folder", &self.folder).finish_non_exhaustive()
+    }
 }
 
 #[cfg(test)]

@@ -94,7 +94,7 @@ impl FileShareLog {
         dir: &Path,
         segment_bytes_max: u64,
     ) -> Result<(FileShareLog, ShareLogOpened), ShareLogFault> {
-        let numbers = segment::numbers(dir)?;
+        let numbers = segment::numbers(&*disk, dir)?;
         let (active_number, sealed_numbers) = match numbers.split_last() {
             Some((last, before)) => (*last, before),
             None => (1, [].as_slice()),

@@ -2,10 +2,11 @@
 //!
 //! It hides nothing: it keeps what strangers put into blocks from lying on disk as it is, where a virus scanner would find it.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
+use crate::disk::{Disk, MachineDisk, write_whole};
 use crate::fault::StoreFault;
 
 /// The file that holds the key, beside the files that it is for.
@@ -49,21 +50,19 @@ impl XorKey {
 
     /// Makes this the key of `folder`, if no file lies there yet whose bytes another one is for; durable when it returns.
     pub fn begin_in(self, folder: &Path) -> Result<(), StoreFault> {
+        self.begin_on(&MachineDisk, folder)
+    }
+
+    /// As [`XorKey::begin_in`], on another disk.
+    pub(crate) fn begin_on(self, disk: &dyn Disk, folder: &Path) -> Result<(), StoreFault> {
         let io = || StoreFault::io(folder);
-        for entry in fs::read_dir(folder).map_err(io())? {
-            // As in Core: what begins with a dot is nobody's data.
-            if !entry.map_err(io())?.file_name().as_encoded_bytes().starts_with(b".") {
-                return Ok(());
-            }
+        let names = disk.names(folder).map_err(io())?;
+        // As in Core: what begins with a dot is nobody's data.
+        if names.iter().any(|name| !name.as_encoded_bytes().starts_with(b".")) {
+            return Ok(());
         }
-        let unfinished = folder.join(UNFINISHED);
-        let written = File::create(&unfinished).and_then(|mut file| {
-            file.write_all(&self.0)?;
-            file.sync_all()?;
-            fs::rename(&unfinished, folder.join(FILE))?;
-            File::open(folder)?.sync_all()
-        });
-        written.map_err(io())
+        let (unfinished, path) = (folder.join(UNFINISHED), folder.join(FILE));
+        write_whole(disk, (&unfinished, &path), &self.0, || {}).map_err(io())
     }
 
     /// Turns bytes that lie at `offset` of a file into what they stand for, or back.

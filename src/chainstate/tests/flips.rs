@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::power::{Machine, blocks, tip, tries, undisturbed};
 use super::sim::{Chance, Cut, Image, Sim};
 use super::*;
+use crate::check::{CheckOptions, check};
 
 /// What became of a flipped bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,84 +14,123 @@ enum Flipped {
     Harmless,
 }
 
-/// Reads every block and goes to another branch and back: over every undo record that is younger than the fork.
-#[track_caller]
-fn use_all(
-    chain: &mut Chainstate,
-    stats: &HashMap<BlockHash, UtxoStats>,
-    (known, more): (&[Arc<ParsedBlock>], &[Arc<ParsedBlock>]),
-    what: &str,
-) -> Flipped {
-    let Ok(now_stats) = chain.utxo_stats().map_err(|_| ()).and_then(|job| job.run().map_err(|_| ())) else {
-        return Flipped::Noticed;
-    };
-    // What was torn off behind the last flush is asked for again.
-    assert_eq!(Some(&now_stats), stats.get(&tip(chain)), "{what}");
-    for block in known {
-        match chain.reader().block(&block.hash()) {
-            Ok(Some(read)) => assert_eq!(read.raw(), block.raw(), "{what}"),
-            Ok(None) => {}
-            Err(_) => return Flipped::Noticed,
-        }
-    }
-    for block in known.iter().chain(more) {
-        match chain.accept_block(Arc::clone(block), now()) {
-            Ok(_) => {}
-            Err(SubmitError::Fault(_)) => return Flipped::Noticed,
-            Err(error) => panic!("{what}: {error}"),
-        }
-    }
-    let Ok(job) = chain.utxo_stats() else { return Flipped::Noticed };
-    assert_eq!(job.run().as_ref().ok(), stats.get(&tip(chain)), "{what}");
-    Flipped::Harmless
+/// A chain on disk, one that takes its place from below all its transactions, and the coins at each tip on the way.
+struct Scene {
+    machine: Machine,
+    known: Vec<Arc<ParsedBlock>>,
+    rival: Vec<Arc<ParsedBlock>>,
+    stats: HashMap<BlockHash, UtxoStats>,
+    image: Image,
 }
 
-/// A branch that takes the place of the last seven blocks.
-fn rival(known: &[Arc<ParsedBlock>]) -> Vec<Arc<ParsedBlock>> {
-    // The fifth block of the second branch, see `power::blocks`.
-    let on = &known[known.len() - 5];
-    let mut branch = Branch { tip: on.hash(), height: 128, tag: 9, blocks: Vec::new() };
-    branch.mine_empty(3);
-    branch.blocks
+impl Scene {
+    fn new() -> Scene {
+        let known = blocks();
+        // From the hundredth block on: every block that spends anything is disconnected by its undo data.
+        let mut branch = Branch { tip: known[99].hash(), height: 100, tag: 9, blocks: Vec::new() };
+        branch.mine_empty(31);
+        let stats = undisturbed(&[known.clone(), branch.blocks.clone()].concat());
+        let (machine, sim) = (Machine::new(), Sim::new());
+        let mut chain = machine.open(&sim).unwrap();
+        for (number, block) in known.iter().enumerate() {
+            chain.accept_block(Arc::clone(block), now()).unwrap();
+            if number % 40 == 39 || number + 4 == known.len() {
+                chain.flush().unwrap();
+            }
+        }
+        assert!(tip(&chain) != branch.tip);
+        drop(chain);
+        let image = sim.image(Cut::All, &mut Chance::new(1));
+        Scene { machine, known, rival: branch.blocks, stats, image }
+    }
+
+    /// Whether a check of everything finds something; coins that it calls sound are the right ones.
+    #[track_caller]
+    fn is_found_by_check(&self, image: &Image, what: &str) -> bool {
+        let Ok(store) = self.machine.store(&Sim::of(image)) else { return true };
+        let options = CheckOptions { deep: true, threads: 1 };
+        let Ok(checked) = check(&store, &Arc::new(Params::regtest()), options, &mut |_| true) else {
+            return true;
+        };
+        let stats = checked.tip.and_then(|(hash, _)| self.stats.get(&hash));
+        if checked.is_sound() {
+            assert_eq!(checked.muhash.as_ref(), stats.map(|stats| &stats.muhash), "{what}");
+        }
+        !checked.is_sound()
+    }
+
+    /// Reads every block, sends them all again, and goes to the other chain: over every undo record there is.
+    #[track_caller]
+    fn use_all(&self, image: &Image, what: &str) -> Flipped {
+        let Ok(mut chain) = self.machine.open(&Sim::of(image)) else { return Flipped::Noticed };
+        let coins = |chain: &mut Chainstate| chain.utxo_stats().ok().and_then(|job| job.run().ok());
+        let Some(found) = coins(&mut chain) else { return Flipped::Noticed };
+        // What was torn off behind the last flush is asked for again.
+        assert_eq!(Some(&found), self.stats.get(&tip(&chain)), "{what}");
+        for block in &self.known {
+            match chain.reader().block(&block.hash()) {
+                Ok(Some(read)) => assert_eq!(read.raw(), block.raw(), "{what}"),
+                Ok(None) => {}
+                Err(_) => return Flipped::Noticed,
+            }
+        }
+        for block in self.known.iter().chain(&self.rival) {
+            match chain.accept_block(Arc::clone(block), now()) {
+                Ok(_) => {}
+                Err(SubmitError::Fault(_)) => return Flipped::Noticed,
+                Err(error) => panic!("{what}: {error}"),
+            }
+        }
+        loop {
+            match chain.advance() {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(_) => return Flipped::Noticed,
+            }
+        }
+        let Some(found) = coins(&mut chain) else { return Flipped::Noticed };
+        assert_eq!(Some(&found), self.stats.get(&tip(&chain)), "{what}");
+        assert_eq!(Some(tip(&chain)), self.rival.last().map(|block| block.hash()), "{what}");
+        Flipped::Harmless
+    }
+
+    /// A bit anywhere in the file.
+    #[track_caller]
+    fn flip(&self, path: &Path, chance: &mut Chance) -> Flipped {
+        let (byte, bit) = (chance.below(self.image[path].len() as u64) as usize, chance.below(8) as u32);
+        let mut flipped = self.image.clone();
+        flipped.insert(path.to_owned(), self.image[path].flipped(byte, bit));
+        let what = format!("bit {bit} of byte {byte} of {}", path.display());
+        let is_found = self.is_found_by_check(&flipped, &what);
+        let became = self.use_all(&flipped, &what);
+        assert!(is_found || became == Flipped::Harmless, "{what}: a check of everything calls it sound");
+        became
+    }
+
+    /// As many bits as a long run asks for, in the files of that name by turns.
+    #[track_caller]
+    fn flip_files(&self, few: usize, is_wanted: impl Fn(&str) -> bool) {
+        let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+        let files: Vec<_> =
+            self.image.iter().filter(|(path, file)| !file.is_empty() && is_wanted(&name(path))).collect();
+        assert!(!files.is_empty());
+        let (mut chance, mut noticed, tries) = (Chance::new(1), 0, tries(few));
+        for n in 0..tries {
+            noticed += usize::from(self.flip(files[n % files.len()].0, &mut chance) == Flipped::Noticed);
+        }
+        println!("{tries} flips in {} files: {noticed} noticed, {} harmless", files.len(), tries - noticed);
+        assert!(noticed > 0);
+    }
 }
 
 #[test]
 fn no_flipped_bit_of_block_and_undo_files_is_answered_from() {
-    let known = blocks();
-    let more = rival(&known);
-    let stats = undisturbed(&[known.clone(), more.clone()].concat());
-    let (machine, sim, mut chance) = (Machine::new(), Sim::new(), Chance::new(1));
-    let mut chain = machine.open(&sim).unwrap();
-    for (number, block) in known.iter().enumerate() {
-        chain.accept_block(Arc::clone(block), now()).unwrap();
-        if number % 40 == 39 || number + 4 == known.len() {
-            chain.flush().unwrap();
-        }
-    }
-    drop(chain);
-    let image: Image = sim.image(Cut::All, &mut chance);
-    let files: Vec<_> = image.keys().filter(|path| !image[*path].is_empty()).cloned().collect();
-    let (mut noticed, mut harmless) = (0, 0);
-    let tries = tries(24);
-    for n in 0..tries {
-        let path = &files[n % files.len()];
-        let (byte, bit) = (chance.below(image[path].len() as u64) as usize, chance.below(8));
-        let mut flipped = image.clone();
-        let mut bytes = image[path].to_vec();
-        bytes[byte] ^= 1 << bit;
-        flipped.insert(path.clone(), Arc::new(bytes));
-        let what = format!("bit {bit} of byte {byte} of {}", path.display());
-        let became = match machine.open(&Sim::of(&flipped)) {
-            Ok(mut chain) => use_all(&mut chain, &stats, (&known, &more), &what),
-            Err(_) => Flipped::Noticed,
-        };
-        match became {
-            Flipped::Noticed => noticed += 1,
-            Flipped::Harmless => harmless += 1,
-        }
-    }
-    println!("{tries} flips in {} files: {noticed} noticed, {harmless} harmless", files.len());
-    assert!(noticed > 0);
+    Scene::new().flip_files(24, |name| name.starts_with("blk") || name.starts_with("rev"));
+}
+
+#[test]
+fn no_flipped_bit_of_the_database_or_the_notes_beside_it_is_answered_from() {
+    Scene::new().flip_files(16, |name| !name.starts_with("blk") && !name.starts_with("rev"));
 }
 
 /// The key of the block files, and the format's two words.

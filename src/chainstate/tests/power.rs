@@ -22,9 +22,13 @@ impl Machine {
         Machine { dir: tempfile::tempdir().unwrap() }
     }
 
-    pub(super) fn open(&self, sim: &Sim) -> Result<Chainstate, ChainFault> {
+    pub(super) fn store(&self, sim: &Sim) -> Result<Store, ChainFault> {
         let dir = DataDir::open(self.dir.path(), "regtest").unwrap();
-        let store = Arc::new(Store::with_disk(dir, Arc::new(sim.clone()))?);
+        Ok(Store::with_disk(dir, Arc::new(sim.clone()))?)
+    }
+
+    pub(super) fn open(&self, sim: &Sim) -> Result<Chainstate, ChainFault> {
+        let store = Arc::new(self.store(sim)?);
         let config =
             ChainConfig { cache_mib: 64, script_threads: 1, ..ChainConfig::new(Arc::new(Params::regtest())) };
         Chainstate::open(config, store, Arc::new(Interpreter))

@@ -2,6 +2,7 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
+use crate::tests::sim::Sim;
 
 fn refusal(base: &Path, network: &str) -> String {
     DataDir::open(base, network).unwrap_err().to_string()
@@ -90,5 +91,32 @@ fn what_this_user_may_not_touch_is_named() {
     for kind in [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem] {
         let denied = io_error(Path::new("/srv/a"))(kind.into());
         assert!(matches!(denied, DataDirError::Denied { .. }), "{denied}");
+    }
+}
+
+#[test]
+fn a_power_cut_while_the_format_is_written_leaves_the_old_one_or_the_new_one() {
+    let path = Path::new("folder");
+    for seed in 0..20 {
+        let sim = Sim::new();
+        sim.capture(seed);
+        let mut before = None;
+        // A new folder; then one that an older Adit wrote, and that is built again.
+        for older in [false, true] {
+            if older {
+                let text = b"adit-datadir 1 regtest\n";
+                write_whole(&sim, (&path.join("format.new"), &format_path(path)), text, || {}).unwrap();
+                before = Some((1, "regtest".to_owned()));
+                sim.take_images();
+            }
+            write_format(&sim, path, "regtest").unwrap();
+            let after = Some((FORMAT_VERSION, "regtest".to_owned()));
+            let images = sim.take_images();
+            assert!(images.len() > 1);
+            for (cut, image) in images {
+                let found = read_format(&Sim::of(&image), path).unwrap();
+                assert!(found == before || found == after, "seed {seed}, {cut:?}: {found:?}");
+            }
+        }
     }
 }

@@ -8,7 +8,7 @@ use bitcoin::hashes::Hash;
 use tempfile::TempDir;
 
 use super::*;
-use crate::tests::sim::{CUTS, Chance, Failure, Sim};
+use crate::tests::sim::{CUTS, Chance, Cut, Failure, Image, Sim};
 use crate::tests::tries;
 
 fn point(height: u32, branch: u8) -> ChainPoint {
@@ -413,4 +413,42 @@ fn a_disk_that_fails_at_any_operation_takes_nothing_from_the_books() {
     }
     println!("{failures} failures");
     assert!(failures > 0);
+}
+
+/// What the books say, where they say anything.
+fn books_of(image: &Image, path: &std::path::Path) -> Option<Books> {
+    let ledger = RedbLedger::open_on(&Sim::of(image), path).ok()?;
+    let books = (ledger.cursor().ok()?, ledger.balances().ok()?, ledger.blocks(10_000).ok()?);
+    let blocks = books.2.iter().map(|block| ledger.block(&block.hash).ok()?).collect::<Option<Vec<_>>>()?;
+    assert_eq!(blocks, books.2);
+    ledger.verify().ok()?;
+    Some(books)
+}
+
+#[test]
+fn no_flipped_bit_of_the_books_is_answered_from() {
+    let (sim, path, mut chance) = (Sim::new(), std::path::Path::new("ledger.redb"), Chance::new(8));
+    let ledger = RedbLedger::open_on(&sim, path).unwrap();
+    for step in steps() {
+        ledger.apply(&step).unwrap();
+    }
+    let want = books(&ledger);
+    drop(ledger);
+    let image = sim.image(Cut::All, &mut chance);
+    assert_eq!(books_of(&image, path).as_ref(), Some(&want));
+    let (tries, mut noticed) = (tries(200), 0);
+    for n in 0..tries {
+        // Every so many bits of the headers, then anywhere.
+        let len = image[path].len() as u64;
+        let byte = if n % 4 == 0 { chance.below(400) + chance.below(2) * 4096 } else { chance.below(len) };
+        let (byte, bit) = (byte as usize, chance.below(8) as u32);
+        let mut flipped = image.clone();
+        flipped.insert(path.to_owned(), image[path].flipped(byte, bit));
+        match books_of(&flipped, path) {
+            None => noticed += 1,
+            Some(found) => assert!(found == want, "bit {bit} of byte {byte}: other books are served"),
+        }
+    }
+    println!("{tries} flips: {noticed} noticed");
+    assert!(noticed > 0);
 }

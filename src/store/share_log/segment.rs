@@ -57,10 +57,9 @@ pub(super) fn sums_path(dir: &Path, number: u32) -> PathBuf {
 }
 
 /// The numbers of the files in `dir`, rising and without a gap; the oldest may have been taken away.
-pub(super) fn numbers(dir: &Path) -> Result<Vec<u32>, ShareLogFault> {
+pub(super) fn numbers(disk: &dyn Disk, dir: &Path) -> Result<Vec<u32>, ShareLogFault> {
     let mut numbers = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(storage)? {
-        let name = entry.map_err(storage)?.file_name();
+    for name in disk.names(dir).map_err(storage)? {
         let stem = name.to_str().and_then(|n| n.strip_suffix(".shares"));
         numbers.extend(stem.filter(|s| s.len() == 8).and_then(|s| s.parse::<u32>().ok()));
     }

@@ -7,6 +7,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::MachineDisk;
+use crate::tests::sim::{CUTS, Chance, Failure, Sim};
+use crate::tests::tries;
 
 fn hash(n: u64, salt: u8) -> BlockHash {
     let mut bytes = [salt; 32];
@@ -204,7 +206,7 @@ fn full_files_are_closed_and_their_sums_stand_for_them() {
     }
     let totals = log.totals();
     drop(log);
-    assert!(segment::numbers(dir.path()).unwrap().len() > 10);
+    assert!(segment::numbers(&MachineDisk, dir.path()).unwrap().len() > 10);
     let check = || {
         let log = open_small(dir.path());
         assert_eq!(all(&log), shares(0..60));
@@ -229,7 +231,7 @@ fn full_files_are_closed_and_their_sums_stand_for_them() {
     check();
     assert_eq!(std::fs::read(sums_path(dir.path(), 2)).unwrap(), two);
     // Killed after the sums, before the next file.
-    let last = *segment::numbers(dir.path()).unwrap().last().unwrap();
+    let last = *segment::numbers(&MachineDisk, dir.path()).unwrap().last().unwrap();
     let active = std::fs::read(shares_path(dir.path(), last)).unwrap();
     if active.len() <= 20 {
         std::fs::remove_file(shares_path(dir.path(), last)).unwrap();
@@ -263,7 +265,7 @@ fn a_file_that_is_missing_or_belongs_elsewhere_is_a_fault() {
         std::fs::write(shares_path(dir, 1), b"").unwrap();
     });
     check(&|dir| {
-        let last = *segment::numbers(dir).unwrap().last().unwrap();
+        let last = *segment::numbers(&MachineDisk, dir).unwrap().last().unwrap();
         std::fs::copy(shares_path(dir, 1), shares_path(dir, last)).unwrap();
     });
     // The oldest may be taken away; what it added up to is kept in the sums of the next.
@@ -288,6 +290,12 @@ impl Disk for Failing {
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         MachineDisk.rename(from, to)
+    }
+    fn names(&self, folder: &Path) -> io::Result<Vec<std::ffi::OsString>> {
+        MachineDisk.names(folder)
+    }
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        MachineDisk.read(path)
     }
 }
 impl FailingFile {
@@ -372,4 +380,84 @@ fn names_beyond_the_limit_are_counted_under_their_address() {
     assert_eq!(sums.rows[&("alice".to_owned(), String::new())].shares, 1);
     assert_eq!(sums.rows[&("alice".to_owned(), "7".to_owned())].shares, 2);
     assert_eq!(sums.work_raw, u128::try_from(sums::WORKERS_MAX).unwrap() + 2);
+}
+
+/// Batches that one log takes in these tests, with restarts: a score of files.
+const BATCHES: u64 = 50;
+
+fn open_on(sim: &Sim) -> Result<FileShareLog, ShareLogFault> {
+    FileShareLog::open_with(Arc::new(sim.clone()), Path::new("shares"), 400).map(|(log, _)| log)
+}
+
+/// What is found again: of all shares in their order the first so many, at least those that were answered; and it goes on from there.
+#[track_caller]
+fn check_found(sim: &Sim, answered: u64, sent: u64, what: &str) {
+    let log = open_on(sim).unwrap_or_else(|fault| panic!("{what}: {fault}"));
+    let there = all(&log).len() as u64;
+    assert!((answered..=sent).contains(&there), "{what}: {answered} <= {there} <= {sent}");
+    assert_eq!(all(&log), shares(0..there), "{what}");
+    assert_eq!(log.totals().values().map(|row| row.shares).sum::<u64>(), there, "{what}");
+    // What the miner sends again is answered with its place, or taken now.
+    let again: Vec<_> = (answered + 1..=sent + 1).map(|n| Ok(ShareSeq::new(n))).collect();
+    assert_eq!(log.append_batch(&shares(answered..sent + 1)), Ok(again), "{what}");
+    assert_eq!(all(&log), shares(0..sent + 1), "{what}");
+}
+
+#[test]
+fn a_power_cut_at_any_sync_leaves_every_share_that_was_answered() {
+    let (batches, mut images) = (tries(60) as u64, 0);
+    for first in (0..batches).step_by(BATCHES as usize) {
+        let (sim, mut chance) = (Sim::new(), Chance::new(first));
+        let mut log = open_on(&sim).unwrap();
+        sim.capture(first);
+        let mut answered = 0;
+        for n in first..batches.min(first + BATCHES) {
+            let sent = answered + 1 + chance.below(6);
+            if chance.below(10) == 0 {
+                drop(log);
+                log = open_on(&sim).unwrap();
+            }
+            log.append_batch(&shares(answered..sent)).unwrap();
+            for (cut, image) in sim.take_images() {
+                check_found(&Sim::of(&image), answered, sent, &format!("{cut:?} in batch {n}"));
+                images += 1;
+            }
+            answered = sent;
+        }
+    }
+    println!("{batches} batches, {images} images");
+    assert!(images > batches);
+}
+
+#[test]
+fn a_disk_that_fails_at_any_operation_takes_no_share_that_was_answered() {
+    let (last, mut failures) = (tries(40) as u64, 0);
+    for at in 1..=last {
+        for (kind, stays) in
+            [(io::ErrorKind::StorageFull, true), (io::ErrorKind::Other, true), (io::ErrorKind::Other, false)]
+        {
+            let (sim, mut chance) = (Sim::new(), Chance::new(at));
+            sim.fail(Some(Failure { at: if last >= 500 { at } else { at * at / 8 + 1 }, kind, stays }));
+            let (mut answered, mut sent) = (0, 0);
+            let log = open_on(&sim);
+            while let Ok(log) = &log
+                && sent < BATCHES * 10
+            {
+                sent = answered + 1 + chance.below(6);
+                if log.append_batch(&shares(answered..sent)).is_err() {
+                    failures += 1;
+                    assert_eq!(log.append_batch(&shares(answered..sent)), Err(ShareLogFault::Stopped));
+                    break;
+                }
+                answered = sent;
+            }
+            sim.fail(None);
+            for cut in CUTS {
+                let image = sim.image(cut, &mut chance);
+                check_found(&Sim::of(&image), answered, sent, &format!("{cut:?} after a failure at {at}"));
+            }
+        }
+    }
+    println!("{failures} failures");
+    assert!(failures > 0);
 }

@@ -1,7 +1,6 @@
 //! Bits that flip at rest: each is noticed, or changes nothing.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::power::{Model, PATH, check_serves, flush, found};
 use super::sim::{Chance, Cut, Image, Sim};
@@ -53,10 +52,8 @@ fn read_all(image: &Image, model: &Model) -> Flipped {
 }
 
 fn flip(image: &Image, path: &Path, byte: usize, bit: u32) -> Image {
-    let mut bytes = image[path].to_vec();
-    bytes[byte] ^= 1 << bit;
     let mut image = image.clone();
-    image.insert(PathBuf::from(path), Arc::new(bytes));
+    image.insert(PathBuf::from(path), image[path].flipped(byte, bit));
     image
 }
 

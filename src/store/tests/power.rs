@@ -173,7 +173,7 @@ fn run_cuts(seed: u64, operations: usize) -> usize {
 
 #[test]
 fn at_every_sync_a_power_cut_leaves_what_was_acknowledged_or_what_was_under_way() {
-    let operations = tries(25);
+    let operations = tries(100);
     let images = run_cuts(1, operations);
     println!("{operations} operations, {images} images");
     assert!(images > operations * 3);

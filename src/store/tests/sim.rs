@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "the tests of each crate use a part of it")]
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,8 +13,92 @@ use adit_store::{Disk, DiskFile};
 /// What a disk writes whole or not at all.
 const SECTOR: usize = 512;
 
+/// Bytes that are shared until they differ.
+const PAGE: usize = 4096;
+
 /// Files as they are found after a power cut.
-pub(crate) type Image = BTreeMap<PathBuf, Arc<Vec<u8>>>;
+pub(crate) type Image = BTreeMap<PathBuf, Content>;
+
+/// The bytes of a file, in pages: what two of them have alike lies in memory once, so that thousands of images cost little.
+#[derive(Clone, Default)]
+pub(crate) struct Content {
+    pages: Vec<Arc<[u8; PAGE]>>,
+    len: usize,
+}
+
+impl Content {
+    pub(crate) fn of(bytes: &[u8]) -> Content {
+        let mut content = Content::default();
+        content.write(0, bytes);
+        content
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(crate) fn to_vec(&self) -> Vec<u8> {
+        let mut bytes = self.pages.iter().flat_map(|page| page.as_slice()).copied().collect::<Vec<u8>>();
+        bytes.truncate(self.len);
+        bytes
+    }
+
+    /// The same with one bit turned over.
+    pub(crate) fn flipped(&self, byte: usize, bit: u32) -> Content {
+        let (mut content, mut one) = (self.clone(), [0]);
+        assert!(self.read(byte, &mut one));
+        content.write(byte, &[one[0] ^ (1 << bit)]);
+        content
+    }
+
+    fn resize(&mut self, len: usize) {
+        self.pages.truncate(len.div_ceil(PAGE));
+        if let Some(last) = self.pages.last_mut().filter(|_| len < self.len && !len.is_multiple_of(PAGE)) {
+            Arc::make_mut(last)[len % PAGE..].fill(0);
+        }
+        self.pages.resize(len.div_ceil(PAGE), Arc::new([0; PAGE]));
+        self.len = len;
+    }
+
+    fn write(&mut self, offset: usize, bytes: &[u8]) {
+        let end = offset + bytes.len();
+        if end > self.len {
+            self.resize(end);
+        }
+        let mut from = 0;
+        while from < bytes.len() {
+            let at = (offset + from) % PAGE;
+            let to = (from + PAGE - at).min(bytes.len());
+            Arc::make_mut(&mut self.pages[(offset + from) / PAGE])[at..at + to - from]
+                .copy_from_slice(&bytes[from..to]);
+            from = to;
+        }
+    }
+
+    /// False, with nothing read, where it does not have so many.
+    fn read(&self, offset: usize, buf: &mut [u8]) -> bool {
+        let is_there = offset + buf.len() <= self.len;
+        let mut from = 0;
+        while is_there && from < buf.len() {
+            let at = (offset + from) % PAGE;
+            let to = (from + PAGE - at).min(buf.len());
+            buf[from..to].copy_from_slice(&self.pages[(offset + from) / PAGE][at..at + to - from]);
+            from = to;
+        }
+        is_there
+    }
+}
+
+impl PartialEq for Content {
+    fn eq(&self, other: &Content) -> bool {
+        let alike = |(a, b): (&Arc<[u8; PAGE]>, &Arc<[u8; PAGE]>)| Arc::ptr_eq(a, b) || a == b;
+        self.len == other.len && self.pages.iter().zip(&other.pages).all(alike)
+    }
+}
 
 /// A step of chance that a seed repeats.
 #[derive(Clone, Debug)]
@@ -67,10 +152,12 @@ enum Change {
 
 #[derive(Clone, Default)]
 struct File {
-    durable: Arc<Vec<u8>>,
-    now: Vec<u8>,
+    durable: Content,
+    now: Content,
     /// What is in `now` and not in `durable`, each with its place in the order of all changes.
     pending: Vec<(u64, Change)>,
+    /// Whether a sync that failed has forgotten some of what is in `now`.
+    has_lost: bool,
 }
 
 /// From which operation on which error is given.
@@ -123,7 +210,8 @@ impl Sim {
         };
         for (path, bytes) in image {
             world.names.insert(path.clone(), world.files.len());
-            world.files.push(File { durable: Arc::clone(bytes), now: bytes.to_vec(), pending: Vec::new() });
+            let (durable, now) = (bytes.clone(), bytes.clone());
+            world.files.push(File { durable, now, pending: Vec::new(), has_lost: false });
         }
         Sim(Arc::new(Mutex::new(world)))
     }
@@ -156,7 +244,7 @@ impl Sim {
         self.world().capturing = None;
     }
 
-    /// The images since the last call.
+    /// The images since the last call, each once.
     pub(crate) fn take_images(&self) -> Vec<(Cut, Image)> {
         std::mem::take(&mut self.world().images)
     }
@@ -192,10 +280,11 @@ impl World {
         for (path, number) in &self.names {
             let file = &self.files[*number];
             let bytes = match cut {
-                Cut::None => Arc::clone(&file.durable),
-                _ if file.pending.is_empty() => Arc::clone(&file.durable),
+                Cut::None => file.durable.clone(),
+                _ if file.pending.is_empty() => file.durable.clone(),
+                Cut::All if !file.has_lost => file.now.clone(),
                 _ => {
-                    let mut bytes = file.durable.to_vec();
+                    let mut bytes = file.durable.clone();
                     for (order, change) in &file.pending {
                         match cut {
                             Cut::Prefix if *order > end => {}
@@ -206,7 +295,7 @@ impl World {
                             _ => apply(&mut bytes, change),
                         }
                     }
-                    Arc::new(bytes)
+                    bytes
                 }
             };
             image.insert(path.clone(), bytes);
@@ -218,34 +307,29 @@ impl World {
         let Some(mut chance) = self.capturing.take() else { return };
         for cut in CUTS {
             let image = self.image(cut, &mut chance);
-            self.images.push((cut, image));
+            if !self.images.iter().any(|(_, known)| *known == image) {
+                self.images.push((cut, image));
+            }
         }
         self.capturing = Some(chance);
     }
 }
 
-fn apply(bytes: &mut Vec<u8>, change: &Change) {
+fn apply(bytes: &mut Content, change: &Change) {
     match change {
-        Change::Length(len) => bytes.resize(*len, 0),
-        Change::Write { offset, bytes: new } => {
-            let end = offset + new.len();
-            if bytes.len() < end {
-                bytes.resize(end, 0);
-            }
-            bytes[*offset..end].copy_from_slice(new);
-        }
+        Change::Length(len) => bytes.resize(*len),
+        Change::Write { offset, bytes: new } => bytes.write(*offset, new),
     }
 }
 
 /// Any of the sectors that a change touches.
-fn tear(bytes: &mut Vec<u8>, change: &Change, chance: &mut Chance) {
+fn tear(bytes: &mut Content, change: &Change, chance: &mut Chance) {
     let Change::Write { offset, bytes: new } = change else { return apply(bytes, change) };
     let mut from = 0;
     while from < new.len() {
         let to = (((offset + from) / SECTOR + 1) * SECTOR - offset).min(new.len());
         if chance.below(2) == 0 {
-            let part = Arc::new(new[from..to].to_vec());
-            apply(bytes, &Change::Write { offset: offset + from, bytes: part });
+            bytes.write(offset + from, &new[from..to]);
         }
         from = to;
     }
@@ -284,9 +368,25 @@ impl Disk for Sim {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut world = self.world();
         world.operation()?;
+        world.capture();
         let number = world.names.remove(from).ok_or(ErrorKind::NotFound)?;
         world.names.insert(to.to_owned(), number);
+        world.capture();
         Ok(())
+    }
+
+    fn names(&self, folder: &Path) -> io::Result<Vec<OsString>> {
+        let mut world = self.world();
+        world.operation()?;
+        let here = world.names.keys().filter(|path| path.parent() == Some(folder));
+        Ok(here.filter_map(|path| path.file_name()).map(ToOwned::to_owned).collect())
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let mut world = self.world();
+        world.operation()?;
+        let number = *world.names.get(path).ok_or(ErrorKind::NotFound)?;
+        Ok(world.files[number].now.to_vec())
     }
 }
 
@@ -300,10 +400,8 @@ impl DiskFile for SimFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
         let mut world = self.world();
         world.operation()?;
-        let from = usize::try_from(offset).unwrap();
-        let bytes = world.files[self.number].now.get(from..from + buf.len());
-        buf.copy_from_slice(bytes.ok_or(ErrorKind::UnexpectedEof)?);
-        Ok(())
+        let is_there = world.files[self.number].now.read(usize::try_from(offset).unwrap(), buf);
+        if is_there { Ok(()) } else { Err(ErrorKind::UnexpectedEof.into()) }
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
@@ -322,10 +420,13 @@ impl DiskFile for SimFile {
         let done = world.operation();
         let file = &mut world.files[self.number];
         let pending = std::mem::take(&mut file.pending);
-        // What could not be written is forgotten, and the next sync knows nothing of it.
-        if done.is_ok() && !pending.is_empty() {
-            let durable = Arc::make_mut(&mut file.durable);
-            pending.iter().for_each(|(_, change)| apply(durable, change));
+        match &done {
+            // What could not be written is forgotten, and the next sync knows nothing of it.
+            Err(_) => file.has_lost |= !pending.is_empty(),
+            Ok(()) if file.has_lost => {
+                pending.iter().for_each(|(_, change)| apply(&mut file.durable, change))
+            }
+            Ok(()) => file.durable = file.now.clone(),
         }
         done
     }

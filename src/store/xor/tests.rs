@@ -1,4 +1,5 @@
 use super::*;
+use crate::tests::sim::Sim;
 
 #[test]
 fn any_stretch_is_turned_as_the_whole_file_is() {
@@ -29,6 +30,25 @@ fn a_folder_says_its_key() {
     for bytes in [&[0; 7][..], &[0; 9], &[]] {
         std::fs::write(dir.path().join("xor.dat"), bytes).unwrap();
         assert!(matches!(XorKey::of_folder(dir.path()), Err(StoreFault::Io { .. })), "{bytes:?}");
+    }
+}
+
+#[test]
+fn a_power_cut_while_the_key_is_written_leaves_none_or_the_whole_one() {
+    let (folder, key) = (Path::new("blocks"), XorKey::new([1, 2, 3, 4, 5, 6, 7, 8]));
+    for seed in 0..20 {
+        let sim = Sim::new();
+        sim.capture(seed);
+        key.begin_on(&sim, folder).unwrap();
+        for (cut, image) in sim.take_images() {
+            let found = image.get(&folder.join(FILE)).map(|file| file.to_vec());
+            assert!(found.as_deref().is_none_or(|bytes| bytes == key.to_bytes()), "seed {seed}, {cut:?}");
+            // Whatever is left, the next start makes one or keeps this one.
+            let again = Sim::of(&image);
+            XorKey::new([9; 8]).begin_on(&again, folder).unwrap();
+            let want = found.unwrap_or(vec![9; 8]);
+            assert_eq!(again.read(&folder.join(FILE)).unwrap(), want, "seed {seed}, {cut:?}");
+        }
     }
 }
 

@@ -37,6 +37,12 @@ impl Disk for BadDisk {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         MachineDisk.rename(from, to)
     }
+    fn names(&self, folder: &Path) -> io::Result<Vec<std::ffi::OsString>> {
+        MachineDisk.names(folder)
+    }
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        MachineDisk.read(path)
+    }
 }
 
 impl DiskFile for BadFile {
