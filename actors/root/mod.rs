@@ -4,6 +4,7 @@
 
 mod config;
 mod hook;
+mod links;
 mod node;
 mod start;
 mod views;
@@ -13,6 +14,7 @@ pub use config::{
     SetLogLevel,
 };
 pub use hook::install_panic_hook;
+pub use links::NodeLinks;
 pub use node::{Addresses, Node};
 pub use start::StartError;
 

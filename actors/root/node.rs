@@ -8,6 +8,7 @@ use adit_domain::units::{Clock, Entropy};
 use tokio::sync::broadcast::error::RecvError;
 
 use super::config::NodeConfig;
+use super::links::NodeLinks;
 use super::start::{Durable, StartError, Started, start};
 use crate::clock::{SystemClock, SystemEntropy};
 use crate::events::{EventBus, EventKind};
@@ -43,6 +44,7 @@ pub struct Node {
     shared: Shared,
     events: EventBus,
     addresses: Addresses,
+    links: NodeLinks,
     drained: Drained,
     arbiters: Vec<Arbiter>,
     durable: Durable,
@@ -64,10 +66,10 @@ impl Node {
     ) -> Result<Node, StartError> {
         let supervisor = Supervisor::new(Arc::clone(&clock));
         let (shared, events) = (Shared { clock, entropy, net, supervisor }, EventBus::default());
-        let Started { addresses, drained, arbiters, durable } = start(&shared, &events, config)?;
+        let Started { addresses, links, drained, arbiters, durable } = start(&shared, &events, config)?;
         actix::spawn(shared.supervisor.clone().watch_heartbeats());
         actix::spawn(tell_restarts(shared.clone(), events.clone()));
-        Ok(Node { shared, events, addresses, drained, arbiters, durable })
+        Ok(Node { shared, events, addresses, links, drained, arbiters, durable })
     }
 
     /// Where it is reached.
@@ -80,6 +82,11 @@ impl Node {
         &self.shared.supervisor
     }
 
+    /// What other faces than the control interface read and ask.
+    pub fn links(&self) -> &NodeLinks {
+        &self.links
+    }
+
     /// What happens.
     pub fn events(&self) -> &EventBus {
         &self.events
@@ -89,6 +96,7 @@ impl Node {
     ///
     /// After a fault nobody writes any more: what the disk holds is what the next start begins with.
     pub async fn wait(self) -> ExitReason {
+        drop(self.links);
         let reason = self.shared.supervisor.exit_reason().await;
         if matches!(reason, ExitReason::Fault { .. }) {
             return reason;

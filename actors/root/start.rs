@@ -2,7 +2,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use actix::Arbiter;
+use actix::{Addr, Arbiter};
 use adit_chainstate::{BlockVerifier, ChainConfig, ChainFault, Indexes, PoolVerifier, ScriptCaches};
 use adit_domain::consensus::Params;
 use adit_domain::payout::PplnsWindow;
@@ -12,6 +12,7 @@ use adit_store::{DataDir, FileLease, FoundBlocks, MachineDisk, Store, StoreFault
 use thiserror::Error;
 
 use super::config::{NodeConfig, PoolSettings};
+use super::links::NodeLinks;
 use super::node::Addresses;
 use crate::chain::{self, Chain, ChainDeps, ChainSetup};
 use crate::events::EventBus;
@@ -25,7 +26,7 @@ use crate::store::{self, OpenError, OpenStore, StoreConfig};
 use crate::stratum::{self, ConnectionLimits, NodeSink, StratumConfig, StratumDeps};
 use crate::supervision::{Fault, Role};
 use crate::template::{self, TemplateConfig, TemplateDeps};
-use crate::utxo::{self, FLUSH_EVERY_DEFAULT, UtxoConfig};
+use crate::utxo::{self, FLUSH_EVERY_DEFAULT, UtxoActor, UtxoConfig};
 
 /// The number of this server among those that share a ledger: so far there is one.
 const SERVER: u8 = 0;
@@ -62,6 +63,7 @@ pub enum StartError {
 /// What runs.
 pub(super) struct Started {
     pub(super) addresses: Addresses,
+    pub(super) links: NodeLinks,
     pub(super) drained: Drained,
     pub(super) arbiters: Vec<Arbiter>,
     pub(super) durable: Durable,
@@ -120,6 +122,8 @@ pub(super) fn start(shared: &Shared, events: &EventBus, config: NodeConfig) -> R
     mempool.listeners.add(peers.addr.clone().recipient());
     let (stratum, links) = pool.as_ref().map(|pool| (pool.listen, pool.links.clone())).unzip();
     let durable = Durable { store: Arc::clone(&store.store), books: pool.map(|pool| pool.books) };
+    let addresses = Addresses { folder, socket, rpc, p2p: peers.local, stratum };
+    let others = starting.links(&addresses, (&chain, &indexes), &mempool, &peers, &utxo);
     let links = RpcLinks {
         chain: Arc::new(chain.reader.clone()),
         submit_block: chain.addr.clone().recipient(),
@@ -134,7 +138,6 @@ pub(super) fn start(shared: &Shared, events: &EventBus, config: NodeConfig) -> R
         peers: Some(peers.addr.clone().recipient()),
         pool: links,
     };
-    let addresses = Addresses { folder, socket, rpc, p2p: peers.local, stratum };
     let rpc_arbiter = Arbiter::new();
     let drained = starting.rpc(&rpc_arbiter, sockets, links, &addresses, &chain);
     arbiters.extend([
@@ -146,7 +149,7 @@ pub(super) fn start(shared: &Shared, events: &EventBus, config: NodeConfig) -> R
         rpc_arbiter,
     ]);
     arbiters.extend(peers.arbiters);
-    Ok(Started { addresses, drained, arbiters, durable })
+    Ok(Started { addresses, links: others, drained, arbiters, durable })
 }
 
 /// What every role is started with.
@@ -165,6 +168,48 @@ impl Starting<'_> {
             intensity: self.config.intensity,
         };
         Ok(store::start(self.shared, config)?)
+    }
+
+    /// What other faces than the control interface are given.
+    fn links(
+        &self,
+        addresses: &Addresses,
+        (chain, indexes): (&Chain, &Indexes),
+        mempool: &Mempool,
+        peers: &Peers,
+        utxo: &Addr<UtxoActor>,
+    ) -> NodeLinks {
+        NodeLinks {
+            params: Arc::clone(self.params),
+            folder: addresses.folder.clone(),
+            addresses: addresses.clone(),
+            started_at: self.shared.clock.now(),
+            clock: Arc::clone(&self.shared.clock),
+            entropy: Arc::clone(&self.shared.entropy),
+            supervisor: self.shared.supervisor.clone(),
+            events: self.events.clone(),
+            chain: chain.reader.clone(),
+            indexes: indexes.clone(),
+            mempool: mempool.reader.clone(),
+            submit_headers: chain.addr.clone().recipient(),
+            submit_block: chain.addr.clone().recipient(),
+            mark_block: chain.addr.clone().recipient(),
+            submit_tx: mempool.addr.clone().recipient(),
+            get_mempool: mempool.addr.clone().recipient(),
+            mempool_config: self.mempool_config(),
+            peers: peers.addr.clone().recipient(),
+            utxo_stats: utxo.clone().recipient(),
+            dump_utxo: utxo.clone().recipient(),
+            flush: utxo.clone().recipient(),
+        }
+    }
+
+    fn mempool_config(&self) -> adit_domain::mempool::MempoolConfig {
+        let settings = &self.config.mempool;
+        adit_domain::mempool::MempoolConfig {
+            bytes_max: settings.max_mib.saturating_mul(1 << 20),
+            min_fee_sat_per_kvb: settings.min_fee_sat_per_kvb,
+        }
     }
 
     /// For the mempool, which fills them, and the chain; the secret lives as long as the process.
@@ -194,11 +239,7 @@ impl Starting<'_> {
     }
 
     fn mempool(&self, store: &OpenStore, chain: &Chain, verifier: Arc<dyn ScriptVerifier>) -> Mempool {
-        let settings = &self.config.mempool;
-        let pool = adit_domain::mempool::MempoolConfig {
-            bytes_max: settings.max_mib.saturating_mul(1 << 20),
-            min_fee_sat_per_kvb: settings.min_fee_sat_per_kvb,
-        };
+        let pool = self.mempool_config();
         let file = Some(store.store.dir().path().join("mempool.dat"));
         let deps = MempoolDeps { chain: Arc::new(chain.reader.clone()), verifier };
         mempool::start(self.shared, deps, MempoolConfig { pool, file, intensity: self.config.intensity })

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use adit_actors::net::Net;
-use adit_actors::root::{Addresses, Node, NodeConfig, SetLogLevel, StartError, install_panic_hook};
+use adit_actors::root::{
+    Addresses, Node, NodeConfig, NodeLinks, SetLogLevel, StartError, install_panic_hook,
+};
 use adit_actors::store::OpenError;
 use adit_actors::supervision::{ExitReason, Supervisor};
 use adit_store::{DataDirError, StoreFault};
@@ -38,6 +40,9 @@ pub(crate) enum HostError {
         /// What the system said.
         source: io::Error,
     },
+    /// JSON-RPC is not served.
+    #[error("jsonrpc.listen: {0}")]
+    JsonRpc(#[from] adit_compat::StartError),
     /// The system gives no threads, or no signals.
     #[error("threads: {0}")]
     Threads(io::Error),
@@ -71,6 +76,7 @@ impl HostError {
             HostError::Vanished => Exit::Node(70),
             HostError::Start(_)
             | HostError::Listen { .. }
+            | HostError::JsonRpc(_)
             | HostError::Threads(_)
             | HostError::Logging(_) => Exit::Unavailable,
         }
@@ -81,11 +87,12 @@ impl HostError {
 pub(crate) struct Host {
     addresses: Addresses,
     supervisor: Supervisor,
+    links: NodeLinks,
     root: JoinHandle<Option<ExitReason>>,
     runtime: Runtime,
 }
 
-type Told = Result<(Addresses, Supervisor), StartError>;
+type Told = Result<NodeLinks, StartError>;
 
 impl Host {
     /// Starts a node; Ctrl-C and SIGTERM end it in order from now on.
@@ -102,12 +109,14 @@ impl Host {
             .name("root".to_owned())
             .spawn(move || run(config, net, tell))
             .map_err(HostError::Threads)?;
-        let (addresses, supervisor) = match told.blocking_recv() {
+        let links = match told.blocking_recv() {
             Ok(started) => started.map_err(|error| named(error, listens))?,
             Err(_) => return Err(HostError::Vanished),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let host = Host { addresses, supervisor, root, runtime: runtime.map_err(HostError::Threads)? };
+        let (addresses, supervisor) = (links.addresses.clone(), links.supervisor.clone());
+        let runtime = runtime.map_err(HostError::Threads)?;
+        let host = Host { addresses, supervisor, links, root, runtime };
         let supervisor = host.supervisor.clone();
         signals::on_first(move || supervisor.end(ExitReason::Requested)).map_err(HostError::Threads)?;
         Ok(host)
@@ -116,6 +125,11 @@ impl Host {
     /// Where it is reached.
     pub(crate) fn addresses(&self) -> &Addresses {
         &self.addresses
+    }
+
+    /// What other faces than the control interface read and ask.
+    pub(crate) fn links(&self) -> NodeLinks {
+        self.links.clone()
     }
 
     /// Runs work beside the node until it is done.
@@ -135,6 +149,8 @@ impl Host {
 
     /// Waits until the node has ended, and says why if nobody asked it to.
     pub(crate) fn wait(self) -> Exit {
+        // The databases are closed once nobody holds them.
+        drop(self.links);
         match self.root.join() {
             Ok(Some(ExitReason::Requested)) => Exit::Done,
             Ok(Some(reason)) => Exit::Node(reason.exit_code()).because(ended_text(&reason)),
@@ -149,7 +165,7 @@ fn run(config: NodeConfig, net: Arc<dyn Net>, tell: oneshot::Sender<Told>) -> Op
         match Node::start(config, net).await {
             Ok(node) => {
                 // Nobody hears it only where the starter has died, and then the process ends.
-                let _ = tell.send(Ok((node.addresses().clone(), node.supervisor().clone())));
+                let _ = tell.send(Ok(node.links().clone()));
                 Some(node.wait().await)
             }
             Err(error) => {

@@ -1,8 +1,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use adit_actors::clock::SystemEntropy;
 use adit_actors::net::MachineNet;
 use adit_actors::root::Addresses;
+use adit_compat::Server;
 use clap::Args;
 
 use super::exit::Exit;
@@ -105,12 +107,23 @@ pub(crate) fn run(args: &RunArgs) -> Exit {
 fn node(settings: Settings) -> Result<Exit, HostError> {
     let network = settings.network;
     let set_level = logging::start(&settings.log_level, logging::To::Stderr).map_err(HostError::Logging)?;
+    let jsonrpc = settings.jsonrpc.clone();
     let host = Host::start(settings, set_level, Arc::new(MachineNet))?;
+    let server = jsonrpc.map(|config| Server::start(config, &SystemEntropy)).transpose();
+    let server = server.inspect_err(|_| host.ask_to_stop())?;
+    if let Some(server) = &server {
+        server.ready(host.links());
+    }
     for line in listening(host.addresses()) {
         println!("{line}");
     }
+    for address in server.iter().flat_map(Server::addresses) {
+        println!("JSON-RPC at {address}");
+    }
     println!("ready on {network}; Ctrl-C ends it");
-    Ok(host.wait())
+    let exit = host.wait();
+    server.into_iter().for_each(Server::stop);
+    Ok(exit)
 }
 
 /// A line for each address.

@@ -4,7 +4,8 @@ use crate::check_none;
 use crate::source::{files, read, root};
 
 /// What a path in a document begins with.
-const ROOMS: [&str; 8] = ["src/", "actors/", "proto/", "config/", "tests/", "benches/", "docs/", ".ci/"];
+const ROOMS: [&str; 9] =
+    ["src/", "actors/", "compat/", "proto/", "config/", "tests/", "benches/", "docs/", ".ci/"];
 
 fn documents() -> Vec<String> {
     let mut found = files("docs", ".md");

@@ -20,7 +20,7 @@ const DOMAIN: [(&str, &[&str]); 10] = [
 ];
 
 /// A crate, the crates of ours that it may use, and those of others.
-const CRATES: [(&str, &[&str], &[&str]); 5] = [
+const CRATES: [(&str, &[&str], &[&str]); 6] = [
     (
         "src/domain",
         &[],
@@ -49,6 +49,27 @@ const CRATES: [(&str, &[&str], &[&str]); 5] = [
             "tonic",
             "tonic-health",
             "tonic-reflection",
+            "tracing",
+        ],
+    ),
+    (
+        "compat",
+        &["adit-domain", "adit-chainstate", "adit-actors"],
+        &[
+            "actix",
+            "arc-swap",
+            "axum",
+            "base64",
+            "bitcoin",
+            "futures",
+            "http-body-util",
+            "hyper",
+            "hyper-util",
+            "serde",
+            "serde_json",
+            "subtle",
+            "thiserror",
+            "tokio",
             "tracing",
         ],
     ),

@@ -55,14 +55,14 @@ fn relative(path: &Path) -> String {
 
 /// Rust of the product: the crates, without their test files.
 pub(crate) fn product() -> Vec<Source> {
-    let folders = ["src", "actors", "proto"];
+    let folders = ["src", "actors", "compat", "proto"];
     let paths = folders.iter().flat_map(|folder| files(folder, ".rs"));
     paths.filter(|path| !is_test_file(path)).map(source).collect()
 }
 
 /// Every Rust file: the product, its tests, the benches.
 pub(crate) fn everything() -> Vec<Source> {
-    let folders = ["src", "actors", "proto", "tests", "benches"];
+    let folders = ["src", "actors", "compat", "proto", "tests", "benches"];
     folders.iter().flat_map(|folder| files(folder, ".rs")).map(source).collect()
 }
 

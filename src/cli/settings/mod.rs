@@ -53,6 +53,8 @@ pub(crate) struct Settings {
     pub(crate) pool: Option<PoolSettings>,
     /// `rpc.*`.
     pub(crate) rpc: RpcSettings,
+    /// `jsonrpc.*`; none: it is off.
+    pub(crate) jsonrpc: Option<adit_compat::Config>,
     /// `supervision.*`.
     pub(crate) intensity: Intensity,
 }
@@ -86,6 +88,7 @@ impl Settings {
             mempool: parts::mempool(r)?,
             pool: parts::pool(r, network)?,
             rpc: parts::rpc(r, &DataDir::folder(&datadir, &params.folder()))?,
+            jsonrpc: parts::jsonrpc(r, &DataDir::folder(&datadir, &params.folder()))?,
             intensity: parts::intensity(r)?,
             params,
             datadir,

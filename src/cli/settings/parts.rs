@@ -141,6 +141,20 @@ pub(super) fn rpc(r: &mut Reader, folder: &Path) -> Result<RpcSettings, Settings
     Ok(RpcSettings { socket, tcp: listen.map(|listen| RpcTcp { listen, auth }) })
 }
 
+/// JSON-RPC as Bitcoin Core's clients know it.
+pub(super) fn jsonrpc(r: &mut Reader, folder: &Path) -> Result<Option<adit_compat::Config>, SettingsError> {
+    let listen = r.listen("jsonrpc.listen")?;
+    let cookie = r.path("jsonrpc.cookie_file")?.unwrap_or_else(|| folder.join(".cookie"));
+    let allow = r.many("jsonrpc.allow", "a list of ADDRESS or ADDRESS/BITS", |t| t.parse().ok())?;
+    let auth = r.many("jsonrpc.auth", "a list of USER:SALT$HMAC", |t| {
+        let sound = t.split_once(':').is_some_and(|(_, rest)| rest.contains('$'));
+        sound.then(|| t.to_owned())
+    })?;
+    let config =
+        |listen| adit_compat::Config { allow, auth, ..adit_compat::Config::new(vec![listen], Some(cookie)) };
+    Ok(listen.map(config))
+}
+
 /// All three files or none.
 fn tls(r: &mut Reader) -> Result<Option<RpcAuth>, SettingsError> {
     let place = r.place("rpc.tls_cert");

@@ -1,0 +1,64 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use actix::Recipient;
+use adit_chainstate::{ChainReader, Indexes};
+use adit_domain::consensus::Params;
+use adit_domain::units::{Clock, Entropy, UnixMillis};
+
+use super::node::Addresses;
+use crate::events::EventBus;
+use crate::mempool::MempoolReader;
+use crate::messages::chain::{MarkBlock, SubmitBlock, SubmitHeaders};
+use crate::messages::mempool::{GetMempool, SubmitTransaction};
+use crate::messages::peer::GetPeers;
+use crate::messages::utxo::{DumpUtxoSet, FlushCoins, GetUtxoStats};
+use crate::supervision::Supervisor;
+
+/// What another face of the node than the control interface reads and asks. Whoever holds it lets go of it when the
+/// supervisor has a reason to end: the databases are closed only then.
+#[derive(Clone)]
+pub struct NodeLinks {
+    /// The network.
+    pub params: Arc<Params>,
+    /// The folder of its network.
+    pub folder: PathBuf,
+    /// Where it is reached.
+    pub addresses: Addresses,
+    /// When it began.
+    pub started_at: UnixMillis,
+    /// The one clock.
+    pub clock: Arc<dyn Clock>,
+    /// The one source of chance.
+    pub entropy: Arc<dyn Entropy>,
+    /// Who watches, and ends it.
+    pub supervisor: Supervisor,
+    /// What happens.
+    pub events: EventBus,
+    /// The chain, to read.
+    pub chain: ChainReader,
+    /// The indexes.
+    pub indexes: Indexes,
+    /// What the mempool holds, to read.
+    pub mempool: MempoolReader,
+    /// The chain, for headers.
+    pub submit_headers: Recipient<SubmitHeaders>,
+    /// The chain, for blocks.
+    pub submit_block: Recipient<SubmitBlock>,
+    /// The chain, for an operator's word on a block.
+    pub mark_block: Recipient<MarkBlock>,
+    /// The mempool, for one more transaction.
+    pub submit_tx: Recipient<SubmitTransaction>,
+    /// The mempool's figures.
+    pub get_mempool: Recipient<GetMempool>,
+    /// Most of what the mempool was told to be: memory at most, the lowest feerate.
+    pub mempool_config: adit_domain::mempool::MempoolConfig,
+    /// The peers.
+    pub peers: Recipient<GetPeers>,
+    /// The coins' figures.
+    pub utxo_stats: Recipient<GetUtxoStats>,
+    /// The coins, to a file.
+    pub dump_utxo: Recipient<DumpUtxoSet>,
+    /// The coins, to disk.
+    pub flush: Recipient<FlushCoins>,
+}

@@ -1,0 +1,236 @@
+//! Who may call: users with their passwords, the cookie, what each may call, and from where.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use adit_domain::units::Entropy;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bitcoin::hashes::{Hash, HashEngine, Hmac, HmacEngine, sha256};
+use subtle::{Choice, ConstantTimeEq};
+use thiserror::Error;
+
+use crate::config::Config;
+
+/// The user that stands for the cookie.
+const COOKIE_USER: &str = "__cookie__";
+
+/// Why nobody could call.
+#[derive(Debug, Error)]
+pub enum AuthError {
+    /// Not `USER:SALT$HMAC`.
+    #[error("Invalid -rpcauth argument.")]
+    RpcAuth,
+    /// The cookie can't be written.
+    #[error("{path}: {source}")]
+    Cookie {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Not an address or a network.
+    #[error(
+        "Invalid -rpcallowip subnet specification: {0}. Valid values are a single IP (e.g. 1.2.3.4), a network/netmask (e.g. 1.2.3.4/255.255.255.0), a network/CIDR (e.g. 1.2.3.4/24), all ipv4 (0.0.0.0/0), or all ipv6 (::/0)."
+    )]
+    Subnet(String),
+}
+
+/// A user, and what the password comes to with a salt.
+struct User {
+    name: String,
+    salt: String,
+    hmac: String,
+}
+
+impl User {
+    fn with_password(name: &str, password: &str, entropy: &dyn Entropy) -> User {
+        let salt = hex_of_chance(2, entropy);
+        User { name: name.to_owned(), hmac: hmac(&salt, password), salt }
+    }
+
+    /// `USER:SALT$HMAC`.
+    fn parse(text: &str) -> Option<User> {
+        let (name, rest) = text.split_once(':')?;
+        let (salt, hmac) = rest.split_once('$')?;
+        let sound = !rest.contains(':') && !hmac.contains('$');
+        sound.then(|| User { name: name.to_owned(), salt: salt.to_owned(), hmac: hmac.to_owned() })
+    }
+
+    /// Takes the same time for every user and password of the same length.
+    fn is(&self, name: &str, password: &str) -> Choice {
+        let same = hmac(&self.salt, password).as_bytes().ct_eq(self.hmac.as_bytes());
+        same & name.as_bytes().ct_eq(self.name.as_bytes())
+    }
+}
+
+fn hmac(salt: &str, password: &str) -> String {
+    let mut engine = HmacEngine::<sha256::Hash>::new(salt.as_bytes());
+    engine.input(password.as_bytes());
+    Hmac::from_engine(engine).to_string()
+}
+
+fn hex_of_chance(words: usize, entropy: &dyn Entropy) -> String {
+    (0..words).map(|_| format!("{:016x}", entropy.next_u64())).collect()
+}
+
+/// The cookie's file; taken away when it is dropped.
+struct Cookie(PathBuf);
+
+impl Cookie {
+    /// Writes a new one beside the old and puts it in its place.
+    fn write(path: &Path, mode: u32, entropy: &dyn Entropy) -> Result<(Cookie, User), AuthError> {
+        let named = |source| AuthError::Cookie { path: path.to_owned(), source };
+        let secret = hex_of_chance(4, entropy);
+        let aside = PathBuf::from(format!("{}.tmp", path.display()));
+        // A file that a crash has left behind may have another's rights.
+        let _ = fs::remove_file(&aside);
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside);
+        file.and_then(|mut file| {
+            write!(file, "{COOKIE_USER}:{secret}")?;
+            fs::set_permissions(&aside, fs::Permissions::from_mode(mode))
+        })
+        .and_then(|()| fs::rename(&aside, path))
+        .map_err(named)?;
+        Ok((Cookie(path.to_owned()), User::with_password(COOKIE_USER, &secret, entropy)))
+    }
+}
+
+impl Drop for Cookie {
+    fn drop(&mut self) {
+        // It may be gone already: then somebody else has done it.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Everyone who may call.
+pub(crate) struct Users {
+    users: Vec<User>,
+    whitelist: BTreeMap<String, BTreeSet<String>>,
+    whitelist_default: bool,
+    _cookie: Option<Cookie>,
+}
+
+impl Users {
+    pub(crate) fn new(config: &Config, entropy: &dyn Entropy) -> Result<Users, AuthError> {
+        let mut users = Vec::new();
+        let mut cookie = None;
+        match &config.cookie {
+            _ if !config.password.is_empty() => {
+                users.push(User::with_password(&config.user, &config.password, entropy));
+            }
+            Some(path) => {
+                let (written, user) = Cookie::write(path, config.cookie_mode, entropy)?;
+                cookie = Some(written);
+                users.push(user);
+            }
+            None => {}
+        }
+        for row in &config.auth {
+            users.push(User::parse(row).ok_or(AuthError::RpcAuth)?);
+        }
+        Ok(Users {
+            users,
+            whitelist: whitelist(&config.whitelist),
+            whitelist_default: config.whitelist_default.unwrap_or(!config.whitelist.is_empty()),
+            _cookie: cookie,
+        })
+    }
+
+    /// The user that an `Authorization` header proves.
+    pub(crate) fn prove(&self, header: &[u8]) -> Option<String> {
+        let encoded = std::str::from_utf8(header).ok()?.strip_prefix("Basic ")?;
+        let decoded = STANDARD.decode(encoded.trim()).ok()?;
+        let text = String::from_utf8(decoded).ok()?;
+        let (name, password) = text.split_once(':')?;
+        let known = self.users.iter().fold(Choice::from(0), |known, user| known | user.is(name, password));
+        bool::from(known).then(|| name.to_owned())
+    }
+
+    /// Whether a user may call anything at all.
+    pub(crate) fn may_call_any(&self, user: &str) -> bool {
+        !self.whitelist_default || self.whitelist.contains_key(user)
+    }
+
+    /// Whether a user may call this method.
+    pub(crate) fn may_call(&self, user: &str, method: &str) -> bool {
+        self.whitelist.get(user).map_or(!self.whitelist_default, |methods| methods.contains(method))
+    }
+}
+
+/// What several rows allow one user is what all of them do.
+fn whitelist(rows: &[String]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for row in rows {
+        let (user, methods) = row.split_once(':').unwrap_or((row, ""));
+        let methods = methods.split([',', ' ']).filter(|m| !m.is_empty()).map(str::to_owned).collect();
+        let both = match all.get(user) {
+            Some(before) => before.intersection(&methods).cloned().collect(),
+            None => methods,
+        };
+        all.insert(user.to_owned(), both);
+    }
+    all
+}
+
+/// A network: addresses with the same first bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subnet {
+    address: IpAddr,
+    mask: u128,
+}
+
+impl Subnet {
+    /// Whether an address lies in it.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        address.is_ipv4() == self.address.is_ipv4()
+            && bits(address) & self.mask == bits(self.address) & self.mask
+    }
+
+    /// This machine, and whoever else is allowed.
+    pub(crate) fn allows(allowed: &[Subnet], address: IpAddr) -> bool {
+        address.to_canonical().is_loopback() || allowed.iter().any(|subnet| subnet.contains(address))
+    }
+}
+
+/// An address's bits, the first one highest.
+fn bits(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(v4) => u128::from(v4.to_bits()) << 96,
+        IpAddr::V6(v6) => v6.to_bits(),
+    }
+}
+
+impl FromStr for Subnet {
+    type Err = AuthError;
+
+    fn from_str(text: &str) -> Result<Subnet, AuthError> {
+        let bad = || AuthError::Subnet(text.to_owned());
+        let (address, mask) = text.split_once('/').map_or((text, None), |(a, m)| (a, Some(m)));
+        let address: IpAddr = address.parse().map_err(|_| bad())?;
+        let width: u32 = if address.is_ipv4() { 32 } else { 128 };
+        let ones = |count: u32| u128::MAX.checked_shl(128u32.saturating_sub(count)).unwrap_or(0);
+        let mask = match mask {
+            None => ones(width),
+            Some(mask) => match (mask.parse::<u32>(), mask.parse::<IpAddr>()) {
+                (Ok(count), _) if count <= width => ones(count),
+                (_, Ok(mask)) if mask.is_ipv4() == address.is_ipv4() => bits(mask),
+                _ => return Err(bad()),
+            },
+        };
+        // Bits that are set behind one that isn't are no network.
+        if mask.leading_ones().saturating_add(mask.trailing_zeros()) < 128 && mask != 0 {
+            return Err(bad());
+        }
+        Ok(Subnet { address, mask })
+    }
+}
+
+#[cfg(test)]
+mod tests;

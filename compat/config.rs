@@ -1,0 +1,69 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::auth::Subnet;
+
+/// The version of Core that clients are told: they choose by it what they ask for.
+pub const VERSION: i64 = 310_000;
+
+/// How JSON-RPC is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where to listen; at least one of them must be had. Port 0: any free one.
+    pub bind: Vec<SocketAddr>,
+    /// From where may be called, beside this machine.
+    pub allow: Vec<Subnet>,
+    /// `-rpcuser`; only with a password.
+    pub user: String,
+    /// `-rpcpassword`; empty: a cookie is written.
+    pub password: String,
+    /// `-rpcauth`, each `USER:SALT$HMAC`.
+    pub auth: Vec<String>,
+    /// `-rpcwhitelist`, each `USER:METHOD,METHOD`.
+    pub whitelist: Vec<String>,
+    /// `-rpcwhitelistdefault`; none: as Core, true where there is a whitelist.
+    pub whitelist_default: Option<bool>,
+    /// The cookie's file; none: no cookie.
+    pub cookie: Option<PathBuf>,
+    /// The cookie's mode.
+    pub cookie_mode: u32,
+    /// Calls that are carried out at a time.
+    pub threads: usize,
+    /// Calls that wait beside them; more are refused.
+    pub work_queue: usize,
+    /// How long a client may say nothing, or not take what it asked for.
+    pub timeout: Duration,
+    /// What `getnetworkinfo` says of the program, `/Satoshi:31.0.0/Adit:0.1.0/`; peers read the same.
+    pub subversion: String,
+    /// The log's file as `getrpcinfo` names it.
+    pub debug_log: PathBuf,
+}
+
+impl Config {
+    /// What holds where nothing else is asked for.
+    pub fn new(bind: Vec<SocketAddr>, cookie: Option<PathBuf>) -> Config {
+        Config {
+            bind,
+            allow: Vec::new(),
+            user: String::new(),
+            password: String::new(),
+            auth: Vec::new(),
+            whitelist: Vec::new(),
+            whitelist_default: None,
+            cookie,
+            cookie_mode: 0o600,
+            threads: 16,
+            work_queue: 64,
+            timeout: Duration::from_secs(30),
+            subversion: Config::subversion(&[]),
+            debug_log: PathBuf::new(),
+        }
+    }
+
+    /// The program's name as wallets and explorers look for it (Core's first), with `-uacomment`'s words.
+    pub fn subversion(comments: &[String]) -> String {
+        let words = if comments.is_empty() { String::new() } else { format!("({})", comments.join("; ")) };
+        format!("/Satoshi:31.0.0{words}/Adit:{}/", env!("CARGO_PKG_VERSION"))
+    }
+}

@@ -1,0 +1,136 @@
+//! What every method may use.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use actix::{MailboxError, Message, Recipient};
+use adit_actors::root::NodeLinks;
+use arc_swap::ArcSwap;
+
+use crate::config::Config;
+use crate::error::RpcError;
+
+/// How long an actor may take to answer a question; it is at most one block behind.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+
+/// How far the node has come.
+enum Stage {
+    Warming(String),
+    Ready(Arc<NodeLinks>),
+    Ending,
+}
+
+/// What every method may use.
+pub(crate) struct Ctx {
+    pub(crate) config: Config,
+    stage: ArcSwap<Stage>,
+    running: Mutex<Running>,
+}
+
+/// The calls that are being carried out.
+#[derive(Default)]
+struct Running {
+    next: u64,
+    calls: BTreeMap<u64, (&'static str, Instant)>,
+}
+
+impl Ctx {
+    pub(crate) fn new(config: Config) -> Ctx {
+        let stage = ArcSwap::from_pointee(Stage::Warming("RPC server started".to_owned()));
+        Ctx { config, stage, running: Mutex::default() }
+    }
+
+    pub(crate) fn set_warming(&self, text: String) {
+        self.stage.store(Arc::new(Stage::Warming(text)));
+    }
+
+    pub(crate) fn set_ready(&self, links: NodeLinks) {
+        self.stage.store(Arc::new(Stage::Ready(Arc::new(links))));
+    }
+
+    /// Lets go of the node: what runs still has it until it is done.
+    pub(crate) fn set_ending(&self) {
+        self.stage.store(Arc::new(Stage::Ending));
+    }
+
+    pub(crate) fn is_ending(&self) -> bool {
+        matches!(**self.stage.load(), Stage::Ending)
+    }
+
+    /// The node; an error before it has started, and while it ends.
+    pub(crate) fn node(&self) -> Result<Arc<NodeLinks>, RpcError> {
+        match &**self.stage.load() {
+            Stage::Ready(links) => Ok(Arc::clone(links)),
+            Stage::Warming(text) => Err(RpcError::in_warmup(text.clone())),
+            Stage::Ending => Err(RpcError::not_connected("Shutting down")),
+        }
+    }
+
+    /// Whether there is a node to ask.
+    pub(crate) fn warm(&self) -> Result<(), RpcError> {
+        self.node().map(|_| ())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Running> {
+        // Each change is one step.
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a call is being carried out, until what it returns is dropped.
+    pub(crate) fn running(&self, method: &'static str) -> impl Drop + Send + use<'_> {
+        let mut running = self.lock();
+        let id = running.next;
+        running.next = id.wrapping_add(1);
+        running.calls.insert(id, (method, Instant::now()));
+        Noted { ctx: self, id }
+    }
+
+    /// The calls that are being carried out, and for how long, the oldest first.
+    pub(crate) fn calls(&self) -> Vec<(&'static str, Duration)> {
+        self.lock().calls.values().map(|(method, since)| (*method, since.elapsed())).collect()
+    }
+}
+
+struct Noted<'a> {
+    ctx: &'a Ctx,
+    id: u64,
+}
+
+impl Drop for Noted<'_> {
+    fn drop(&mut self) {
+        self.ctx.lock().calls.remove(&self.id);
+    }
+}
+
+/// Asks an actor something it answers from memory.
+pub(crate) async fn ask<M>(actor: &Recipient<M>, message: M) -> Result<M::Result, RpcError>
+where
+    M: Message + Send + 'static,
+    M::Result: Send,
+{
+    within(ANSWER_WITHIN, actor, message).await
+}
+
+/// Tells an actor to do something that may take long.
+pub(crate) async fn within<M>(time: Duration, actor: &Recipient<M>, message: M) -> Result<M::Result, RpcError>
+where
+    M: Message + Send + 'static,
+    M::Result: Send,
+{
+    match tokio::time::timeout(time, actor.send(message)).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(MailboxError::Closed)) => Err(RpcError::internal("The actor was restarted: ask again")),
+        Ok(Err(MailboxError::Timeout)) | Err(_) => {
+            Err(RpcError::internal("The actor did not answer in time"))
+        }
+    }
+}
+
+/// Does what reads the disk, or counts for long, on a thread where nobody waits behind it.
+pub(crate) async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, RpcError> + Send + 'static,
+) -> Result<T, RpcError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| Err(RpcError::internal("It panicked; the log says where")))
+}

@@ -1,0 +1,25 @@
+//! The faces that Bitcoin Core's clients know: JSON-RPC over HTTP; REST and ZMQ have their place here too.
+//!
+//! Owns: their sockets, who may call, the limits, each method's name, parameters, errors and the shape of its answer. Must not
+//! know: a rule, or how an answer comes about: every method reads the chain, or asks one actor.
+#![allow(dead_code, reason = "the families of methods that use all of it follow")]
+#![cfg_attr(test, allow(clippy::as_conversions, missing_docs))]
+
+mod auth;
+mod config;
+mod ctx;
+mod error;
+mod help;
+mod json;
+mod methods;
+mod named;
+mod params;
+mod request;
+mod server;
+mod table;
+
+pub use auth::{AuthError, Subnet};
+pub use config::{Config, VERSION};
+pub use error::RpcError;
+pub use json::{Json, object};
+pub use server::{Server, StartError};

@@ -1,0 +1,109 @@
+//! The server itself: help, stop, uptime, and what is being carried out.
+
+use std::time::Duration;
+
+use adit_actors::messages::peer::GetPeers;
+use adit_actors::supervision::ExitReason;
+
+use crate::ctx::{Ctx, ask};
+use crate::error::RpcError;
+use crate::help;
+use crate::json::{Json, object};
+use crate::params::Params;
+use crate::table::Category::{Control, Hidden};
+use crate::table::{Kind, Method, hidden, method, opt};
+
+pub(super) const METHODS: &[Method] = &[
+    method("getrpcinfo", Control, &[], "What this server is doing.", |c, p| Box::pin(get_rpc_info(c, p))),
+    method(
+        "help",
+        Control,
+        &[opt("command", Kind::Str)],
+        "All methods, or all there is to say of one.",
+        |c, p| Box::pin(help_on(c, p)),
+    ),
+    method("stop", Control, &[hidden("wait", Kind::Num)], "Ends the node in order.", |c, p| {
+        Box::pin(stop(c, p))
+    }),
+    method("uptime", Control, &[], "Seconds since the node began.", |c, p| Box::pin(uptime(c, p))),
+    method("echo", Hidden, ECHO, "Gives back what it is given.", |c, p| Box::pin(echo(c, p))),
+    method("echojson", Hidden, ECHO, "Gives back what it is given.", |c, p| Box::pin(echo(c, p))),
+    method(
+        "syncwithvalidationinterfacequeue",
+        Hidden,
+        &[],
+        "Waits until everyone has heard of every block.",
+        |c, p| Box::pin(sync_with_queue(c, p)),
+    ),
+];
+
+const ECHO: &[crate::table::Arg] = &[
+    opt("arg0", Kind::Any),
+    opt("arg1", Kind::Any),
+    opt("arg2", Kind::Any),
+    opt("arg3", Kind::Any),
+    opt("arg4", Kind::Any),
+    opt("arg5", Kind::Any),
+    opt("arg6", Kind::Any),
+    opt("arg7", Kind::Any),
+    opt("arg8", Kind::Any),
+    opt("arg9", Kind::Any),
+];
+
+async fn get_rpc_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
+    let call = |(method, time): (&'static str, Duration)| {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        object([("method", Json::from(method)), ("duration", Json::from(micros))])
+    };
+    let calls = ctx.calls().into_iter().map(call).collect();
+    let log = Json::text(ctx.config.debug_log.display());
+    Ok(object([("active_commands", Json::List(calls)), ("logpath", log)]))
+}
+
+async fn help_on(_: &Ctx, params: Params) -> Result<Json, RpcError> {
+    Ok(Json::from(match params.opt_str(0)?.unwrap_or_default() {
+        "" => help::all(&super::all()),
+        name => super::find(name).map_or_else(|| format!("help: unknown command: {name}"), help::of),
+    }))
+}
+
+/// How long a caller may ask to be kept waiting for the answer.
+const STOP_WAIT_MS_MAX: u64 = 60_000;
+
+async fn stop(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
+    let wait = params.opt_int::<u64>(0)?.unwrap_or(0).min(STOP_WAIT_MS_MAX);
+    let node = ctx.node()?;
+    node.supervisor.end(ExitReason::Requested);
+    drop(node);
+    tokio::time::sleep(Duration::from_millis(wait)).await;
+    Ok(Json::from("Bitcoin Core stopping"))
+}
+
+async fn uptime(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
+    let node = ctx.node()?;
+    Ok(Json::from(node.clock.now().ms_since(node.started_at) / 1000))
+}
+
+async fn echo(_: &Ctx, params: Params) -> Result<Json, RpcError> {
+    Ok(Json::List(params.values().to_vec()))
+}
+
+/// How long it may take until all have followed the tip.
+const QUEUE_WITHIN: Duration = Duration::from_secs(60);
+/// How often it is looked whether they have.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+
+/// Those who follow the tip are the mempool and the peers; an answer of the latter comes behind what they have been told.
+async fn sync_with_queue(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
+    let node = ctx.node()?;
+    let followed = async {
+        while node.mempool.snapshot().tip != node.chain.tip().hash && !ctx.is_ending() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    if tokio::time::timeout(QUEUE_WITHIN, followed).await.is_err() {
+        return Err(RpcError::internal("The mempool does not follow the chain"));
+    }
+    ask(&node.peers, GetPeers).await?;
+    Ok(Json::Null)
+}
