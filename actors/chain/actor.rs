@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
 use actix::{Actor, Context, Handler, ResponseFuture};
-use adit_chainstate::{BlockAccepted, HeadersAccepted, MarkError, SubmitError};
+use adit_chainstate::{BlockAccepted, HeadersAccepted, MarkError, PruneError, Pruned, SubmitError};
 use adit_domain::chain::Tip;
 use adit_domain::units::Clock;
 
 use super::link::ChainLink;
-use crate::messages::chain::{EngineDied, MarkBlock, SubmitBlock, SubmitHeaders};
+use crate::messages::chain::{EngineDied, MarkBlock, PruneBlocks, SubmitBlock, SubmitHeaders};
 use crate::supervision::{Fault, Rebuild};
 
 /// Passes headers and blocks on to the engine. It keeps nothing: its state is the engine's.
@@ -59,6 +59,14 @@ impl Handler<MarkBlock> for ChainActor {
 
     fn handle(&mut self, msg: MarkBlock, _ctx: &mut Self::Context) -> Self::Result {
         Box::pin(self.link.clone().mark(msg.hash, msg.mark))
+    }
+}
+
+impl Handler<PruneBlocks> for ChainActor {
+    type Result = ResponseFuture<Result<Pruned, PruneError>>;
+
+    fn handle(&mut self, msg: PruneBlocks, _ctx: &mut Self::Context) -> Self::Result {
+        Box::pin(self.link.clone().prune(msg.up_to))
     }
 }
 

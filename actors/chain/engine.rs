@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::thread;
 
 use adit_chainstate::{
-    BlockAccepted, ChainConfig, ChainFault, ChainReader, Chainstate, Mark, MarkError, SubmitError,
+    BlockAccepted, ChainConfig, ChainFault, ChainReader, Chainstate, Mark, MarkError, PruneError, SubmitError,
 };
 use bitcoin::BlockHash;
 use tokio::sync::mpsc;
@@ -160,6 +160,12 @@ impl EngineThread {
                 met.and(told)?;
             }
             Ask::Mark(hash, mark, reply) => self.mark(&hash, mark, reply)?,
+            Ask::Prune(up_to, reply) => {
+                let pruned = self.chain.prune(up_to);
+                let met = if let Err(PruneError::Fault(met)) = &pruned { Err(met.clone()) } else { Ok(()) };
+                let _ = reply.send(pruned);
+                met?;
+            }
             Ask::Flush(reply) => {
                 let done = self.chain.flush();
                 let met = done.clone();

@@ -1,6 +1,9 @@
 use std::sync::Arc;
 
-use adit_chainstate::{BlockAccepted, ChainFault, HeadersAccepted, Mark, MarkError, StatsJob, SubmitError};
+use adit_chainstate::{
+    BlockAccepted, ChainFault, HeadersAccepted, Mark, MarkError, PruneError, PruneUpTo, Pruned, StatsJob,
+    SubmitError,
+};
 use adit_domain::chain::Tip;
 use adit_domain::units::UnixMillis;
 use adit_domain::wire::ParsedBlock;
@@ -21,6 +24,7 @@ pub(super) enum Ask {
     Headers(Vec<Header>, UnixMillis, oneshot::Sender<Result<HeadersAccepted, SubmitError>>),
     Block(Arc<ParsedBlock>, UnixMillis, oneshot::Sender<Result<BlockAccepted, SubmitError>>),
     Mark(BlockHash, Mark, MarkReply),
+    Prune(PruneUpTo, oneshot::Sender<Result<Pruned, PruneError>>),
     Flush(oneshot::Sender<Result<(), ChainFault>>),
     Stats(oneshot::Sender<Result<StatsJob, ChainFault>>),
     /// The actor panicked: build the engine again.
@@ -73,6 +77,10 @@ impl ChainLink {
 
     pub(super) async fn mark(self, hash: BlockHash, mark: Mark) -> Result<Arc<Tip>, MarkError> {
         self.ask(|reply| Ask::Mark(hash, mark, reply)).await
+    }
+
+    pub(super) async fn prune(self, up_to: PruneUpTo) -> Result<Pruned, PruneError> {
+        self.ask(|reply| Ask::Prune(up_to, reply)).await
     }
 
     /// Makes every changed coin and the tip durable.

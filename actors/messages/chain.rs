@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use actix::Message;
-use adit_chainstate::{BlockAccepted, HeadersAccepted, Mark, MarkError, SubmitError};
+use adit_chainstate::{
+    BlockAccepted, HeadersAccepted, Mark, MarkError, PruneError, PruneUpTo, Pruned, SubmitError,
+};
 use adit_domain::chain::Tip;
 use adit_domain::wire::ParsedBlock;
 use bitcoin::BlockHash;
@@ -37,6 +39,15 @@ pub struct MarkBlock {
     pub hash: BlockHash,
     /// What is said of it.
     pub mark: Mark,
+}
+
+/// An operator has old block files taken away.
+/// Sent by: rpc. Handled by: chain. Reply: what is gone, when it is. When full: the sender waits.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Result<Pruned, PruneError>")]
+pub struct PruneBlocks {
+    /// Up to where.
+    pub up_to: PruneUpTo,
 }
 
 /// The best chain has another tip.

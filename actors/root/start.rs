@@ -3,7 +3,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use actix::{Addr, Arbiter};
-use adit_chainstate::{BlockVerifier, ChainConfig, ChainFault, Indexes, PoolVerifier, ScriptCaches};
+use adit_chainstate::{
+    BlockVerifier, ChainConfig, ChainFault, IndexOpenError, Indexes, PoolVerifier, ScriptCaches,
+};
 use adit_domain::consensus::Params;
 use adit_domain::payout::PplnsWindow;
 use adit_domain::script::ScriptVerifier;
@@ -43,6 +45,9 @@ pub enum StartError {
     /// The chain on disk can't be continued.
     #[error(transparent)]
     Chain(#[from] ChainFault),
+    /// An index that is wanted can't be kept.
+    #[error(transparent)]
+    Index(#[from] IndexOpenError),
     /// The books on disk can't be continued.
     #[error("the books: {0}")]
     Books(Fault),
@@ -131,6 +136,7 @@ pub(super) fn start(shared: &Shared, events: &EventBus, config: NodeConfig) -> R
         dump_utxo: utxo.recipient(),
         indexes: Arc::new(indexes),
         mark_block: chain.addr.clone().recipient(),
+        prune_blocks: chain.addr.clone().recipient(),
         mempool: Some(MempoolLinks {
             get: mempool.addr.clone().recipient(),
             submit: mempool.addr.clone().recipient(),
@@ -228,6 +234,7 @@ impl Starting<'_> {
             cache_mib: usize::try_from(settings.cache_mib).unwrap_or(usize::MAX),
             script_threads: settings.script_threads,
             prune_mib: settings.prune_mib,
+            indexes: self.config.index,
             small_files: settings.small_files,
         };
         let deps = ChainDeps { store: Arc::clone(&store.store), verifier };

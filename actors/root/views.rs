@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use adit_chainstate::{
-    ChainFault, ChainReader, CoinStats, FilterFound, IndexError, IndexStatus, Indexes, TxFound,
+    ChainFault, ChainReader, CoinStats, FilterFound, IndexError, IndexStatus, Indexes, Pruning, TxFound,
 };
 use adit_domain::chain::{NextBlock, Tip};
 use adit_domain::consensus::{DeploymentReport, ViewFault};
@@ -34,6 +34,10 @@ impl ChainSight for ChainReader {
 
     fn height_in_best_chain(&self, hash: &BlockHash) -> Option<Height> {
         ChainReader::height_in_best_chain(self, hash)
+    }
+
+    fn pruning(&self) -> Pruning {
+        ChainReader::pruning(self)
     }
 
     fn path_from(&self, tip: &BlockHash) -> Option<(Vec<BlockHash>, Vec<BlockHash>)> {

@@ -26,6 +26,7 @@ impl AdminService for Api {
         let (peers, sessions, mempool, mining_waits_for) =
             tokio::join!(self.peer_count(), self.session_count(), self.waiting(), self.mining_wait());
         let tip = self.links.chain.tip();
+        let pruning = self.links.chain.pruning();
         let listen = |at: Option<std::net::SocketAddr>| at.map(|at| at.to_string()).unwrap_or_default();
         Ok(Response::new(v1::GetInfoResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -43,6 +44,9 @@ impl AdminService for Api {
             mempool_transactions: mempool,
             median_time_past: tip.median_time_past,
             mining_waits_for,
+            pruned: pruning.is_pruned,
+            kept_from: pruning.kept_from.to_u32(),
+            prune_target_mib: pruning.target_mib,
         }))
     }
 

@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use actix::Recipient;
-use adit_chainstate::{CoinStats, FilterFound, IndexError, IndexStatus, TxFound};
+use adit_chainstate::{CoinStats, FilterFound, IndexError, IndexStatus, Pruning, TxFound};
 use adit_domain::chain::{NextBlock, Tip};
 use adit_domain::consensus::{DeploymentReport, ViewFault};
 use adit_domain::units::{Clock, Height, UnixMillis};
@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tonic::Status;
 
 use crate::events::EventBus;
-use crate::messages::chain::{MarkBlock, SubmitBlock};
+use crate::messages::chain::{MarkBlock, PruneBlocks, SubmitBlock};
 use crate::messages::mempool::{GetMempool, SubmitTransaction};
 use crate::messages::payout::{GetBalances, GetPoolBlocks, GetWorkers};
 use crate::messages::peer::GetPeers;
@@ -34,6 +34,8 @@ pub trait ChainSight: Send + Sync {
     fn deployments(&self, block: Option<&BlockHash>) -> Option<Result<DeploymentReport, ViewFault>>;
     /// The height of a block of the best chain.
     fn height_in_best_chain(&self, hash: &BlockHash) -> Option<Height>;
+    /// What of its blocks is kept.
+    fn pruning(&self) -> Pruning;
     /// The way from an old tip to the present one: what leaves, and what joins.
     fn path_from(&self, tip: &BlockHash) -> Option<(Vec<BlockHash>, Vec<BlockHash>)>;
 }
@@ -59,6 +61,8 @@ pub struct RpcLinks {
     pub submit_block: Recipient<SubmitBlock>,
     /// The chain, for an operator's word on a block.
     pub mark_block: Recipient<MarkBlock>,
+    /// The chain, for block files that are to go.
+    pub prune_blocks: Recipient<PruneBlocks>,
     /// The coins.
     pub utxo_stats: Recipient<GetUtxoStats>,
     /// The coins, to a file.

@@ -96,7 +96,7 @@ impl IndexService for Api {
 fn refused(error: IndexError) -> Status {
     let text = error.to_string();
     match error {
-        IndexError::Off(_) => Status::failed_precondition(text),
+        IndexError::Off(_) | IndexError::Pruned { .. } => Status::failed_precondition(text),
         IndexError::NotYet { .. } => Status::unavailable(text),
         IndexError::NoSuchBlock | IndexError::NoSuchTx => Status::not_found(text),
         IndexError::Fault(_) => Status::internal(text),

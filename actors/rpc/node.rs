@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use adit_chainstate::{ChainFault, DumpError, Mark, MarkError, SubmitError};
+use adit_chainstate::{ChainFault, DumpError, Mark, MarkError, PruneError, PruneUpTo, SubmitError};
 use adit_domain::chain::Tip;
 use adit_domain::consensus::{DeploymentReport, Tally, VoteReport};
 use adit_domain::mempool::{MempoolEntry, TxRejected};
@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status};
 
 use super::api::Api;
 use super::ask::{ask, within};
-use crate::messages::chain::{MarkBlock, SubmitBlock};
+use crate::messages::chain::{MarkBlock, PruneBlocks, SubmitBlock};
 use crate::messages::mempool::{GetMempool, SubmitTransaction};
 use crate::messages::peer::GetPeers;
 use crate::messages::utxo::{DumpUtxoSet, GetUtxoStats};
@@ -27,6 +27,8 @@ const TRANSACTION_BYTES_MAX: usize = 400_000;
 const SUBMIT_WITHIN: Duration = Duration::from_secs(120);
 /// How long a mark may take: a year of blocks that leave, 50,000 at 30 a second.
 const MARK_WITHIN: Duration = Duration::from_secs(1800);
+/// How long pruning may take: a flush, and 8,000 files to unlink.
+const PRUNE_WITHIN: Duration = Duration::from_secs(600);
 /// How long the walk over all coins may take: 170 million coins at 0.2 million a second, and as much again.
 const UTXO_WITHIN: Duration = Duration::from_secs(1800);
 
@@ -185,6 +187,19 @@ impl NodeService for Api {
             height: tip.height.to_u32(),
         }))
     }
+
+    async fn prune_blocks(
+        &self,
+        request: Request<v1::PruneBlocksRequest>,
+    ) -> Result<Response<v1::PruneBlocksResponse>, Status> {
+        let command = PruneBlocks { up_to: PruneUpTo::from_number(request.into_inner().up_to) };
+        let pruned = within(PRUNE_WITHIN, &self.links.prune_blocks, command).await?.map_err(not_pruned)?;
+        Ok(Response::new(v1::PruneBlocksResponse {
+            last_pruned: pruned.last().map(Height::to_u32),
+            files: pruned.files,
+            bytes: pruned.bytes,
+        }))
+    }
 }
 
 impl Api {
@@ -307,6 +322,15 @@ pub(super) fn not_marked(error: MarkError) -> Status {
         MarkError::FirstBlock => Status::invalid_argument(words),
         MarkError::Pruned { .. } => Status::failed_precondition(words),
         MarkError::Fault(_) => Status::internal(words),
+    }
+}
+
+pub(super) fn not_pruned(error: PruneError) -> Status {
+    let words = error.to_string();
+    match error {
+        PruneError::Off => Status::failed_precondition(words),
+        PruneError::TooHigh { .. } | PruneError::NoneSince { .. } => Status::invalid_argument(words),
+        PruneError::Fault(_) => Status::internal(words),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix::{Addr, Arbiter, Context, Message, Recipient};
 use adit_chainstate::{
     BlockAccepted, ChainFault, CoinStats, DumpError, Dumped, FilterFound, IndexError, IndexKind, IndexStatus,
-    MarkError, SubmitError, TxFound, UtxoStats,
+    MarkError, PruneError, Pruned, Pruning, SubmitError, TxFound, UtxoStats,
 };
 use adit_domain::chain::{HeaderTree, NextBlock, Tip};
 use adit_domain::consensus::{DeploymentReport, Params, ViewFault};
@@ -29,7 +29,7 @@ use tonic::{Code, Request};
 
 use super::*;
 use crate::clock::{SystemClock, SystemEntropy};
-use crate::messages::chain::{MarkBlock, SubmitBlock};
+use crate::messages::chain::{MarkBlock, PruneBlocks, SubmitBlock};
 use crate::messages::mempool::{GetMempool, SubmitTransaction};
 use crate::messages::payout::{GetBalances, GetPoolBlocks, PoolBlocks};
 use crate::messages::peer::GetPeers;
@@ -64,6 +64,7 @@ plays!(SubmitBlock, |_| -> Result<BlockAccepted, SubmitError> {
     Err(SubmitError::Invalid { hash, height: None, reject: "bad-cb-amount".to_owned() })
 });
 plays!(MarkBlock, |_| -> Result<Arc<Tip>, MarkError> { Err(MarkError::Unknown) });
+plays!(PruneBlocks, |_| -> Result<Pruned, PruneError> { Err(PruneError::Off) });
 plays!(SubmitTransaction, |_| -> Result<Txid, TxRejected> { Err(TxRejected::AlreadyHeld) });
 plays!(GetUtxoStats, |_| -> Result<UtxoStats, ChainFault> { Err(ChainFault::Storage("gone".to_owned())) });
 plays!(DumpUtxoSet, |_| -> Result<Dumped, DumpError> { Err(DumpError::Exists { path: "/taken".into() }) });
@@ -124,6 +125,9 @@ impl ChainSight for Chain {
     fn height_in_best_chain(&self, _hash: &BlockHash) -> Option<Height> {
         None
     }
+    fn pruning(&self) -> Pruning {
+        Pruning { is_pruned: true, kept_from: Height::new(3), target_mib: 550 }
+    }
     fn path_from(&self, _tip: &BlockHash) -> Option<(Vec<BlockHash>, Vec<BlockHash>)> {
         Some((Vec::new(), vec![self.tip().hash]))
     }
@@ -177,6 +181,7 @@ fn links(stage: &Addr<Stage>, chain: Arc<Chain>, pool: bool) -> RpcLinks {
         chain,
         submit_block: to(stage),
         mark_block: to(stage),
+        prune_blocks: to(stage),
         utxo_stats: to(stage),
         dump_utxo: to(stage),
         indexes: Arc::new(NoIndexes),
@@ -384,6 +389,11 @@ async fn an_error_has_its_code_and_the_words_of_core() {
         Code::Internal,
         "storage: gone",
     );
+    check(
+        node.prune_blocks(v1::PruneBlocksRequest { up_to: 7 }).await.unwrap_err(),
+        Code::FailedPrecondition,
+        "chain.prune_mib is 0",
+    );
     check(pool.list_workers(v1::ListWorkersRequest {}).await.unwrap_err(), Code::Unavailable, "no pool");
     let name = "rpc".to_owned();
     check(
@@ -439,6 +449,15 @@ fn every_refusal_has_a_code() {
         (MarkError::Fault(ChainFault::State("x".to_owned())), Code::Internal),
     ] {
         assert_eq!(node::not_marked(error).code(), code);
+    }
+    let (height, tip) = (Height::new(2), Height::new(1));
+    for (error, code) in [
+        (PruneError::Off, Code::FailedPrecondition),
+        (PruneError::TooHigh { height, tip }, Code::InvalidArgument),
+        (PruneError::NoneSince { time_s: 1 }, Code::InvalidArgument),
+        (PruneError::Fault(ChainFault::State("x".to_owned())), Code::Internal),
+    ] {
+        assert_eq!(node::not_pruned(error).code(), code);
     }
     let unread = ViewFault { source_text: String::new() };
     for (rejected, code) in [

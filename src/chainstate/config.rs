@@ -2,6 +2,8 @@ use std::sync::Arc;
 
 use adit_domain::consensus::Params;
 
+use crate::index::IndexConfig;
+
 /// Bytes that the coin cache may take where nothing else is said: 450 MiB, as in Core.
 pub const CACHE_MIB_DEFAULT: usize = 450;
 /// Threads that verify scripts at most: what one engine can feed.
@@ -18,6 +20,8 @@ pub struct ChainConfig {
     pub script_threads: usize,
     /// MiB that block and undo files may take before the oldest are taken away; 0: all are kept, 1: they go by hand only.
     pub prune_mib: u64,
+    /// The indexes that are kept: what they have not read is not pruned.
+    pub indexes: IndexConfig,
     /// Whether block files have 64 KiB instead of 128 MiB, so that a test can prune a short chain.
     pub small_files: bool,
 }
@@ -30,6 +34,7 @@ impl ChainConfig {
             cache_mib: CACHE_MIB_DEFAULT,
             script_threads: 0,
             prune_mib: 0,
+            indexes: IndexConfig::default(),
             small_files: false,
         }
     }

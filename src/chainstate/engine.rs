@@ -28,6 +28,7 @@ use bitcoin::block::Header;
 
 use crate::coins::{FlushJob, Flusher};
 use crate::config::ChainConfig;
+use crate::holds::Holds;
 use crate::live::{Live, Shared};
 use crate::reader::ChainReader;
 use crate::stage::Stage;
@@ -39,7 +40,7 @@ pub(crate) use bodies::decode_framed;
 pub use marks::{Mark, MarkError};
 pub use pipeline::Rejected;
 pub(crate) use pipeline::{Ended, Outside, Run};
-pub use prune::{KEPT_BLOCKS, Pruned};
+pub use prune::{KEPT_BLOCKS, PruneError, PruneUpTo, Pruned};
 
 /// Blocks that were just accepted are kept parsed: the next thing that happens to them is that they connect.
 const RECENT_BLOCKS_MAX: usize = 4;
@@ -55,6 +56,7 @@ pub struct Chainstate {
     store: Arc<Store>,
     workers: Arc<Workers>,
     shared: Shared,
+    holds: Arc<Holds>,
     live: Arc<Live>,
     stage: Stage,
     /// How many of the staged blocks, from the oldest on, are verified.
@@ -91,7 +93,8 @@ impl Chainstate {
     ) -> Result<Chainstate, ChainFault> {
         let live = Arc::new(load::load(&config, &store, &verifier)?);
         let shared = Arc::new(ArcSwap::new(Arc::clone(&live)));
-        Chainstate::start(config, store, (live, shared), &mut Run::without_limit())
+        let holds = Arc::new(Holds::of_indexes(&store, config.indexes)?);
+        Chainstate::start(config, store, (live, shared, holds), &mut Run::without_limit())
     }
 
     /// As [`Chainstate::open`], for a store with much to connect: `progress` is told each height that is reached, and says whether
@@ -104,7 +107,13 @@ impl Chainstate {
     ) -> Result<Chainstate, ChainFault> {
         let live = Arc::new(load::load(&config, &store, &verifier)?);
         let shared = Arc::new(ArcSwap::new(Arc::clone(&live)));
-        Chainstate::start(config, store, (live, shared), &mut Run::of_import(&HashMap::new(), progress))
+        let holds = Arc::new(Holds::of_indexes(&store, config.indexes)?);
+        Chainstate::start(
+            config,
+            store,
+            (live, shared, holds),
+            &mut Run::of_import(&HashMap::new(), progress),
+        )
     }
 
     /// As [`Chainstate::open`], in the place of an engine that panicked: its readers see the old state until the new one has
@@ -117,13 +126,14 @@ impl Chainstate {
     ) -> Result<Chainstate, ChainFault> {
         reader.shared.load().coins.retire()?;
         let live = Arc::new(load::load(&config, &store, &verifier)?);
-        Chainstate::start(config, store, (live, Arc::clone(&reader.shared)), &mut Run::without_limit())
+        let kept = (live, Arc::clone(&reader.shared), Arc::clone(&reader.holds));
+        Chainstate::start(config, store, kept, &mut Run::without_limit())
     }
 
     fn start(
         config: ChainConfig,
         store: Arc<Store>,
-        (live, shared): (Arc<Live>, Shared),
+        (live, shared, holds): (Arc<Live>, Shared, Arc<Holds>),
         run: &mut Run<'_>,
     ) -> Result<Chainstate, ChainFault> {
         let workers = Arc::new(Workers::start(config.threads())?);
@@ -132,6 +142,7 @@ impl Chainstate {
             config,
             workers,
             shared,
+            holds,
             stage: Stage::default(),
             verified: 0,
             recent: VecDeque::new(),
@@ -151,7 +162,11 @@ impl Chainstate {
 
     /// What everybody else may ask.
     pub fn reader(&self) -> ChainReader {
-        ChainReader { shared: Arc::clone(&self.shared) }
+        ChainReader {
+            shared: Arc::clone(&self.shared),
+            holds: Arc::clone(&self.holds),
+            prune_mib: self.config.prune_mib,
+        }
     }
 
     /// What has been connected since the engine was opened.

@@ -17,6 +17,7 @@ use adit_domain::wire::ParsedBlock;
 use adit_store::{IndexDb, Store};
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
+use thiserror::Error;
 
 use crate::reader::ChainReader;
 use crate::types::ChainFault;
@@ -33,7 +34,7 @@ const BATCH_BYTES_MAX: usize = 64 << 20;
 const SYNC_LAG: u32 = 1_000;
 
 /// The kinds of index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum IndexKind {
     /// From a transaction's id to its block.
     Transactions,
@@ -69,6 +70,11 @@ pub struct IndexConfig {
 }
 
 impl IndexConfig {
+    /// Those that are kept.
+    pub(crate) fn kinds(self) -> impl Iterator<Item = IndexKind> {
+        IndexKind::ALL.into_iter().filter(move |kind| self.wants(*kind))
+    }
+
     fn wants(self, kind: IndexKind) -> bool {
         match kind {
             IndexKind::Transactions => self.transactions,
@@ -89,6 +95,27 @@ pub struct IndexStatus {
     pub synced: bool,
     /// The block that it needs and that is not stored any more: it stays where it is.
     pub missing: Option<Height>,
+}
+
+/// Why an index cannot be kept.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum IndexOpenError {
+    /// It would have to read blocks that were taken away to save room.
+    #[error(
+        "index.{kind} needs the blocks from height {first} on, and here those below {kept_from} are pruned: set index.{kind} = false, \
+         or begin anew in an empty datadir"
+    )]
+    Pruned {
+        /// Which.
+        kind: &'static str,
+        /// The lowest block that it needs.
+        first: Height,
+        /// The lowest from which on all blocks are kept.
+        kept_from: Height,
+    },
+    /// Our fault.
+    #[error(transparent)]
+    Fault(#[from] ChainFault),
 }
 
 /// One index, shared by who builds it and who asks it.
@@ -118,8 +145,10 @@ impl Index {
         *self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set_place(&self, place: Place) {
+    /// It has come so far, and that is durable: what lies below may be pruned.
+    fn set_place(&self, place: Place, reader: &ChainReader) {
         *self.place.lock().unwrap_or_else(PoisonError::into_inner) = place;
+        reader.holds.set(self.kind, place.best);
     }
 }
 
@@ -131,14 +160,29 @@ pub struct Indexes {
 }
 
 impl Indexes {
-    /// Opens those that are wanted.
+    /// Opens those that are wanted, and holds the blocks that they need from here on; one that needs blocks that are pruned already is
+    /// refused.
     pub fn open(
         reader: &ChainReader,
         store: &Arc<Store>,
         config: IndexConfig,
-    ) -> Result<Indexes, ChainFault> {
-        let wanted = IndexKind::ALL.into_iter().filter(|kind| config.wants(*kind));
-        let kept = wanted.map(|kind| Index::open(kind, store).map(Arc::new)).collect::<Result<_, _>>()?;
+    ) -> Result<Indexes, IndexOpenError> {
+        let open = |kind| -> Result<Arc<Index>, IndexOpenError> {
+            let index = Index::open(kind, store)?;
+            let best = index.place().best;
+            reader.holds.set(kind, best);
+            let kept_from = reader.pruning().kept_from;
+            let first = match kind {
+                // It leads to the blocks themselves, whenever it is asked.
+                IndexKind::Transactions => Height::GENESIS.next(),
+                IndexKind::Filters | IndexKind::CoinStats => reader.needed_behind(best),
+            };
+            if kept_from > first {
+                return Err(IndexOpenError::Pruned { kind: kind.as_str(), first, kept_from });
+            }
+            Ok(Arc::new(index))
+        };
+        let kept = config.kinds().map(open).collect::<Result<_, _>>()?;
         Ok(Indexes { reader: reader.clone(), kept })
     }
 
@@ -167,14 +211,6 @@ impl Indexes {
             IndexStatus { kind: index.kind, best, synced, missing }
         };
         self.kept.iter().map(status).collect()
-    }
-
-    /// The lowest height whose block and undo data some index still needs; none where there is no index. Blocks below may be
-    /// pruned.
-    pub fn lowest_height_needed(&self) -> Option<Height> {
-        let next =
-            |index: &Arc<Index>| index.place().best.map_or(Height::GENESIS, |(height, _)| height.next());
-        self.kept.iter().map(next).min()
     }
 }
 
@@ -253,7 +289,7 @@ impl Indexer {
             Stand::Nowhere => None,
             Stand::On(height, hash) => Some((height, hash)),
         };
-        self.index.set_place(Place { best, missing });
+        self.index.set_place(Place { best, missing }, &self.reader);
         self.at = Some(end);
         Ok(match missing {
             Some(height) => IndexStep::Missing(height),

@@ -8,6 +8,7 @@ mod check;
 mod coins;
 mod config;
 mod engine;
+mod holds;
 mod import;
 mod index;
 mod inventory;
@@ -27,14 +28,14 @@ mod workers;
 
 pub use check::{CheckOptions, CheckProgress, Checked, Problem, Remedy, check};
 pub use config::{CACHE_MIB_DEFAULT, ChainConfig};
-pub use engine::{Chainstate, KEPT_BLOCKS, Mark, MarkError, Pruned, Rejected, Totals};
+pub use engine::{Chainstate, KEPT_BLOCKS, Mark, MarkError, PruneError, PruneUpTo, Pruned, Rejected, Totals};
 pub use import::{ImportError, ImportOptions, ImportProgress, Imported, SourceError, Sources, import};
 pub use index::{
-    CoinStats, FilterFound, IndexConfig, IndexError, IndexKind, IndexStatus, IndexStep, Indexer, Indexes,
-    TxFound,
+    CoinStats, FilterFound, IndexConfig, IndexError, IndexKind, IndexOpenError, IndexStatus, IndexStep,
+    Indexer, Indexes, TxFound,
 };
 pub use inventory::{CoinCount, Files, Inventory, inventory};
-pub use reader::{ChainReader, Path};
+pub use reader::{ChainReader, Path, Pruning};
 pub use reindex::{ReindexError, ReindexOptions, ReindexProgress, Reindexed, reindex};
 pub use scan::Skipped;
 pub use snapshot::{DumpError, Dumped};

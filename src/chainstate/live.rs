@@ -1,12 +1,13 @@
 //! What is true at the published tip, shared by the engine that changes it and the readers.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use adit_domain::chain::{HeaderTree, Tip};
 use adit_domain::consensus::{BlockUndo, Params, is_intact};
 use adit_domain::script::ScriptVerifier;
+use adit_domain::units::Height;
 use adit_domain::wire::ParsedBlock;
 use adit_store::{BlockFiles, FilePos, UndoFiles};
 use arc_swap::ArcSwap;
@@ -33,6 +34,8 @@ pub(crate) struct Live {
     pub(crate) tip: ArcSwap<Tip>,
     /// Whether blocks of the best chain are gone, or may go at any time.
     pruned: AtomicBool,
+    /// The lowest height from which on every block of the active chain is kept.
+    kept_from: AtomicU32,
     tree: RwLock<HeaderTree>,
     places: RwLock<HashMap<BlockHash, Places>>,
 }
@@ -60,6 +63,7 @@ impl Live {
             undo,
             tip,
             pruned: AtomicBool::new(false),
+            kept_from: AtomicU32::new(0),
             tree,
             places,
         }
@@ -83,6 +87,14 @@ impl Live {
         self.pruned.store(true, Ordering::Relaxed);
     }
 
+    pub(crate) fn kept_from(&self) -> Height {
+        Height::new(self.kept_from.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_kept_from(&self, height: Height) {
+        self.kept_from.store(height.to_u32(), Ordering::Relaxed);
+    }
+
     pub(crate) fn place(&self, hash: &BlockHash) -> Places {
         let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
         places.get(hash).copied().unwrap_or_default()
@@ -91,6 +103,21 @@ impl Live {
     pub(crate) fn change_place(&self, hash: BlockHash, change: impl FnOnce(&mut Places)) {
         let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
         change(places.entry(hash).or_default());
+    }
+
+    /// Bytes of all block and undo files.
+    pub(crate) fn bytes_on_disk(&self) -> Result<u64, ChainFault> {
+        let mut total = 0u64;
+        for file in 0..=self.blocks.end().file {
+            total = total.saturating_add(self.bytes_of(file)?);
+        }
+        Ok(total)
+    }
+
+    /// Bytes of a block file with its undo file.
+    pub(crate) fn bytes_of(&self, file: u32) -> Result<u64, ChainFault> {
+        let blocks = self.blocks.file_bytes(file)?.unwrap_or(0);
+        Ok(blocks.saturating_add(self.undo.file_bytes(file)?.unwrap_or(0)))
     }
 
     /// The bytes of a stored block, which are those of this block.

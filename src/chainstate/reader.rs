@@ -15,6 +15,7 @@ use bitcoin::block::Header;
 use bitcoin::hashes::Hash;
 use bitcoin::{BlockHash, OutPoint, Work};
 
+use crate::holds::{Holds, Stand, needed};
 use crate::live::{Live, Shared};
 use crate::types::ChainFault;
 
@@ -25,6 +26,20 @@ pub type Path = (Vec<BlockHash>, Vec<BlockHash>);
 #[derive(Clone)]
 pub struct ChainReader {
     pub(crate) shared: Shared,
+    pub(crate) holds: Arc<Holds>,
+    /// What block and undo files may take.
+    pub(crate) prune_mib: u64,
+}
+
+/// What of the blocks is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pruning {
+    /// Whether some are gone, or may go at any time.
+    pub is_pruned: bool,
+    /// The lowest height from which on every block of the best chain is kept.
+    pub kept_from: Height,
+    /// MiB that block and undo files may take before the oldest go: 0 for any, and then none goes; 1 for any until somebody says so.
+    pub target_mib: u64,
 }
 
 impl ChainReader {
@@ -128,6 +143,27 @@ impl ChainReader {
     /// Whether blocks of the best chain are gone to save room, or may go at any time.
     pub fn is_pruned(&self) -> bool {
         self.live().is_pruned()
+    }
+
+    /// What of the blocks is kept.
+    pub fn pruning(&self) -> Pruning {
+        let live = self.live();
+        Pruning { is_pruned: live.is_pruned(), kept_from: live.kept_from(), target_mib: self.prune_mib }
+    }
+
+    /// The lowest height whose block an index still needs, so that it is not pruned; none where no index is kept.
+    pub fn held_from(&self) -> Option<Height> {
+        self.holds.lowest(&self.live().tree())
+    }
+
+    /// The lowest block of the best chain that is to be read by whoever stands there.
+    pub(crate) fn needed_behind(&self, stand: Stand) -> Height {
+        needed(&self.live().tree(), stand)
+    }
+
+    /// Bytes of all block and undo files.
+    pub fn bytes_on_disk(&self) -> Result<u64, ChainFault> {
+        self.live().bytes_on_disk()
     }
 
     /// Whether this block joined the best chain, and its body was taken away since.

@@ -39,6 +39,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const BLOCK_WITHIN: Duration = Duration::from_secs(120);
 /// How long a chain may take to go back or forth where an operator says so: a year of blocks.
 const MARK_WITHIN: Duration = Duration::from_secs(1800);
+/// How long pruning may take: a flush, and some thousand files.
+const PRUNE_WITHIN: Duration = Duration::from_secs(600);
 /// How long the walk over all coins may take: minutes on mainnet's 170 million.
 const UTXO_WITHIN: Duration = Duration::from_secs(1800);
 
@@ -50,6 +52,7 @@ Examples:
   adit ctl tx 0200000001...                      or: adit ctl tx signed.hex
   adit ctl invalidate 00000000000000000001f2...  until: adit ctl reconsider 00000000000000000001f2...
   adit ctl precious 00000000000000000002a9...    of two blocks of equal work, mine on this one
+  adit ctl prune 700000                          where chain.prune_mib is not 0
   adit ctl log debug
   adit ctl --url http://127.0.0.1:8420 --token-file /srv/adit/rpc.token info";
 
@@ -65,6 +68,13 @@ Examples:
 const PRECIOUS_EXAMPLES: &str = "\
 Examples:
   adit ctl precious 00000000000000000002a9...       of two blocks of equal work, mine on this one";
+
+const PRUNE_EXAMPLES: &str = "\
+Examples:
+  adit ctl prune 700000                             whole files go, so that some blocks below may stay
+  adit ctl prune 1672531200                         what is older than the end of 2022
+
+The last 288 blocks stay in any case, and what an index has not read yet.";
 
 /// Looks at a running node and steers it.
 #[derive(Args, Clone, Debug)]
@@ -174,6 +184,13 @@ pub(crate) enum CtlCommand {
         /// The block's hash.
         #[arg(value_name = "BLOCK")]
         block: String,
+    },
+    /// Takes away block files that hold nothing above a height; where chain.prune_mib is not 0.
+    #[command(after_help = PRUNE_EXAMPLES)]
+    Prune {
+        /// A height; above 1000000000 a time, seconds since 1970.
+        #[arg(value_name = "HEIGHT")]
+        up_to: u64,
     },
     /// Changes what is logged until the process ends.
     Log {
@@ -341,23 +358,11 @@ async fn ask(node: &Node, command: &CtlCommand) -> Result<View, CtlError> {
         CtlCommand::Mempool => {
             show::mempool(&node.node().get_mempool(timed(v1::GetMempoolRequest {})).await?.into_inner())
         }
-        CtlCommand::Workers => show::workers(
-            &node.pool().list_workers(timed(v1::ListWorkersRequest {})).await?.into_inner(),
-            now_ms(),
-        ),
-        CtlCommand::Blocks => {
-            show::blocks(&node.pool().list_blocks(timed(v1::ListBlocksRequest {})).await?.into_inner())
-        }
-        CtlCommand::Balances => {
-            show::balances(&node.pool().list_balances(timed(v1::ListBalancesRequest {})).await?.into_inner())
-        }
-        CtlCommand::Sessions => {
-            let sessions = node.pool().list_sessions(timed(v1::ListSessionsRequest {})).await?.into_inner();
-            show::sessions(&sessions, now_ms())
-        }
-        CtlCommand::Template => {
-            show::template(&node.pool().get_template(timed(v1::GetTemplateRequest {})).await?.into_inner())
-        }
+        CtlCommand::Workers
+        | CtlCommand::Blocks
+        | CtlCommand::Balances
+        | CtlCommand::Sessions
+        | CtlCommand::Template => ask_pool(node, command).await?,
         CtlCommand::Utxo => {
             let request = within(UTXO_WITHIN, v1::GetUtxoStatsRequest {});
             show::utxo(&node.node().get_utxo_stats(request).await?.into_inner())
@@ -372,6 +377,10 @@ async fn ask(node: &Node, command: &CtlCommand) -> Result<View, CtlError> {
             let transaction = input::bytes(tx)?;
             let request = timed(v1::SubmitTransactionRequest { transaction });
             show::submitted(&node.node().submit_transaction(request).await?.into_inner())
+        }
+        CtlCommand::Prune { up_to } => {
+            let request = within(PRUNE_WITHIN, v1::PruneBlocksRequest { up_to: *up_to });
+            show::pruned(&node.node().prune_blocks(request).await?.into_inner())
         }
         CtlCommand::Log { level } => {
             node.admin().set_log_level(timed(v1::SetLogLevelRequest { filter: level.clone() })).await?;
@@ -394,6 +403,27 @@ async fn ask(node: &Node, command: &CtlCommand) -> Result<View, CtlError> {
         | CtlCommand::Reconsider { block }
         | CtlCommand::Precious { block } => steer(node, command, block.clone()).await?,
         CtlCommand::Events => View::default(),
+    })
+}
+
+async fn ask_pool(node: &Node, command: &CtlCommand) -> Result<View, CtlError> {
+    let mut pool = node.pool();
+    Ok(match command {
+        CtlCommand::Workers => {
+            let workers = pool.list_workers(timed(v1::ListWorkersRequest {})).await?.into_inner();
+            show::workers(&workers, now_ms())
+        }
+        CtlCommand::Blocks => {
+            show::blocks(&pool.list_blocks(timed(v1::ListBlocksRequest {})).await?.into_inner())
+        }
+        CtlCommand::Balances => {
+            show::balances(&pool.list_balances(timed(v1::ListBalancesRequest {})).await?.into_inner())
+        }
+        CtlCommand::Sessions => {
+            let sessions = pool.list_sessions(timed(v1::ListSessionsRequest {})).await?.into_inner();
+            show::sessions(&sessions, now_ms())
+        }
+        _ => show::template(&pool.get_template(timed(v1::GetTemplateRequest {})).await?.into_inner()),
     })
 }
 

@@ -199,6 +199,6 @@ fn run_stats(args: &StatsArgs) -> Result<Exit, Failed> {
     let store = Store::open(open(&settings)?)?;
     let config = config(&settings);
     let found = inventory(&store, &config.params, config.threads(), !args.no_coins)?;
-    show::inventory(&found, args.json);
+    show::inventory(&found, settings.chain.prune_mib, args.json);
     Ok(Exit::Done)
 }

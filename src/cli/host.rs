@@ -15,6 +15,7 @@ use adit_actors::root::{
 };
 use adit_actors::store::OpenError;
 use adit_actors::supervision::{ExitReason, Supervisor};
+use adit_chainstate::IndexOpenError;
 use adit_store::{DataDirError, StoreFault};
 use thiserror::Error;
 use tokio::runtime::Runtime;
@@ -73,6 +74,8 @@ impl HostError {
             | HostError::Start(StartError::Store(OpenError::Store(_)))
             | HostError::Start(StartError::Chain(_) | StartError::Books(_) | StartError::Lease(_))
             | HostError::Log { .. } => Exit::Io,
+            HostError::Start(StartError::Index(IndexOpenError::Pruned { .. })) => Exit::Config,
+            HostError::Start(StartError::Index(IndexOpenError::Fault(_))) => Exit::Io,
             HostError::Vanished => Exit::Node(70),
             HostError::Start(_)
             | HostError::Listen { .. }

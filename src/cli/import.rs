@@ -158,6 +158,7 @@ fn open(settings: &Settings) -> Result<Chainstate, Failed> {
         cache_mib: usize::try_from(settings.chain.cache_mib).unwrap_or(usize::MAX),
         script_threads: settings.chain.script_threads,
         prune_mib: settings.chain.prune_mib,
+        indexes: settings.index,
         small_files: settings.chain.small_files,
     };
     let key = XorKey::new(SystemEntropy.next_u64().to_le_bytes());

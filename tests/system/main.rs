@@ -32,6 +32,7 @@ mod indexes;
 mod kills;
 mod line;
 mod panics;
+mod prune;
 mod reorganisation;
 mod rivals;
 mod signals;

@@ -64,6 +64,8 @@ pub(super) fn load(
         Live::new((Arc::clone(params), Arc::clone(verifier)), (tree, tip), coins, (blocks, undo), places);
     if pruned {
         live.set_pruned();
+        let kept_from = prune::kept_from(&live.tree());
+        live.set_kept_from(kept_from);
     }
     prune::finish(store, &live)?;
     Ok(live)

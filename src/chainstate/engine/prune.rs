@@ -9,6 +9,7 @@ use adit_domain::chain::{HeaderTree, NodeId};
 use adit_domain::units::Height;
 use adit_store::Store;
 use adit_store::failpoint::{self, Place};
+use thiserror::Error;
 
 use super::Chainstate;
 use crate::live::{Live, Places};
@@ -20,6 +21,10 @@ pub const KEPT_BLOCKS: u32 = 288;
 const MARGIN_BYTES: u64 = 17 << 20;
 /// What a block that is still to come is taken to need: while many are, pruning makes room for more than the next look.
 const BLOCK_BYTES_ASSUMED: u64 = 1_000_000;
+/// Numbers beyond are times, as in Core.
+const HEIGHT_MAX: u64 = 1_000_000_000;
+/// How far a block's time may be from the one at which it was made, as in Core.
+const TIME_WINDOW_S: u64 = 2 * 60 * 60;
 
 /// What pruning took away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -32,6 +37,57 @@ pub struct Pruned {
     pub kept_from: Height,
 }
 
+impl Pruned {
+    /// The highest block of those that are gone; none where all are there.
+    pub fn last(&self) -> Option<Height> {
+        self.kept_from.parent()
+    }
+}
+
+/// Up to where somebody means to prune.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PruneUpTo {
+    /// This block, and it too.
+    Height(Height),
+    /// The first block from two hours before this time on; seconds since 1970.
+    Time(u64),
+}
+
+impl PruneUpTo {
+    /// A number as Core's `pruneblockchain` reads it: a height, or a time where it is beyond a thousand million.
+    pub fn from_number(number: u64) -> PruneUpTo {
+        match u32::try_from(number) {
+            Ok(height) if number <= HEIGHT_MAX => PruneUpTo::Height(Height::new(height)),
+            _ => PruneUpTo::Time(number),
+        }
+    }
+}
+
+/// Why nothing was pruned.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum PruneError {
+    /// The node keeps everything.
+    #[error("this node keeps all blocks: chain.prune_mib is 0 (with 1, blocks go when they are told to)")]
+    Off,
+    /// There is no such block yet.
+    #[error("the chain ends at height {tip}, below {height}")]
+    TooHigh {
+        /// What was meant.
+        height: Height,
+        /// The chain's end.
+        tip: Height,
+    },
+    /// The chain ends before this time.
+    #[error("no block is as late as two hours before {time_s}")]
+    NoneSince {
+        /// What was meant; seconds since 1970.
+        time_s: u64,
+    },
+    /// Our fault.
+    #[error(transparent)]
+    Fault(#[from] ChainFault),
+}
+
 /// A block file, with its undo file.
 struct FileUse {
     bytes: u64,
@@ -40,14 +96,24 @@ struct FileUse {
 }
 
 impl Chainstate {
-    /// Takes away the files that hold nothing above `height`, nor among the last [`KEPT_BLOCKS`]; whole files only, so that
-    /// blocks below may stay.
+    /// Prunes at an operator's word, where the configuration has blocks pruned at all; up to there, and no further than
+    /// [`Chainstate::prune_to`] does.
+    pub fn prune(&mut self, up_to: PruneUpTo) -> Result<Pruned, PruneError> {
+        if self.config.prune_mib == 0 {
+            return Err(PruneError::Off);
+        }
+        let height = self.meant(up_to)?;
+        Ok(self.prune_to(height)?)
+    }
+
+    /// Takes away the files that hold nothing above `height`, nor among the last [`KEPT_BLOCKS`], nor what an index still
+    /// needs; whole files only, so that blocks below may stay.
     pub fn prune_to(&mut self, height: Height) -> Result<Pruned, ChainFault> {
         let last = height.min(self.prunable());
         let files = self.files_in_use()?;
         let going =
             files.iter().filter(|(_, file)| file.highest <= last).map(|(number, _)| *number).collect();
-        self.prune(&files, going)
+        self.take_away(&files, going)
     }
 
     /// Takes away the oldest files until all take no more than the configuration allows, with a margin.
@@ -62,7 +128,7 @@ impl Chainstate {
             0..=2 => 0,
             many => u64::from(many).saturating_mul(BLOCK_BYTES_ASSUMED),
         });
-        let mut total = self.bytes_on_disk()?;
+        let mut total = self.live.bytes_on_disk()?;
         if total.saturating_add(margin) < target {
             return Ok(());
         }
@@ -76,25 +142,36 @@ impl Chainstate {
             total = total.saturating_sub(file.bytes);
             going.push(*number);
         }
-        self.prune(&files, going).map(|_| ())
+        self.take_away(&files, going).map(|_| ())
     }
 
     /// The highest block that may be pruned.
     fn prunable(&self) -> Height {
-        self.live.tip.load().height.checked_sub(KEPT_BLOCKS).unwrap_or(Height::GENESIS)
-    }
-
-    fn bytes_on_disk(&self) -> Result<u64, ChainFault> {
-        let mut total = 0u64;
-        for file in 0..=self.live.blocks.end().file {
-            total = total.saturating_add(self.bytes_of(file)?);
+        let last = self.live.tip.load().height.checked_sub(KEPT_BLOCKS).unwrap_or(Height::GENESIS);
+        match self.holds.lowest(&self.live.tree()).and_then(Height::parent) {
+            Some(read) if read < last => {
+                tracing::info!(height = %read, "an index holds pruning back: it has read no more blocks yet");
+                read
+            }
+            _ => last,
         }
-        Ok(total)
     }
 
-    fn bytes_of(&self, file: u32) -> Result<u64, ChainFault> {
-        let blocks = self.live.blocks.file_bytes(file)?.unwrap_or(0);
-        Ok(blocks.saturating_add(self.live.undo.file_bytes(file)?.unwrap_or(0)))
+    /// The highest block that somebody means to prune.
+    fn meant(&self, up_to: PruneUpTo) -> Result<Height, PruneError> {
+        let tree = self.live.tree();
+        let tip = tree.node(tree.tip_id()).height();
+        match up_to {
+            PruneUpTo::Height(height) if height > tip => Err(PruneError::TooHigh { height, tip }),
+            PruneUpTo::Height(height) => Ok(height),
+            PruneUpTo::Time(time_s) => {
+                let wanted = time_s.saturating_sub(TIME_WINDOW_S);
+                let chain = tree.path(HeaderTree::GENESIS, tree.tip_id()).connect;
+                let mut chain = std::iter::once(HeaderTree::GENESIS).chain(chain);
+                let found = chain.find(|id| u64::from(tree.node(*id).header().time) >= wanted);
+                found.map(|id| tree.node(id).height()).ok_or(PruneError::NoneSince { time_s })
+            }
+        }
     }
 
     /// The files that headers name, but for the one that is written, with the highest block in each.
@@ -112,10 +189,12 @@ impl Chainstate {
         }
         let written = self.live.blocks.end().file;
         let closed = highest.into_iter().filter(|(file, _)| *file < written);
-        closed.map(|(file, highest)| Ok((file, FileUse { bytes: self.bytes_of(file)?, highest }))).collect()
+        closed
+            .map(|(file, highest)| Ok((file, FileUse { bytes: self.live.bytes_of(file)?, highest })))
+            .collect()
     }
 
-    fn prune(&mut self, files: &BTreeMap<u32, FileUse>, going: Vec<u32>) -> Result<Pruned, ChainFault> {
+    fn take_away(&mut self, files: &BTreeMap<u32, FileUse>, going: Vec<u32>) -> Result<Pruned, ChainFault> {
         if !going.is_empty() {
             self.store.db().set_unlinking(&going)?;
             self.forget(&going);
@@ -127,7 +206,7 @@ impl Chainstate {
         }
         let bytes = going.iter().filter_map(|file| files.get(file)).map(|file| file.bytes).sum();
         let files = u32::try_from(going.len()).unwrap_or(u32::MAX);
-        Ok(Pruned { files, bytes, kept_from: kept_from(&self.live.tree()) })
+        Ok(Pruned { files, bytes, kept_from: self.live.kept_from() })
     }
 
     /// From here on nobody is led to what lies in these files.
@@ -144,6 +223,7 @@ impl Chainstate {
             }
         }
         self.live.set_pruned();
+        self.live.set_kept_from(kept_from(&tree));
     }
 }
 
@@ -153,7 +233,7 @@ fn placed<'a>(live: &'a Live, tree: &'a HeaderTree) -> impl Iterator<Item = (Nod
 }
 
 /// The lowest block above all pruned ones of the active chain.
-fn kept_from(tree: &HeaderTree) -> Height {
+pub(super) fn kept_from(tree: &HeaderTree) -> Height {
     let chain = std::iter::successors(Some(tree.tip_id()), |id| tree.node(*id).parent());
     let kept = chain.take_while(|id| tree.node(*id).status().body_stored);
     kept.last().map_or(tree.node(tree.tip_id()).height(), |id| tree.node(id).height())

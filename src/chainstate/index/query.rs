@@ -30,6 +30,14 @@ pub enum IndexError {
     /// There is no such transaction in the best chain.
     #[error("No such blockchain transaction")]
     NoSuchTx,
+    /// Its block was taken away to save room.
+    #[error("Block not available (pruned data): {block} at height {height}")]
+    Pruned {
+        /// The block.
+        block: BlockHash,
+        /// Its height.
+        height: Height,
+    },
     /// Our fault.
     #[error(transparent)]
     Fault(#[from] ChainFault),
@@ -105,7 +113,11 @@ impl Indexes {
     fn tx_at(&self, place: TxPlace, txid: &Txid) -> Result<Option<TxFound>, IndexError> {
         let TxPlace { height, offset } = place;
         let Some(block) = self.reader.hash_at(height) else { return Ok(None) };
-        let Some(raw) = self.reader.raw_block(&block)? else { return Ok(None) };
+        let raw = match self.reader.raw_block(&block)? {
+            Some(raw) => raw,
+            None if self.reader.is_block_pruned(&block) => return Err(IndexError::Pruned { block, height }),
+            None => return Ok(None),
+        };
         let mut rest = usize::try_from(offset).ok().and_then(|offset| raw.get(offset..)).unwrap_or_default();
         let tx = Transaction::consensus_decode(&mut rest).ok().filter(|tx| tx.compute_txid() == *txid);
         Ok(tx.map(|tx| TxFound { block, height, offset, tx }))

@@ -28,7 +28,7 @@ fn check(node: &mut Node, indexes: &Indexes) {
     for status in indexes.status() {
         assert_eq!((status.best, status.synced, status.missing), (Some((tip.height, tip.hash)), true, None));
     }
-    assert_eq!(indexes.lowest_height_needed(), Some(tip.height.next()));
+    assert_eq!(reader.held_from(), Some(tip.height.next()));
     let found = indexes.coin_stats(tip.height).unwrap();
     let sums = &found.sums;
     assert_eq!((found.block, sums.muhash.digest().to_string()), (stats.tip, stats.muhash));
@@ -62,14 +62,14 @@ fn indexes_say_what_the_chain_says_and_go_on_after_a_start() {
     let branch = busy_chain();
     node.submit_all(&branch.blocks[..110]);
     let first = indexes(&mut node, ALL);
-    assert_eq!(first.lowest_height_needed(), Some(Height::GENESIS));
+    assert_eq!(node.chain().reader().held_from(), Some(height(1)));
     build(&first);
     check(&mut node, &first);
     drop(first);
     node.crash();
     node.submit_all(&branch.blocks[110..]);
     let again = indexes(&mut node, ALL);
-    assert_eq!(again.lowest_height_needed(), Some(height(111)));
+    assert_eq!(node.chain().reader().held_from(), Some(height(111)));
     build(&again);
     check(&mut node, &again);
 }
@@ -137,7 +137,7 @@ fn an_index_that_is_off_or_behind_says_so() {
     let branch = busy_chain();
     node.submit_all(&branch.blocks);
     let none = indexes(&mut node, IndexConfig::default());
-    assert_eq!((none.kinds(), none.lowest_height_needed()), (vec![], None));
+    assert_eq!((none.kinds(), node.chain().reader().held_from()), (vec![], None));
     assert!(none.indexer(IndexKind::Filters).is_none());
     let txid = branch.blocks[0].txs()[0].txid();
     assert_eq!(none.transaction(&txid), Err(IndexError::Off("transactions")));

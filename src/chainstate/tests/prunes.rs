@@ -1,5 +1,8 @@
 use super::*;
-use crate::{ChainFault, KEPT_BLOCKS, Pruned};
+use crate::{
+    ChainFault, IndexConfig, IndexError, IndexKind, IndexOpenError, IndexStep, Indexes, KEPT_BLOCKS,
+    PruneError, PruneUpTo, Pruned, Pruning,
+};
 
 /// A block of about 8 kB: eight of them fill a small file.
 fn fat_block(branch: &Branch) -> Arc<ParsedBlock> {
@@ -19,11 +22,16 @@ fn fat_chain(branch: &mut Branch, count: u32) {
 
 /// A node with small files that prunes to `prune_mib`.
 fn open_small(base: &Path, prune_mib: u64) -> Chainstate {
+    open_indexed(base, prune_mib, IndexConfig::default())
+}
+
+fn open_indexed(base: &Path, prune_mib: u64, indexes: IndexConfig) -> Chainstate {
     let store = Arc::new(Store::open(DataDir::open(base, "regtest").unwrap()).unwrap());
     let config = ChainConfig {
         cache_mib: 64,
         script_threads: 1,
         prune_mib,
+        indexes,
         small_files: true,
         ..ChainConfig::new(Arc::new(Params::regtest()))
     };
@@ -165,4 +173,134 @@ fn a_fork_among_the_kept_blocks_is_followed_and_a_deeper_one_is_a_fault_that_say
     faults.extend(advanced.map(SubmitError::Fault));
     let Some(SubmitError::Fault(ChainFault::State(text))) = faults.first() else { panic!("{faults:?}") };
     assert!(text.contains("cannot leave the chain: it or its undo data is not kept"), "{text}");
+}
+
+#[test]
+fn an_operator_prunes_up_to_a_height_or_a_time_where_the_node_prunes() {
+    let (mut node, mut branch) = (small_node(0), Branch::genesis(1));
+    fat_chain(&mut branch, 400);
+    node.submit_all(&branch.blocks);
+    let up_to = |at| PruneUpTo::Height(height(at));
+    assert_eq!(node.chain().prune(up_to(10)), Err(PruneError::Off));
+    node.reopen_small(1);
+    let none = Pruning { is_pruned: true, kept_from: Height::GENESIS, target_mib: 1 };
+    assert_eq!(node.chain().reader().pruning(), none);
+    let too_high = PruneError::TooHigh { height: height(401), tip: height(400) };
+    assert_eq!(node.chain().prune(up_to(401)), Err(too_high));
+    let time_of = |at: u32| u64::from(GENESIS_TIME + at * 600);
+    let late = time_of(412) + 1;
+    let none_since = PruneError::NoneSince { time_s: late };
+    assert_eq!(node.chain().prune(PruneUpTo::from_number(late)), Err(none_since));
+    assert_eq!(node.chain().prune(up_to(2)).unwrap().last(), None);
+    // Two hours are twelve blocks.
+    let by_time = node.chain().prune(PruneUpTo::from_number(time_of(62))).unwrap();
+    assert!((40..=50).contains(&by_time.last().unwrap().to_u32()), "{by_time:?}");
+    let before = node.chain().reader().bytes_on_disk().unwrap();
+    let rest = node.chain().prune(PruneUpTo::from_number(400)).unwrap();
+    assert_eq!(node.chain().reader().bytes_on_disk().unwrap() + rest.bytes, before);
+    for _ in 0..2 {
+        let pruning = Pruning { kept_from: rest.kept_from, ..none };
+        assert_eq!(node.chain().reader().pruning(), pruning);
+        node.reopen_small(1);
+    }
+}
+
+const FOLLOWING: IndexConfig = IndexConfig { transactions: false, filters: true, coin_stats: true };
+
+/// Builds an index up to `last`, or to where it can come.
+fn build(indexes: &Indexes, kind: IndexKind, last: u32) {
+    let mut indexer = indexes.indexer(kind).unwrap();
+    let blocks = std::cell::Cell::new(0);
+    let go_on = || blocks.replace(blocks.get() + 1) <= last;
+    while indexer.step(&go_on).unwrap() == IndexStep::More && blocks.get() <= last {}
+}
+
+#[test]
+fn an_index_holds_pruning_back_to_what_it_has_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let chain = Some(open_indexed(dir.path(), 1, FOLLOWING));
+    let (mut node, mut branch) = (Node { dir, chain, cache_mib: 64 }, Branch::genesis(1));
+    fat_chain(&mut branch, 400);
+    node.submit_all(&branch.blocks);
+    // Nobody builds them yet, and all the same they hold.
+    assert_eq!(node.chain().reader().held_from(), Some(height(1)));
+    assert_eq!(node.chain().prune_to(height(100)).unwrap(), Pruned::default());
+    let store = node.chain().store_for_tests();
+    let indexes = Indexes::open(&node.chain().reader(), &store, FOLLOWING).unwrap();
+    build(&indexes, IndexKind::Filters, 1_000);
+    build(&indexes, IndexKind::CoinStats, 60);
+    let held = node.chain().reader().held_from().unwrap();
+    let pruned = node.chain().prune_to(height(100)).unwrap();
+    assert!(
+        pruned.kept_from > height(50) && pruned.kept_from <= held && held < height(70),
+        "{pruned:?} {held}"
+    );
+    // As it lies on disk, over a start; and one that needs no more than what is there is taken.
+    drop((indexes, store));
+    node.chain = None;
+    node.chain = Some(open_indexed(node.dir.path(), 1, FOLLOWING));
+    assert_eq!(node.chain().reader().held_from(), Some(held));
+    assert_eq!(node.chain().prune_to(height(100)).unwrap().files, 0);
+    let store = node.chain().store_for_tests();
+    let indexes = Indexes::open(&node.chain().reader(), &store, FOLLOWING).unwrap();
+    build(&indexes, IndexKind::CoinStats, 1_000);
+    assert!(node.chain().prune_to(height(100)).unwrap().kept_from > height(90));
+    let stats = node.stats();
+    assert_eq!(indexes.coin_stats(height(400)).unwrap().sums.muhash.digest().to_string(), stats.muhash);
+    assert!(indexes.filter(&branch.blocks[3].hash()).is_ok());
+}
+
+#[test]
+fn an_index_whose_last_block_has_left_holds_what_joined_instead() {
+    let (mut node, mut trunk) = (small_node(1), Branch::genesis(1));
+    fat_chain(&mut trunk, 20);
+    let (mut old, mut new) = (trunk.fork(2), trunk.fork(3));
+    old.mine_empty(5);
+    new.mine_empty(6);
+    node.submit_all(&[&trunk.blocks[..], &old.blocks].concat());
+    let store = node.chain().store_for_tests();
+    let indexes = Indexes::open(&node.chain().reader(), &store, FOLLOWING).unwrap();
+    for kind in indexes.kinds() {
+        build(&indexes, kind, 1_000);
+    }
+    assert_eq!(node.chain().reader().held_from(), Some(height(26)));
+    node.submit_all(&new.blocks);
+    assert_eq!((node.tip().0, node.chain().reader().held_from()), (new.tip, Some(height(21))));
+    for kind in indexes.kinds() {
+        build(&indexes, kind, 1_000);
+    }
+    assert_eq!(node.chain().reader().held_from(), Some(height(27)));
+}
+
+#[test]
+fn an_index_that_needs_pruned_blocks_is_refused_with_what_to_do() {
+    let (mut node, mut branch) = (small_node(1), Branch::genesis(1));
+    fat_chain(&mut branch, 400);
+    node.submit_all(&branch.blocks);
+    let store = node.chain().store_for_tests();
+    let all = IndexConfig { transactions: true, ..FOLLOWING };
+    let indexes = Indexes::open(&node.chain().reader(), &store, all).unwrap();
+    build(&indexes, IndexKind::Transactions, 1_000);
+    build(&indexes, IndexKind::Filters, 20);
+    build(&indexes, IndexKind::CoinStats, 1_000);
+    drop((indexes, store));
+    // Without the one that is behind.
+    node.reopen_small(1);
+    let store = node.chain().store_for_tests();
+    let some = IndexConfig { filters: false, ..all };
+    let indexes = Indexes::open(&node.chain().reader(), &store, some).unwrap();
+    let kept_from = node.chain().prune_to(height(100)).unwrap().kept_from;
+    let gone = IndexError::Pruned { block: branch.blocks[4].hash(), height: height(5) };
+    assert_eq!(indexes.transaction(&branch.blocks[4].txs()[0].txid()), Err(gone));
+    assert!(indexes.transaction(&branch.blocks[300].txs()[0].txid()).is_ok());
+    drop(indexes);
+    let mut open =
+        |config| Indexes::open(&node.chain().reader(), &store, config).map(|indexes| indexes.kinds());
+    let refused = |kind, first| Err(IndexOpenError::Pruned { kind, first, kept_from });
+    assert_eq!(open(FOLLOWING), refused("filters", height(21)));
+    assert_eq!(open(all), refused("transactions", height(1)));
+    assert_eq!(open(IndexConfig { filters: false, ..FOLLOWING }), Ok(vec![IndexKind::CoinStats]));
+    let text = open(FOLLOWING).unwrap_err().to_string();
+    assert!(text.contains("index.filters needs the blocks from height 21 on"), "{text}");
+    assert!(text.contains("set index.filters = false, or begin anew"), "{text}");
 }

@@ -25,6 +25,7 @@ pub(super) fn info(info: &v1::GetInfoResponse) -> View {
         ("miners", info.sessions.to_string()),
         ("stratum", or_off(&info.stratum_listen)),
         ("mempool", format!("{} transactions", info.mempool_transactions)),
+        ("blocks", kept(info)),
         ("uptime", span(info.now_ms.saturating_sub(info.started_at_ms))),
         ("chaos", if info.chaos { "on: panics may be injected".to_owned() } else { "off".to_owned() }),
     ];
@@ -44,12 +45,28 @@ pub(super) fn info(info: &v1::GetInfoResponse) -> View {
         "mempool_transactions": info.mempool_transactions,
         "p2p_listen": info.p2p_listen,
         "stratum_listen": info.stratum_listen,
+        "pruned": info.pruned,
+        "kept_from": info.kept_from,
+        "prune_target_mib": info.prune_target_mib,
         "mining_waits_for": info.mining_waits_for,
         "started_at_ms": info.started_at_ms,
         "now_ms": info.now_ms,
         "chaos": info.chaos,
     });
     View { text, json }
+}
+
+/// Which blocks are kept, and what may go of them.
+fn kept(info: &v1::GetInfoResponse) -> String {
+    let from = match info.kept_from {
+        0 => "all are kept".to_owned(),
+        height => format!("kept from height {height} on"),
+    };
+    match info.prune_target_mib {
+        0 => from,
+        1 => format!("{from}, pruned by command"),
+        target => format!("{from}, pruned to {target} MiB"),
+    }
 }
 
 fn or_off(listen: &str) -> String {
@@ -461,6 +478,13 @@ pub(super) fn block(answer: &v1::SubmitBlockResponse) -> View {
 
 pub(super) fn tip(hash: &str, height: u32) -> View {
     View { text: format!("tip {height} {hash}"), json: json!({ "tip": hash, "height": height }) }
+}
+
+pub(super) fn pruned(answer: &v1::PruneBlocksResponse) -> View {
+    let last = answer.last_pruned;
+    let upto = last.map_or_else(|| "all blocks are there".to_owned(), |h| format!("pruned up to height {h}"));
+    let text = format!("{upto}; {} files went, {}", answer.files, bytes(answer.bytes));
+    View { text, json: json!({ "last_pruned": last, "files": answer.files, "bytes": answer.bytes }) }
 }
 
 pub(super) fn logged(filter: &str) -> View {

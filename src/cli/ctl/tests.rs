@@ -16,7 +16,7 @@ fn parse(line: &[&str]) -> Result<CtlArgs, clap::Error> {
 
 #[test]
 fn every_command_parses() {
-    let lines: [&[&str]; 30] = [
+    let lines: [&[&str]; 31] = [
         &["info"],
         &["actors"],
         &["peers"],
@@ -41,6 +41,7 @@ fn every_command_parses() {
         &["invalidate", "00"],
         &["reconsider", "00"],
         &["precious", "00"],
+        &["prune", "700000"],
         &["log", "debug"],
         &["actor", "restart", "chain"],
         &["actor", "panic", "stratum-17"],
@@ -51,7 +52,8 @@ fn every_command_parses() {
     for line in lines {
         assert!(parse(line).is_ok(), "{line:?}");
     }
-    for line in [&["nothing"][..], &[], &["actor", "stop", "x"], &["--cert", "/c", "info"]] {
+    for line in [&["nothing"][..], &[], &["prune", "-1"], &["actor", "stop", "x"], &["--cert", "/c", "info"]]
+    {
         assert!(parse(line).is_err(), "{line:?}");
     }
 }

@@ -77,21 +77,22 @@ fn checked_object(checked: &Checked, deep: bool) -> Value {
 }
 
 /// What a datadir holds.
-pub(super) fn inventory(found: &Inventory, as_json: bool) {
+pub(super) fn inventory(found: &Inventory, prune_mib: u64, as_json: bool) {
     if as_json {
-        println!("{}", inventory_object(found));
+        println!("{}", inventory_object(found, prune_mib));
     } else {
-        inventory_lines(found).iter().for_each(|(name, value)| println!("{name:<15} {value}"));
+        inventory_lines(found, prune_mib).iter().for_each(|(name, value)| println!("{name:<15} {value}"));
     }
 }
 
-fn inventory_lines(found: &Inventory) -> Vec<(&'static str, String)> {
+fn inventory_lines(found: &Inventory, prune_mib: u64) -> Vec<(&'static str, String)> {
     let mut lines = vec![
         ("tip", format!("{} at height {}", found.tip, found.height)),
         ("best header", format!("{} at height {}", found.best_header, found.best_height)),
         ("headers", found.headers.to_string()),
         ("blocks", found.blocks.to_string()),
         ("lowest block", found.lowest_block.map_or_else(|| "none".to_owned(), |h| h.to_string())),
+        ("pruning", pruning(prune_mib)),
         ("block files", format!("{}, {}", found.block_files.count, bytes(found.block_files.bytes))),
         ("undo files", format!("{}, {}", found.undo_files.count, bytes(found.undo_files.bytes))),
         ("chainstate", bytes(found.chainstate_bytes)),
@@ -110,7 +111,16 @@ fn inventory_lines(found: &Inventory) -> Vec<(&'static str, String)> {
     lines
 }
 
-fn inventory_object(found: &Inventory) -> Value {
+/// What `chain.prune_mib` asks for.
+fn pruning(mib: u64) -> String {
+    match mib {
+        0 => "off".to_owned(),
+        1 => "by command".to_owned(),
+        mib => format!("to {mib} MiB"),
+    }
+}
+
+fn inventory_object(found: &Inventory, prune_mib: u64) -> Value {
     let tier = |tier: &adit_store::TierInfo| json!({"table": format!("coins.{}", tier.table), "age": tier.age, "records": tier.records});
     json!({
         "tip": found.tip.to_string(),
@@ -120,6 +130,7 @@ fn inventory_object(found: &Inventory) -> Value {
         "headers": found.headers,
         "blocks": found.blocks,
         "lowest_block": found.lowest_block.map(|height| height.to_u32()),
+        "prune_target_mib": prune_mib,
         "flushes": found.flushes,
         "behind_blocks": found.behind_blocks,
         "behind_bytes": found.behind_bytes,

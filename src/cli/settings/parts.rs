@@ -14,16 +14,18 @@ use bitcoin::ScriptBuf;
 use super::reader::Reader;
 use super::{Network, SettingsError};
 
+const TRANSACTIONS: &str = "index.transactions";
 const SMALL_FILES: &str = "chain.small_files";
-const PRUNE_EXPECTED: &str = "0 (every block is kept), or a whole number from 550 to 16777216 (MiB)";
+const PRUNE_EXPECTED: &str =
+    "0 (every block is kept), 1 (blocks go by command only), or a whole number from 550 to 16777216 (MiB)";
 /// 16 TiB.
 const PRUNE_MIB_MAX: u64 = 1 << 24;
 /// What a day of blocks, the two before it, and what is being written take in all: Core's least.
 const PRUNE_MIB_MIN: u64 = 550;
 
-/// Whether block files may be pruned to so many MiB; a test's chain is small.
+/// Whether block files may be pruned to so many MiB, or by command only; a test's chain is small.
 fn is_prune_size(mib: u64, network: Network) -> bool {
-    mib == 0 || mib >= PRUNE_MIB_MIN || network == Network::Regtest
+    mib <= 1 || mib >= PRUNE_MIB_MIN || network == Network::Regtest
 }
 
 pub(super) fn chain(r: &mut Reader, network: Network) -> Result<ChainSettings, SettingsError> {
@@ -44,21 +46,16 @@ pub(super) fn chain(r: &mut Reader, network: Network) -> Result<ChainSettings, S
     })
 }
 
-/// An index is built from blocks and undo data, and may lag behind: none of it goes before it was read.
+/// Filters and statistics are whole without the blocks that they were made of; a transaction is read from its block.
 pub(super) fn index(r: &mut Reader, is_pruned: bool) -> Result<IndexConfig, SettingsError> {
-    let mut index = |key: &str| {
-        let place = r.place(key);
-        let wanted = r.flag(key)?;
-        if wanted && is_pruned {
-            return Err(SettingsError::bad(key, "true", &place, "false where chain.prune_mib is not 0"));
-        }
-        Ok(wanted)
-    };
-    Ok(IndexConfig {
-        transactions: index("index.transactions")?,
-        filters: index("index.filters")?,
-        coin_stats: index("index.coin_stats")?,
-    })
+    let place = r.place(TRANSACTIONS);
+    let transactions = r.flag(TRANSACTIONS)?;
+    if transactions && is_pruned {
+        let expected = "false where chain.prune_mib is not 0";
+        return Err(SettingsError::bad(TRANSACTIONS, "true", &place, expected));
+    }
+    let (filters, coin_stats) = (r.flag("index.filters")?, r.flag("index.coin_stats")?);
+    Ok(IndexConfig { transactions, filters, coin_stats })
 }
 
 pub(super) fn peer(r: &mut Reader) -> Result<PeerSettings, SettingsError> {

@@ -114,11 +114,11 @@ fn bad_values_name_the_place_and_what_would_do() {
     );
     check_error(
         given("", &[], &[("chain.prune_mib", "549"), ("network", "mainnet")]),
-        "chain.prune_mib = \"549\" in the flag --set: expected 0 (every block is kept), or a whole number from 550 to 16777216 (MiB)",
+        "chain.prune_mib = \"549\" in the flag --set: expected 0 (every block is kept), 1 (blocks go by command only), or a whole number from 550 to 16777216 (MiB)",
     );
     check_error(
-        given("[index]\nfilters = true", &[], &[("chain.prune_mib", "550")]),
-        "index.filters = \"true\" in the file a.toml: expected false where chain.prune_mib is not 0",
+        given("[index]\ntransactions = true", &[], &[("chain.prune_mib", "550")]),
+        "index.transactions = \"true\" in the file a.toml: expected false where chain.prune_mib is not 0",
     );
     check_error(
         given("", &[("ADIT_NETWORK", "regtes")], &[]),
