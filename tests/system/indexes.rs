@@ -7,7 +7,7 @@ use crate::chain::Chain;
 use crate::harness::{Node, folder, until};
 use crate::import::import;
 
-const ALL: [&str; 6] =
+pub const ALL: [&str; 6] =
     ["--set", "index.transactions=true", "--set", "index.filters=true", "--set", "index.coin_stats=true"];
 
 /// Waits until each index stands at the tip.

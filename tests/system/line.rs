@@ -1,6 +1,9 @@
 //! The control interface by one connection, for tests that ask thousands of times.
 
+use std::path::Path;
+
 use adit_proto::v1;
+use adit_proto::v1::index_service_client::IndexServiceClient;
 use adit_proto::v1::node_service_client::NodeServiceClient;
 use adit_store::DataDir;
 use bitcoin::Block;
@@ -15,6 +18,7 @@ use crate::harness::Node;
 pub struct Line {
     runtime: Runtime,
     node: NodeServiceClient<Channel>,
+    index: IndexServiceClient<Channel>,
 }
 
 /// What is said of a block.
@@ -28,15 +32,21 @@ pub enum Mark {
 impl Line {
     /// A connection to a node on regtest.
     pub fn to(node: &Node) -> Line {
+        Line::at(&node.datadir).unwrap()
+    }
+
+    /// A connection to the node in a datadir; none where there is none.
+    pub fn at(datadir: &Path) -> Option<Line> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let socket = DataDir::socket_of(&node.datadir, "regtest");
+        let socket = DataDir::socket_of(datadir, "regtest");
         let connector = tower::service_fn(move |_: Uri| {
             let socket = socket.clone();
             async move { UnixStream::connect(socket).await.map(TokioIo::new) }
         });
         let endpoint = Endpoint::from_static("http://adit.sock");
-        let channel = runtime.block_on(endpoint.connect_with_connector(connector)).unwrap();
-        Line { runtime, node: NodeServiceClient::new(channel) }
+        let channel = runtime.block_on(endpoint.connect_with_connector(connector)).ok()?;
+        let (node, index) = (NodeServiceClient::new(channel.clone()), IndexServiceClient::new(channel));
+        Some(Line { runtime, node, index })
     }
 
     /// Submits a block; why it was refused, where it was.
@@ -49,6 +59,13 @@ impl Line {
     pub fn tip(&mut self) -> String {
         let answer = self.runtime.block_on(self.node.get_chain_info(v1::GetChainInfoRequest {}));
         answer.unwrap().into_inner().tip
+    }
+
+    /// Whether every index is at the tip; why there is no answer.
+    pub fn indexes_synced(&mut self) -> Result<bool, String> {
+        let answer = self.runtime.block_on(self.index.list_indexes(v1::ListIndexesRequest {}));
+        let answer = answer.map_err(|status| status.message().to_owned())?.into_inner();
+        Ok(answer.indexes.iter().all(|index| index.synced))
     }
 
     pub fn coins(&mut self) -> v1::GetUtxoStatsResponse {

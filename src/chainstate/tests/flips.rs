@@ -66,7 +66,9 @@ impl Scene {
         let coins = |chain: &mut Chainstate| chain.utxo_stats().ok().and_then(|job| job.run().ok());
         let Some(found) = coins(&mut chain) else { return Flipped::Noticed };
         // What was torn off behind the last flush is asked for again.
-        assert_eq!(Some(&found), self.stats.get(&tip(&chain)), "{what}");
+        if !self.is_another_block(&chain) {
+            assert_eq!(Some(&found), self.stats.get(&tip(&chain)), "{what}");
+        }
         for block in &self.known {
             match chain.reader().block(&block.hash()) {
                 Ok(Some(read)) => assert_eq!(read.raw(), block.raw(), "{what}"),
@@ -92,6 +94,20 @@ impl Scene {
         assert_eq!(Some(&found), self.stats.get(&tip(&chain)), "{what}");
         assert_eq!(Some(tip(&chain)), self.rival.last().map(|block| block.hash()), "{what}");
         Flipped::Harmless
+    }
+
+    /// Whether the tip is a known block but for one bit of its header: on regtest every other header has the work that it needs, so that
+    /// this is a block like any other.
+    fn is_another_block(&self, chain: &Chainstate) -> bool {
+        let Ok(Some(block)) = chain.reader().block(&tip(chain)) else { return false };
+        let bits =
+            |known: &[u8]| known.iter().zip(block.raw()).map(|(a, b)| (a ^ b).count_ones()).sum::<u32>();
+        let is_near = |known: &Arc<ParsedBlock>| {
+            known.raw().len() == block.raw().len()
+                && known.raw()[80..] == block.raw()[80..]
+                && bits(&known.raw()[..80]) == 1
+        };
+        self.known.iter().any(is_near)
     }
 
     /// A bit anywhere in the file.
