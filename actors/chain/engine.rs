@@ -3,7 +3,8 @@ use std::sync::Arc;
 use std::thread;
 
 use adit_chainstate::{
-    BlockAccepted, ChainConfig, ChainFault, ChainReader, Chainstate, Mark, MarkError, PruneError, SubmitError,
+    BlockAccepted, ChainConfig, ChainFault, ChainReader, Chainstate, FlushEnd, Mark, MarkError, PruneError,
+    SubmitError,
 };
 use bitcoin::BlockHash;
 use tokio::sync::mpsc;
@@ -11,7 +12,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 
 use super::ChainDeps;
 use super::actor::ChainActor;
-use super::link::{Ask, MarkReply, fault};
+use super::link::{Ask, Begun, MarkReply, fault};
 use super::listeners::TipListeners;
 use crate::house::{Seat, Shared};
 use crate::messages::chain::{EngineDied, TipChanged};
@@ -172,13 +173,15 @@ impl EngineThread {
                 let _ = reply.send(done);
                 met?;
             }
-            Ask::Stats(reply) => {
-                // The job itself runs elsewhere.
-                let job = self.chain.utxo_stats();
-                let met = job.as_ref().err().cloned();
-                let _ = reply.send(job);
-                met.map_or(Ok(()), Err)?;
+            Ask::FlushSoon(reply, begun) => {
+                let asked = self.chain.ask_flush(|| reply.send(()).unwrap_or_default());
+                answer_begun(asked, begun)?;
             }
+            Ask::Stats(reply, begun) => {
+                let asked = self.chain.ask_stats(|job| drop(reply.send(job)));
+                answer_begun(asked, begun)?;
+            }
+            Ask::Nudge => drop(self.chain.maintain()?),
             Ask::Rebuild => self.rebuild_for_actor()?,
             Ask::Stop(reply) => {
                 let _ = reply.send(self.chain.flush());
@@ -255,6 +258,13 @@ impl EngineThread {
         self.tell(&BlockAccepted { duplicate: false, tip, disconnected, connected });
         Ok(())
     }
+}
+
+/// Says whether an earlier flush is to be waited for.
+fn answer_begun(asked: Result<Option<FlushEnd>, ChainFault>, begun: Begun) -> Result<(), ChainFault> {
+    let met = asked.as_ref().err().cloned();
+    let _ = begun.send(asked);
+    met.map_or(Ok(()), Err)
 }
 
 /// A fault of ours in an answer: it ends the process, whoever hears of it.

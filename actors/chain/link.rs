@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use adit_chainstate::{
-    BlockAccepted, ChainFault, HeadersAccepted, Mark, MarkError, PruneError, PruneUpTo, Pruned, StatsJob,
-    SubmitError,
+    BlockAccepted, ChainFault, FlushEnd, HeadersAccepted, Mark, MarkError, PruneError, PruneUpTo, Pruned,
+    StatsJob, SubmitError,
 };
 use adit_domain::chain::Tip;
 use adit_domain::units::UnixMillis;
@@ -10,6 +10,7 @@ use adit_domain::wire::ParsedBlock;
 use bitcoin::BlockHash;
 use bitcoin::block::Header;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::spawn_blocking;
 
 use crate::supervision::Fault;
 
@@ -19,14 +20,21 @@ const QUEUE_MAX: usize = 64;
 /// Where the tip goes to that a mark led to.
 pub(super) type MarkReply = oneshot::Sender<Result<Arc<Tip>, MarkError>>;
 
-/// What the engine's thread is asked; each but the last two has its answer sent back.
+/// Whether an earlier flush is waited for: then its end, after which the engine is to be nudged.
+pub(super) type Begun = oneshot::Sender<Result<Option<FlushEnd>, ChainFault>>;
+
+/// What the engine's thread is asked; each but `Nudge` and `Rebuild` has its answer sent back.
 pub(super) enum Ask {
     Headers(Vec<Header>, UnixMillis, oneshot::Sender<Result<HeadersAccepted, SubmitError>>),
     Block(Arc<ParsedBlock>, UnixMillis, oneshot::Sender<Result<BlockAccepted, SubmitError>>),
     Mark(BlockHash, Mark, MarkReply),
     Prune(PruneUpTo, oneshot::Sender<Result<Pruned, PruneError>>),
     Flush(oneshot::Sender<Result<(), ChainFault>>),
-    Stats(oneshot::Sender<Result<StatsJob, ChainFault>>),
+    /// A flush, or the coins of one, as soon as it is written; nobody waits for it on the engine's thread.
+    FlushSoon(oneshot::Sender<()>, Begun),
+    Stats(oneshot::Sender<StatsJob>, Begun),
+    /// A flush has ended: there may be another one that is waited for.
+    Nudge,
     /// The actor panicked: build the engine again.
     Rebuild,
     /// The process ends: flush, say so, and end the thread.
@@ -85,12 +93,36 @@ impl ChainLink {
 
     /// Makes every changed coin and the tip durable.
     pub async fn flush(self) -> Result<(), ChainFault> {
-        self.ask(Ask::Flush).await
+        self.when_durable(Ask::FlushSoon).await
     }
 
     /// A job that counts and hashes the coins at the present tip; it takes seconds, and no actor's thread.
     pub async fn stats(self) -> Result<StatsJob, ChainFault> {
-        self.ask(Ask::Stats).await
+        self.when_durable(Ask::Stats).await
+    }
+
+    /// What is answered when a flush is written; where another one is on its way, it is waited for here.
+    async fn when_durable<T>(
+        &self,
+        make: impl FnOnce(oneshot::Sender<T>, Begun) -> Ask,
+    ) -> Result<T, ChainFault> {
+        let (reply, durable) = oneshot::channel();
+        if let Some(earlier) = self.ask(|begun| make(reply, begun)).await? {
+            // What it met the engine is told when it is nudged.
+            let _ = spawn_blocking(move || earlier.wait()).await;
+            self.nudge().await?;
+        }
+        match durable.await {
+            Ok(done) => Ok(done),
+            Err(_) => {
+                self.nudge().await?;
+                Err(ChainFault::State("the coins were not written: the log says why".to_owned()))
+            }
+        }
+    }
+
+    async fn nudge(&self) -> Result<(), ChainFault> {
+        self.asks.send(Ask::Nudge).await.map_err(|_| lost())
     }
 
     /// Waits on this thread for a flush: only at the end of the process.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Context, Handler, MailboxError};
-use adit_chainstate::{ChainConfig, SubmitError};
+use adit_chainstate::{ChainConfig, DumpError, SubmitError};
 use adit_domain::consensus::Params;
 use adit_domain::script::{ScriptError, ScriptFlags, ScriptVerifier, Spend};
 use adit_domain::units::{Clock, Entropy, Height, UnixMillis};
@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::messages::chain::{SubmitBlock, SubmitHeaders, TipChanged};
 use crate::messages::store::GetStoreStatus;
-use crate::messages::utxo::{FlushCoins, GetCoins, GetUtxoStats};
+use crate::messages::utxo::{DumpUtxoSet, FlushCoins, GetCoins, GetUtxoStats};
 use crate::net::MachineNet;
 use crate::supervision::{ExitReason, Supervisor};
 use crate::utxo::{UtxoActor, UtxoConfig};
@@ -252,6 +252,31 @@ async fn coins_are_flushed_counted_and_found() {
     assert_eq!(found.coins.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false]);
     let many = vec![coin; GetCoins::OUTPOINTS_MAX + 1];
     assert!(node.utxo.send(GetCoins { outpoints: many }).await.unwrap().is_err());
+}
+
+/// The walk over the coins stands still before its first byte: nobody reads the pipe that it writes to.
+#[actix::test]
+async fn blocks_connect_and_coins_are_flushed_while_all_coins_are_walked_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(dir.path()).await;
+    let blocks = blocks(6);
+    submit(&node, &blocks[0]).await.unwrap();
+    let path = dir.path().join("coins.dat");
+    let pipe = dir.path().join("coins.dat.incomplete");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let dumping = actix::spawn(node.utxo.send(DumpUtxoSet { path }));
+    for block in &blocks[1..] {
+        submit(&node, block).await.unwrap();
+        node.utxo.send(FlushCoins).await.unwrap().unwrap();
+    }
+    let stats = node.utxo.send(GetUtxoStats).await.unwrap().unwrap();
+    assert_eq!((stats.height, stats.coins), (Height::new(6), 6));
+    assert!(!dumping.is_finished());
+    let read = tokio::task::spawn_blocking(move || std::fs::read(pipe)).await.unwrap().unwrap();
+    assert!(read.starts_with(b"utxo\xff"));
+    // A pipe has no beginning to go back to.
+    assert!(matches!(dumping.await.unwrap().unwrap(), Err(DumpError::Write { .. })));
 }
 
 #[actix::test]

@@ -18,8 +18,9 @@ use adit_store::{ChangedCoin, CoinSnapshot, CompactCoin, PackedCoin, outpoint_ke
 use ahash::RandomState;
 use bitcoin::OutPoint;
 
+pub use flusher::FlushEnd;
 use flusher::Status;
-pub(crate) use flusher::{FlushJob, Flusher};
+pub(crate) use flusher::{FlushJob, Flusher, Then};
 use shard::{Key, Shard};
 
 use crate::types::ChainFault;

@@ -3,6 +3,7 @@
 //! Owns: what happens to headers and blocks that come in, when coins are flushed, how everything is built again at a start.
 //! How a chain of blocks is connected stands in `pipeline.rs`.
 
+mod asked;
 mod bodies;
 mod import;
 mod load;
@@ -26,7 +27,7 @@ use arc_swap::ArcSwap;
 use bitcoin::BlockHash;
 use bitcoin::block::Header;
 
-use crate::coins::{FlushJob, Flusher};
+use crate::coins::{FlushJob, Flusher, Then};
 use crate::config::ChainConfig;
 use crate::holds::Holds;
 use crate::live::{Live, Shared};
@@ -63,6 +64,8 @@ pub struct Chainstate {
     verified: usize,
     recent: VecDeque<Arc<ParsedBlock>>,
     flusher: Flusher,
+    /// What follows when the next flush is durable.
+    then: Vec<Then>,
     flushes: u64,
     /// [`Totals::inputs`] at the last flush.
     flushed_inputs: u64,
@@ -147,6 +150,7 @@ impl Chainstate {
             verified: 0,
             recent: VecDeque::new(),
             flusher: Flusher::start(Arc::clone(&store), Arc::clone(&live))?,
+            then: Vec::new(),
             flushes: state.map_or(0, |s| s.flushes),
             flushed_inputs: 0,
             totals: Totals::default(),
@@ -246,27 +250,26 @@ impl Chainstate {
     /// Makes every changed coin, header and the tip durable at once, and waits until they are; then prunes where block files take
     /// more than they may.
     pub fn flush(&mut self) -> Result<(), ChainFault> {
-        self.flush_all()?;
-        self.prune_to_size()
+        self.begin_flush_and_prune()?;
+        self.flusher.wait()
     }
 
-    fn flush_all(&mut self) -> Result<(), ChainFault> {
-        self.begin_flush()?;
-        self.flusher.wait()
+    /// Begins to make them durable; the block files that take more than they may go when that is done.
+    fn begin_flush_and_prune(&mut self) -> Result<(), ChainFault> {
+        self.prune_to_size()?;
+        self.begin_flush()
     }
 
     /// Begins to make them durable: it is written while blocks go on to connect. Waits for the flush before it.
     pub(crate) fn begin_flush(&mut self) -> Result<(), ChainFault> {
         self.flusher.wait()?;
-        let (tip, height) = {
-            let coins = self.live.coins.read()?;
-            (coins.tip().hash, coins.tip().height)
-        };
+        let tip = Arc::clone(self.live.coins.read()?.tip());
         let flushes = self.flushes.saturating_add(1);
         self.live.undo.begin_flush(flushes)?;
-        let state = FlushState { tip, height, flushes, blocks_end: self.live.blocks.end() };
-        let room_bytes = self.config.cache_bytes() / 2;
-        self.flusher.begin(FlushJob { state, nodes: self.dirty_nodes(), room_bytes })?;
+        let blocks_end = self.live.blocks.end();
+        let state = FlushState { tip: tip.hash, height: tip.height, flushes, blocks_end };
+        let (room_bytes, then) = (self.config.cache_bytes() / 2, std::mem::take(&mut self.then));
+        self.flusher.begin(FlushJob { state, tip, nodes: self.dirty_nodes(), room_bytes, then })?;
         self.flushes = flushes;
         self.flushed_inputs = self.totals.inputs;
         Ok(())
@@ -284,15 +287,9 @@ impl Chainstate {
         }
         // An eighth is left for what comes while it is written.
         if bytes > cache / 8 * 7 || unflushed_inputs >= UNFLUSHED_INPUTS_MAX {
-            self.begin_flush()?;
-            return self.prune_to_size();
+            return self.begin_flush_and_prune();
         }
         Ok(())
-    }
-
-    /// Tells what failed in the background. Tiers of coins are merged there: nothing is left for the caller to do.
-    pub fn maintain(&mut self) -> Result<bool, ChainFault> {
-        self.flusher.is_flushing().map(|_| false)
     }
 
     /// Waits until nothing is being flushed and no tiers are left to be merged.

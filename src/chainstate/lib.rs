@@ -27,6 +27,7 @@ mod verifier;
 mod workers;
 
 pub use check::{CheckOptions, CheckProgress, Checked, Problem, Remedy, check};
+pub use coins::FlushEnd;
 pub use config::{CACHE_MIB_DEFAULT, ChainConfig};
 pub use engine::{Chainstate, KEPT_BLOCKS, Mark, MarkError, PruneError, PruneUpTo, Pruned, Rejected, Totals};
 pub use import::{ImportError, ImportOptions, ImportProgress, Imported, SourceError, Sources, import};

@@ -1,5 +1,6 @@
 //! The engine as a whole, over a real store, on small chains that are mined here.
 
+mod asked;
 mod chains;
 mod databases;
 mod flips;

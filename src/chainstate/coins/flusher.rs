@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use adit_domain::chain::Tip;
 use adit_store::{Flush, FlushState, MergeStep, NodeRecord, Store};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
@@ -22,9 +23,26 @@ const MERGE_RECORDS: usize = 100_000;
 /// What is to be made durable at once.
 pub(crate) struct FlushJob {
     pub(crate) state: FlushState,
+    /// The tip in it.
+    pub(crate) tip: Arc<Tip>,
     pub(crate) nodes: Vec<NodeRecord>,
     /// Bytes of coins that may stay in the cache.
     pub(crate) room_bytes: usize,
+    /// What follows when it is durable.
+    pub(crate) then: Vec<Then>,
+}
+
+/// What follows when a flush is durable, and before the next one: it is told the tip that was written, on the thread that wrote it.
+pub(crate) type Then = Box<dyn FnOnce(&Store, Arc<Tip>) -> Result<(), ChainFault> + Send>;
+
+/// The end of the flush that is being written.
+pub struct FlushEnd(Arc<Status>);
+
+impl FlushEnd {
+    /// Waits for it, on a thread that may wait.
+    pub fn wait(&self) -> Result<(), ChainFault> {
+        self.0.wait_while(|now| now.flushing)
+    }
 }
 
 /// The thread, in the engine's hands. Dropped, it ends what it writes and no more.
@@ -78,6 +96,11 @@ impl Flusher {
     pub(crate) fn is_flushing(&self) -> Result<bool, ChainFault> {
         let now = self.status.now();
         now.fault.clone().map_or(Ok(now.flushing), Err)
+    }
+
+    /// The end of the flush that is being written; reached where none is.
+    pub(crate) fn end(&self) -> FlushEnd {
+        FlushEnd(Arc::clone(&self.status))
     }
 
     /// Waits until no flush is being written.
@@ -184,13 +207,14 @@ impl Writer {
     }
 
     fn flush(&self, job: FlushJob, frozen: Frozen) -> Result<(), ChainFault> {
-        let FlushJob { state, nodes, room_bytes } = job;
+        let FlushJob { state, tip, nodes, room_bytes, then } = job;
         let live = &self.live;
         live.blocks.sync()?;
         live.undo.sync()?;
         let mut changes = frozen.changes();
         self.store.db().flush(Flush { state, nodes, coins: &mut changes })?;
         drop(changes);
+        then.into_iter().try_for_each(|then| then(&self.store, Arc::clone(&tip)))?;
         live.coins.flushed(frozen, self.store.db().snapshot()?, room_bytes)
     }
 

@@ -1,9 +1,11 @@
 //! Which block files go, by size or by height, and in what order their going is made durable.
 //!
-//! First the list of files, then the headers' records that name nothing in them any more, then the files: whatever ends the process
-//! in between, the next start finishes it, and no record ever names a file that is gone.
+//! First the list of files, then the headers' records that name nothing in them any more, with a flush, then the files: whatever ends the
+//! process in between, the next start finishes it, and no record ever names a file that is gone. The flush is written in the background, and
+//! so the files go there.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use adit_domain::chain::{HeaderTree, NodeId};
 use adit_domain::units::Height;
@@ -109,16 +111,24 @@ impl Chainstate {
     /// Takes away the files that hold nothing above `height`, nor among the last [`KEPT_BLOCKS`], nor what an index still
     /// needs; whole files only, so that blocks below may stay.
     pub fn prune_to(&mut self, height: Height) -> Result<Pruned, ChainFault> {
+        self.flusher.wait()?;
         let last = height.min(self.prunable());
         let files = self.files_in_use()?;
         let going =
             files.iter().filter(|(_, file)| file.highest <= last).map(|(number, _)| *number).collect();
-        self.take_away(&files, going)
+        let pruned = self.take_away(&files, going)?;
+        if pruned.files > 0 {
+            self.begin_flush()?;
+            self.flusher.wait()?;
+        }
+        Ok(pruned)
     }
 
-    /// Takes away the oldest files until all take no more than the configuration allows, with a margin.
+    /// Takes away the oldest files until all take no more than the configuration allows, with a margin: with the next flush.
     pub(super) fn prune_to_size(&mut self) -> Result<(), ChainFault> {
         let Some(target) = self.config.prune_bytes() else { return Ok(()) };
+        // A flush that is being written may have files to take away, which would be counted.
+        self.flusher.wait()?;
         let to_come = {
             let tree = self.live.tree();
             tree.node(tree.best_header_id()).height().blocks_above(tree.node(tree.tip_id()).height())
@@ -194,15 +204,18 @@ impl Chainstate {
             .collect()
     }
 
+    /// Has these files go with the next flush.
     fn take_away(&mut self, files: &BTreeMap<u32, FileUse>, going: Vec<u32>) -> Result<Pruned, ChainFault> {
         if !going.is_empty() {
             self.store.db().set_unlinking(&going)?;
             self.forget(&going);
             failpoint::before(Place::PruneRecords);
-            self.flush_all()?;
-            failpoint::after(Place::PruneRecords);
-            unlink(&self.store, &self.live, &going)?;
-            tracing::info!(files = going.len(), first = going.first(), last = going.last(), "pruned");
+            let (live, going) = (Arc::clone(&self.live), going.clone());
+            self.then.push(Box::new(move |store: &Store, _| {
+                failpoint::after(Place::PruneRecords);
+                tracing::info!(files = going.len(), first = going.first(), last = going.last(), "pruned");
+                unlink(store, &live, &going)
+            }));
         }
         let bytes = going.iter().filter_map(|file| files.get(file)).map(|file| file.bytes).sum();
         let files = u32::try_from(going.len()).unwrap_or(u32::MAX);
