@@ -1,7 +1,8 @@
-//! The machine's clock and the machine's chance.
+//! The machine's clock and the machine's chance, and a clock that can be set.
 //!
 //! Owns: the only two places of the program that read either. Must not know: who asks.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use adit_domain::units::{Clock, Entropy, UnixMillis};
@@ -15,6 +16,29 @@ impl Clock for SystemClock {
     fn now(&self) -> UnixMillis {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         UnixMillis::new(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// The machine's clock, or a time that an operator has set: it stands still then until it is set again. For tests on regtest.
+#[derive(Debug, Default)]
+pub struct NodeClock {
+    /// Seconds since 1970; 0: the machine's.
+    set_s: AtomicU64,
+}
+
+impl NodeClock {
+    /// Sets the time, in seconds since 1970; 0: the machine's again.
+    pub fn set(&self, seconds: u64) {
+        self.set_s.store(seconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock for NodeClock {
+    fn now(&self) -> UnixMillis {
+        match self.set_s.load(Ordering::SeqCst) {
+            0 => SystemClock.now(),
+            seconds => UnixMillis::from_seconds(seconds),
+        }
     }
 }
 

@@ -7,16 +7,20 @@ use actix::{
 };
 use adit_domain::chain::NextBlock;
 use adit_domain::consensus::ViewFault;
-use adit_domain::mempool::{Accepted, Candidate, ChainContext, Mempool, TxRejected, VerifiedTx};
+use adit_domain::mempool::{
+    Accepted, Candidate, ChainContext, Mempool, MempoolEntry, TxRejected, VerifiedTx,
+};
 use adit_domain::peer::TxRef;
 use adit_domain::units::{Clock, UnixMillis};
 use adit_domain::wire::{ParsedBlock, ParsedTx};
-use bitcoin::{BlockHash, Txid};
+use bitcoin::{Amount, BlockHash, Txid};
 use tokio::sync::oneshot;
 
 use super::{MempoolChain, MempoolConfig, MempoolDeps, MempoolReader, TxListeners, file};
 use crate::messages::chain::TipChanged;
-use crate::messages::mempool::{GetMempool, GetTransaction, SubmitTransaction};
+use crate::messages::mempool::{
+    GetMempool, GetTransaction, LookIntoMempool, MempoolLook, SubmitTransaction, TestTransaction,
+};
 use crate::supervision::{Fault, Rebuild};
 
 /// Transactions that wait to be judged: at 200 us each a fifth of a second's work; beyond it they are refused.
@@ -53,6 +57,8 @@ pub struct MempoolActor {
     orphans: VecDeque<Arc<ParsedTx>>,
     verifying: bool,
     changed: bool,
+    /// Whether the queue has been empty once: what was kept over a restart has been judged.
+    loaded: bool,
 }
 
 impl MempoolActor {
@@ -77,6 +83,7 @@ impl MempoolActor {
             orphans: VecDeque::new(),
             verifying: false,
             changed: false,
+            loaded: false,
         }
     }
 
@@ -84,7 +91,10 @@ impl MempoolActor {
     /// that a child never overtakes its parent.
     fn work(&mut self, ctx: &mut Context<Self>) {
         while !self.verifying {
-            let Some(job) = self.queue.pop_front() else { return };
+            let Some(job) = self.queue.pop_front() else {
+                self.loaded = true;
+                return;
+            };
             match self.prepare(&job.tx) {
                 Ok(candidate) => self.verify(job, candidate, ctx),
                 Err(refused) => self.conclude(job, Err(refused)),
@@ -305,6 +315,41 @@ impl Handler<SubmitTransaction> for MempoolActor {
         self.work(ctx);
         // The actor was built again meanwhile: what waited is gone, and may be offered again.
         Box::pin(async { answer.await.unwrap_or(Err(TxRejected::TipChanged)) })
+    }
+}
+
+impl Handler<TestTransaction> for MempoolActor {
+    type Result = ResponseFuture<Result<(u64, Amount), TxRejected>>;
+
+    fn handle(&mut self, msg: TestTransaction, _ctx: &mut Self::Context) -> Self::Result {
+        let prepared = self.prepare(&msg.tx);
+        let verifier = Arc::clone(&self.deps.verifier);
+        Box::pin(async move {
+            let candidate = prepared?;
+            let price = candidate.price();
+            let verdict = tokio::task::spawn_blocking(move || candidate.verify(&*verifier)).await;
+            verdict.unwrap_or_else(|died| Err(unverified(&died))).map(|_| price)
+        })
+    }
+}
+
+impl Handler<LookIntoMempool> for MempoolActor {
+    type Result = MessageResult<LookIntoMempool>;
+
+    fn handle(&mut self, msg: LookIntoMempool, _ctx: &mut Self::Context) -> Self::Result {
+        let entries = || self.pool.iter().map(|(entry, _)| entry);
+        let vsize =
+            |sum: u64, entry: &MempoolEntry| sum.saturating_add(entry.tx.weight().to_wu().div_ceil(4));
+        let fees = |sum: u64, entry: &MempoolEntry| sum.saturating_add(entry.fee.to_sat());
+        MessageResult(MempoolLook {
+            details: msg.wanted.map(|wanted| self.pool.details(wanted)).unwrap_or_default(),
+            count: self.pool.len(),
+            vsize: entries().fold(0, vsize),
+            fees_sat: entries().fold(0, fees),
+            usage_bytes: self.pool.usage_bytes(),
+            min_fee_sat_per_kvb: self.pool.min_fee_sat_per_kvb(),
+            is_loaded: self.loaded,
+        })
     }
 }
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use actix::Message;
-use adit_domain::mempool::{MempoolSummary, TxRejected};
+use adit_domain::mempool::{MempoolDetail, MempoolSummary, TxRejected, Wanted};
 use adit_domain::wire::ParsedTx;
-use bitcoin::Txid;
+use bitcoin::{Amount, Txid};
 
 /// A transaction to be validated and held. Sent by: peer, rpc. Handled by: mempool.
 /// Reply: its txid, or the rule it breaks in Core's words. When full: refused, the peer will offer it again.
@@ -23,6 +23,43 @@ pub struct SubmitTransaction {
 pub struct TransactionAccepted {
     /// The transaction.
     pub tx: Arc<ParsedTx>,
+}
+
+/// A transaction to be judged and not held. Sent by: JSON-RPC. Handled by: mempool. Reply: its virtual bytes and its fee, or the
+/// rule it breaks. When full: refused.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Result<(u64, Amount), TxRejected>")]
+pub struct TestTransaction {
+    /// The transaction.
+    pub tx: Arc<ParsedTx>,
+}
+
+/// Held transactions with all that is known of them. Sent by: JSON-RPC. Handled by: mempool. Reply: they, and the mempool's
+/// figures of the same moment. When full: refused.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "MempoolLook")]
+pub struct LookIntoMempool {
+    /// Which; none: the figures alone.
+    pub wanted: Option<Wanted>,
+}
+
+/// What there is in the mempool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MempoolLook {
+    /// What was wanted.
+    pub details: Vec<MempoolDetail>,
+    /// Transactions held.
+    pub count: usize,
+    /// Virtual bytes of all of them, as consensus counts them.
+    pub vsize: u64,
+    /// Their fees.
+    pub fees_sat: u64,
+    /// Memory that they take.
+    pub usage_bytes: u64,
+    /// The lowest feerate that may join now; satoshis per 1,000 virtual bytes.
+    pub min_fee_sat_per_kvb: u64,
+    /// Whether what was kept over the last restart has been judged.
+    pub is_loaded: bool,
 }
 
 /// The mempool's size and contents. Sent by: rpc. Handled by: mempool. Reply: a summary. When full: refused.

@@ -7,10 +7,12 @@ use adit_domain::consensus::Params;
 use adit_domain::units::{Clock, Entropy, UnixMillis};
 
 use super::node::Addresses;
+use crate::chain::ChainLink;
+use crate::clock::NodeClock;
 use crate::events::EventBus;
 use crate::mempool::MempoolReader;
 use crate::messages::chain::{MarkBlock, SubmitBlock, SubmitHeaders};
-use crate::messages::mempool::{GetMempool, SubmitTransaction};
+use crate::messages::mempool::{LookIntoMempool, SubmitTransaction, TestTransaction};
 use crate::messages::peer::GetPeers;
 use crate::messages::utxo::{DumpUtxoSet, FlushCoins, GetUtxoStats};
 use crate::supervision::Supervisor;
@@ -29,6 +31,8 @@ pub struct NodeLinks {
     pub started_at: UnixMillis,
     /// The one clock.
     pub clock: Arc<dyn Clock>,
+    /// The same where it can be set; none where it is another's.
+    pub settable_clock: Option<Arc<NodeClock>>,
     /// The one source of chance.
     pub entropy: Arc<dyn Entropy>,
     /// Who watches, and ends it.
@@ -49,9 +53,11 @@ pub struct NodeLinks {
     pub mark_block: Recipient<MarkBlock>,
     /// The mempool, for one more transaction.
     pub submit_tx: Recipient<SubmitTransaction>,
+    /// The mempool, for what would become of one.
+    pub test_tx: Recipient<TestTransaction>,
     /// The mempool's figures.
-    pub get_mempool: Recipient<GetMempool>,
-    /// Most of what the mempool was told to be: memory at most, the lowest feerate.
+    pub look_into_mempool: Recipient<LookIntoMempool>,
+    /// What the mempool was told to be.
     pub mempool_config: adit_domain::mempool::MempoolConfig,
     /// The peers.
     pub peers: Recipient<GetPeers>,
@@ -59,6 +65,8 @@ pub struct NodeLinks {
     pub utxo_stats: Recipient<GetUtxoStats>,
     /// The coins, to a file.
     pub dump_utxo: Recipient<DumpUtxoSet>,
+    /// The engine, for all coins at one tip.
+    pub engine: ChainLink,
     /// The coins, to disk.
     pub flush: Recipient<FlushCoins>,
 }

@@ -10,7 +10,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::config::NodeConfig;
 use super::links::NodeLinks;
 use super::start::{Durable, StartError, Started, start};
-use crate::clock::{SystemClock, SystemEntropy};
+use crate::clock::{NodeClock, SystemClock, SystemEntropy};
 use crate::events::{EventBus, EventKind};
 use crate::house::Shared;
 use crate::net::Net;
@@ -39,6 +39,13 @@ pub struct Addresses {
     pub stratum: Option<SocketAddr>,
 }
 
+/// What a node has of the outside.
+struct Sources {
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    net: Arc<dyn Net>,
+}
+
 /// A running node.
 pub struct Node {
     shared: Shared,
@@ -54,7 +61,11 @@ impl Node {
     /// Starts every actor in order; runs inside an actix system. What is wrong with the configuration, the datadir or the
     /// sockets is said here, and nothing runs then.
     pub async fn start(config: NodeConfig, net: Arc<dyn Net>) -> Result<Node, StartError> {
-        Node::start_with(config, Arc::new(SystemClock), Arc::new(SystemEntropy), net).await
+        let clock = Arc::new(NodeClock::default());
+        let sources =
+            Sources { clock: Arc::<NodeClock>::clone(&clock), entropy: Arc::new(SystemEntropy), net };
+        // Restarts and heartbeats are counted by the machine's time, whatever time is set for the chain.
+        Node::begin(config, Supervisor::new(Arc::new(SystemClock)), sources, Some(clock))
     }
 
     /// As [`Node::start`], with another clock, another chance and other sockets than the machine's.
@@ -65,8 +76,18 @@ impl Node {
         net: Arc<dyn Net>,
     ) -> Result<Node, StartError> {
         let supervisor = Supervisor::new(Arc::clone(&clock));
+        Node::begin(config, supervisor, Sources { clock, entropy, net }, None)
+    }
+
+    fn begin(
+        config: NodeConfig,
+        supervisor: Supervisor,
+        Sources { clock, entropy, net }: Sources,
+        settable: Option<Arc<NodeClock>>,
+    ) -> Result<Node, StartError> {
         let (shared, events) = (Shared { clock, entropy, net, supervisor }, EventBus::default());
         let Started { addresses, links, drained, arbiters, durable } = start(&shared, &events, config)?;
+        let links = NodeLinks { settable_clock: settable, ..links };
         actix::spawn(shared.supervisor.clone().watch_heartbeats());
         actix::spawn(tell_restarts(shared.clone(), events.clone()));
         Ok(Node { shared, events, addresses, links, drained, arbiters, durable })

@@ -191,6 +191,7 @@ impl Starting<'_> {
             addresses: addresses.clone(),
             started_at: self.shared.clock.now(),
             clock: Arc::clone(&self.shared.clock),
+            settable_clock: None,
             entropy: Arc::clone(&self.shared.entropy),
             supervisor: self.shared.supervisor.clone(),
             events: self.events.clone(),
@@ -201,11 +202,13 @@ impl Starting<'_> {
             submit_block: chain.addr.clone().recipient(),
             mark_block: chain.addr.clone().recipient(),
             submit_tx: mempool.addr.clone().recipient(),
-            get_mempool: mempool.addr.clone().recipient(),
+            test_tx: mempool.addr.clone().recipient(),
+            look_into_mempool: mempool.addr.clone().recipient(),
             mempool_config: self.mempool_config(),
             peers: peers.addr.clone().recipient(),
             utxo_stats: utxo.clone().recipient(),
             dump_utxo: utxo.clone().recipient(),
+            engine: chain.link.clone(),
             flush: utxo.clone().recipient(),
         }
     }

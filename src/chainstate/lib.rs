@@ -14,6 +14,7 @@ mod index;
 mod inventory;
 mod judge;
 mod live;
+mod look;
 mod prepare;
 mod reader;
 mod reindex;
@@ -36,6 +37,7 @@ pub use index::{
     Indexer, Indexes, TxFound,
 };
 pub use inventory::{CoinCount, Files, Inventory, inventory};
+pub use look::{ChainTip, HeaderEntry};
 pub use reader::{ChainReader, Path, Pruning};
 pub use reindex::{ReindexError, ReindexOptions, ReindexProgress, Reindexed, reindex};
 pub use scan::Skipped;

@@ -43,7 +43,7 @@ pub struct Pruning {
 }
 
 impl ChainReader {
-    fn live(&self) -> Arc<Live> {
+    pub(crate) fn live(&self) -> Arc<Live> {
         self.shared.load_full()
     }
 

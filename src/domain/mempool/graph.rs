@@ -7,7 +7,7 @@ use bitcoin::{Amount, OutPoint, TxOut, Txid, Wtxid};
 
 use super::feerate::{FeeRate, Place};
 use super::limits::{CHAIN_TXS_MAX, CHAIN_VSIZE_MAX, ENTRY_OVERHEAD_BYTES, WEIGHT_A_SIGOP};
-use super::{MempoolEntry, TxRejected};
+use super::{MempoolDetail, MempoolEntry, Sum, TxRejected, Wanted};
 use crate::units::UnixMillis;
 use crate::wire::ParsedTx;
 
@@ -196,6 +196,39 @@ impl Graph {
     /// The one whose eviction, with all that is built on it, loses the least, and that feerate.
     pub(super) fn worst(&self) -> Option<(Txid, FeeRate)> {
         self.to_evict.first().map(|place| (place.txid, place.rate))
+    }
+
+    /// All that is known of held transactions; of one that isn't held nothing.
+    pub(super) fn details(&self, wanted: Wanted) -> Vec<MempoolDetail> {
+        let found: Vec<Txid> = match wanted {
+            Wanted::All => self.by_sequence.values().copied().collect(),
+            Wanted::One(txid) => vec![txid],
+            Wanted::AncestorsOf(txid) => {
+                self.held.get(&txid).map(|held| self.ancestors_of(&held.parents)).unwrap_or_default()
+            }
+            Wanted::DescendantsOf(txid) => {
+                self.held.get(&txid).map(|held| self.descendants_of(&held.children)).unwrap_or_default()
+            }
+        };
+        found.iter().filter_map(|txid| self.held.get(txid)).map(|held| self.detail(held)).collect()
+    }
+
+    fn detail(&self, held: &Held) -> MempoolDetail {
+        let sum = |count: usize, rate: FeeRate| Sum {
+            count: u64::try_from(count).unwrap_or(u64::MAX),
+            vsize: rate.vsize,
+            fee_sat: rate.fee_sat,
+        };
+        let ancestors = self.ancestors_of(&held.parents).len().saturating_add(1);
+        MempoolDetail {
+            entry: held.entry.clone(),
+            added_at: held.added_at,
+            vsize: held.own.vsize,
+            with_ancestors: sum(ancestors, held.with_ancestors),
+            with_descendants: sum(held.descendants, held.with_descendants),
+            parents: held.parents.iter().copied().collect(),
+            children: held.children.iter().copied().collect(),
+        }
     }
 
     /// All that is built on it.

@@ -15,4 +15,4 @@ mod types;
 
 pub use archive::{ArchiveError, decode_archive, encode_archive};
 pub use pool::{Accepted, Candidate, ChainContext, Mempool, MempoolConfig, VerifiedTx};
-pub use types::{MempoolEntry, MempoolSnapshot, MempoolSummary, TxRejected};
+pub use types::{MempoolDetail, MempoolEntry, MempoolSnapshot, MempoolSummary, Sum, TxRejected, Wanted};

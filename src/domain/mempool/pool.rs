@@ -8,7 +8,7 @@ use super::feerate::{FeeRate, fee_at_ceil};
 use super::graph::{Graph, Held, policy_vsize};
 use super::limits::{EVICTION_STEP_SAT_PER_KVB, EXPIRY_MS, SNAPSHOT_WEIGHT_MAX, TX_SIGOP_COST_MAX};
 use super::selection::select;
-use super::{MempoolEntry, MempoolSnapshot, MempoolSummary, TxRejected, policy};
+use super::{MempoolDetail, MempoolEntry, MempoolSnapshot, MempoolSummary, TxRejected, Wanted, policy};
 use crate::chain::NextBlock;
 use crate::consensus::{
     Coin, HeaderView, UtxoView, check_transaction, check_tx_inputs, is_final_tx, sequence_locks_met,
@@ -66,6 +66,11 @@ pub struct Accepted {
 }
 
 impl Candidate {
+    /// Its virtual bytes as policy counts them, and what it pays.
+    pub fn price(&self) -> (u64, Amount) {
+        (policy_vsize(&self.tx, self.sigop_cost), self.fee)
+    }
+
     /// Verifies every script under the rules of consensus and policy, and then under those of the next block alone: what
     /// passed the former passes the latter, and a verifier that remembers will know it when the block comes. Takes no
     /// part of the pool: any thread may do it.
@@ -233,6 +238,16 @@ impl Mempool {
             fees: Amount::from_sat(fees),
             rows: rows.collect(),
         }
+    }
+
+    /// All that is known of held transactions.
+    pub fn details(&self, wanted: Wanted) -> Vec<MempoolDetail> {
+        self.graph.details(wanted)
+    }
+
+    /// Memory that the held transactions take.
+    pub fn usage_bytes(&self) -> u64 {
+        self.graph.usage_bytes()
     }
 
     /// A held transaction.

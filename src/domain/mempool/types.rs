@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
-use bitcoin::{Amount, BlockHash};
+use bitcoin::{Amount, BlockHash, Txid};
 use thiserror::Error;
 
 use crate::consensus::{TxError, ViewFault};
 use crate::script::ScriptError;
+use crate::units::UnixMillis;
 use crate::wire::ParsedTx;
 
 /// A held transaction with what a block builder must know of it.
@@ -25,6 +26,49 @@ pub struct MempoolSnapshot {
     pub tip: BlockHash,
     /// In the order in which a block should take them.
     pub entries: Vec<MempoolEntry>,
+}
+
+/// A sum over transactions: how many, their virtual bytes as policy counts them, their fees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Sum {
+    /// How many.
+    pub count: u64,
+    /// Virtual bytes.
+    pub vsize: u64,
+    /// Satoshis.
+    pub fee_sat: u64,
+}
+
+/// A held transaction with its relatives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MempoolDetail {
+    /// It.
+    pub entry: MempoolEntry,
+    /// When it came.
+    pub added_at: UnixMillis,
+    /// Its virtual bytes as policy counts them.
+    pub vsize: u64,
+    /// It and all that it is built on.
+    pub with_ancestors: Sum,
+    /// It and all that is built on it.
+    pub with_descendants: Sum,
+    /// Held ones whose outputs it spends.
+    pub parents: Vec<Txid>,
+    /// Held ones that spend its outputs.
+    pub children: Vec<Txid>,
+}
+
+/// Which held transactions are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// All, in the order of arrival.
+    All,
+    /// One.
+    One(Txid),
+    /// Those that one is built on.
+    AncestorsOf(Txid),
+    /// Those that are built on one.
+    DescendantsOf(Txid),
 }
 
 /// The figures that an operator is shown.

@@ -25,7 +25,7 @@ pub use error::ScriptError;
 pub use flags::ScriptFlags;
 pub use opcode::{ELEMENT_BYTES_MAX, MULTISIG_KEYS_MAX, SCRIPT_BYTES_MAX};
 pub use sighash::{TaprootExtra, TxContext};
-pub use signature::verify_schnorr;
+pub use signature::{is_strict_signature, verify_schnorr};
 pub use sigops::{accurate_sigop_count, legacy_sigop_count, p2sh_sigop_count, witness_sigop_count};
 pub use standard::{OutputType, is_unspendable, output_type};
 pub use verifier::{ScriptVerifier, Spend};

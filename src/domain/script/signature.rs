@@ -21,6 +21,11 @@ pub(super) fn check_signature_encoding(signature: &[u8], flags: ScriptFlags) -> 
     Ok(())
 }
 
+/// Whether this is a signature by BIP-0066's form with a type of hash that is defined.
+pub fn is_strict_signature(signature: &[u8]) -> bool {
+    !signature.is_empty() && check_signature_encoding(signature, ScriptFlags::STRICTENC).is_ok()
+}
+
 /// A key MUST have the form that the flags ask for (policy).
 pub(super) fn check_key_encoding(
     key: &[u8],

@@ -1,0 +1,21 @@
+//! Blocks, transactions and scripts as Core shows them.
+
+mod asm;
+mod block;
+mod descriptor;
+mod script;
+mod tx;
+
+pub(crate) use block::{TxDetail, block, difficulty, header, target};
+pub(crate) use descriptor::{checksum, with_checksum};
+pub(crate) use script::{address, kind, script};
+pub(crate) use tx::{Prevouts, transaction};
+pub(crate) use asm::asm;
+
+/// Eight digits in hex.
+pub(crate) fn hex32(number: u32) -> crate::json::Json {
+    crate::json::Json::from(format!("{number:08x}"))
+}
+
+#[cfg(test)]
+mod tests;
