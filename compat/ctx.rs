@@ -1,12 +1,15 @@
 //! What every method may use.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix::{MailboxError, Message, Recipient};
 use adit_actors::root::NodeLinks;
 use arc_swap::ArcSwap;
+use bitcoin::OutPoint;
+use bitcoin::hashes::Hash;
 
 use crate::config::Config;
 use crate::error::RpcError;
@@ -26,6 +29,61 @@ pub(crate) struct Ctx {
     pub(crate) config: Config,
     stage: ArcSwap<Stage>,
     running: Mutex<Running>,
+    /// The walk over all coins, if one runs.
+    pub(crate) scan: Arc<Scan>,
+    /// When the server began.
+    pub(crate) began: Instant,
+}
+
+/// A walk over all coins: one at a time.
+#[derive(Default)]
+pub(crate) struct Scan {
+    runs: AtomicBool,
+    aborted: AtomicBool,
+    percent: AtomicU8,
+}
+
+/// The right to walk; given back when it is dropped.
+pub(crate) struct Walks(Arc<Scan>);
+
+impl Drop for Walks {
+    fn drop(&mut self) {
+        self.0.runs.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Scan {
+    /// The right to walk; none where another does.
+    pub(crate) fn begin(scan: &Arc<Scan>) -> Option<Walks> {
+        if scan.runs.swap(true, Ordering::SeqCst) {
+            return None;
+        }
+        scan.aborted.store(false, Ordering::SeqCst);
+        scan.percent.store(0, Ordering::SeqCst);
+        Some(Walks(Arc::clone(scan)))
+    }
+
+    /// Notes how far it has come: coins lie in the order of their ids, which are as good as chance.
+    pub(crate) fn at(&self, outpoint: &OutPoint) {
+        let first = outpoint.txid.to_byte_array().first().copied().unwrap_or(0);
+        let percent = u16::from(first).saturating_mul(100) / 256;
+        self.percent.store(u8::try_from(percent).unwrap_or(100), Ordering::Relaxed);
+    }
+
+    /// How far it has come; none where none runs.
+    pub(crate) fn progress(&self) -> Option<u8> {
+        self.runs.load(Ordering::SeqCst).then(|| self.percent.load(Ordering::Relaxed))
+    }
+
+    /// Ends it; whether there was one.
+    pub(crate) fn abort(&self) -> bool {
+        self.aborted.store(true, Ordering::SeqCst);
+        self.runs.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.aborted.load(Ordering::SeqCst)
+    }
 }
 
 /// The calls that are being carried out.
@@ -38,7 +96,7 @@ struct Running {
 impl Ctx {
     pub(crate) fn new(config: Config) -> Ctx {
         let stage = ArcSwap::from_pointee(Stage::Warming("RPC server started".to_owned()));
-        Ctx { config, stage, running: Mutex::default() }
+        Ctx { config, stage, running: Mutex::default(), scan: Arc::default(), began: Instant::now() }
     }
 
     pub(crate) fn set_warming(&self, text: String) {
@@ -51,6 +109,7 @@ impl Ctx {
 
     /// Lets go of the node: what runs still has it until it is done.
     pub(crate) fn set_ending(&self) {
+        self.scan.abort();
         self.stage.store(Arc::new(Stage::Ending));
     }
 

@@ -2,20 +2,26 @@
 //!
 //! Owns: their sockets, who may call, the limits, each method's name, parameters, errors and the shape of its answer. Must not
 //! know: a rule, or how an answer comes about: every method reads the chain, or asks one actor.
-#![allow(dead_code, reason = "the families of methods that use all of it follow")]
 #![cfg_attr(test, allow(clippy::as_conversions, missing_docs))]
 
 mod auth;
 mod config;
 mod ctx;
+#[cfg(test)]
+#[path = "differ/tests.rs"]
+mod differ;
 mod error;
+#[cfg(test)]
+mod fixtures;
 mod help;
 mod json;
 mod methods;
 mod named;
 mod params;
 mod request;
+mod scripts;
 mod server;
+mod show;
 mod table;
 
 pub use auth::{AuthError, Subnet};

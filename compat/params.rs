@@ -119,16 +119,6 @@ pub(crate) fn int<T: TryFrom<i64>>(value: &Json) -> Result<T, RpcError> {
     whole.ok_or_else(|| RpcError::misc("JSON integer out of range"))
 }
 
-/// Any number.
-pub(crate) fn real(value: &Json) -> Result<f64, RpcError> {
-    match value {
-        #[expect(clippy::as_conversions, reason = "to the nearest double, which is what is asked for")]
-        Json::Int(number) => Ok(*number as f64),
-        Json::Double(number) => Ok(*number),
-        other => Err(not_a(other, "number")),
-    }
-}
-
 /// 32 bytes that are written with the last one first.
 pub(crate) fn hash(value: &Json, name: &str) -> Result<[u8; 32], RpcError> {
     let typed = text(value)?;

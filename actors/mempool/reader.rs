@@ -5,7 +5,7 @@ use adit_domain::mempool::{Mempool, MempoolSnapshot};
 use adit_domain::peer::{Recent, TxRef};
 use adit_domain::units::UnixMillis;
 use adit_domain::wire::ParsedTx;
-use bitcoin::{BlockHash, Txid, Wtxid};
+use bitcoin::{BlockHash, OutPoint, Txid, Wtxid};
 use tokio::sync::watch;
 
 /// Refused transactions that are remembered, so that they are not asked for again on the same tip: 50,000 x 100 bytes = 5 MB.
@@ -21,6 +21,7 @@ pub struct MempoolReader {
 struct Shelf {
     txs: BTreeMap<Txid, Row>,
     by_wtxid: BTreeMap<Wtxid, Txid>,
+    spenders: BTreeMap<OutPoint, Txid>,
     order: BTreeMap<u64, Txid>,
     next: u64,
     refused: Recent<Wtxid>,
@@ -37,6 +38,7 @@ impl MempoolReader {
         let shelf = Shelf {
             txs: BTreeMap::new(),
             by_wtxid: BTreeMap::new(),
+            spenders: BTreeMap::new(),
             order: BTreeMap::new(),
             next: 0,
             refused: Recent::new(REFUSED_MAX),
@@ -82,6 +84,11 @@ impl MempoolReader {
         rows.take(most).map(|row| row.tx.wtxid()).collect()
     }
 
+    /// Which held transaction spends an output.
+    pub fn spender(&self, outpoint: &OutPoint) -> Option<Txid> {
+        self.read().spenders.get(outpoint).copied()
+    }
+
     /// How many are held.
     pub fn count(&self) -> usize {
         self.read().txs.len()
@@ -121,6 +128,7 @@ impl MempoolReader {
         let mut shelf = self.write();
         shelf.txs.clear();
         shelf.by_wtxid.clear();
+        shelf.spenders.clear();
         shelf.order.clear();
         for (entry, added_at) in pool.iter() {
             shelf.put(Arc::clone(&entry.tx), added_at);
@@ -143,6 +151,7 @@ impl Shelf {
         let place = self.next;
         self.next = place.saturating_add(1);
         self.by_wtxid.insert(tx.wtxid(), tx.txid());
+        self.spenders.extend(tx.tx().input.iter().map(|input| (input.previous_output, tx.txid())));
         self.order.insert(place, tx.txid());
         self.txs.insert(tx.txid(), Row { tx, added_at, place });
     }
@@ -151,6 +160,12 @@ impl Shelf {
         if let Some(row) = self.txs.remove(txid) {
             self.by_wtxid.remove(&row.tx.wtxid());
             self.order.remove(&row.place);
+            for input in &row.tx.tx().input {
+                // Another may have taken it meanwhile.
+                if self.spenders.get(&input.previous_output) == Some(txid) {
+                    self.spenders.remove(&input.previous_output);
+                }
+            }
         }
     }
 }

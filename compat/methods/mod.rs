@@ -1,6 +1,16 @@
 //! The methods, a file a family.
 
+mod chain;
+mod coinstats;
 mod control;
+mod info;
+mod mempool;
+mod mining;
+mod net;
+mod rawtx;
+mod scan;
+mod template;
+mod util;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -8,7 +18,17 @@ use std::sync::LazyLock;
 use crate::table::Method;
 
 /// The families' tables.
-const FAMILIES: [&[Method]; 1] = [control::METHODS];
+const FAMILIES: [&[Method]; 9] = [
+    chain::METHODS,
+    control::METHODS,
+    info::METHODS,
+    mempool::METHODS,
+    mining::METHODS,
+    net::METHODS,
+    rawtx::METHODS,
+    scan::METHODS,
+    util::METHODS,
+];
 
 static BY_NAME: LazyLock<HashMap<&'static str, &'static Method>> =
     LazyLock::new(|| FAMILIES.iter().copied().flatten().map(|method| (method.name, method)).collect());

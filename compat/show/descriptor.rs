@@ -1,7 +1,7 @@
 //! Descriptors of what stands in an output's script, with their checksum (BIP380).
 
 use bitcoin::hex::DisplayHex;
-use bitcoin::opcodes::all::{OP_CHECKMULTISIG, OP_CHECKSIG};
+use bitcoin::opcodes::all::OP_CHECKMULTISIG;
 use bitcoin::script::Instruction;
 use bitcoin::{Network, PublicKey, Script, XOnlyPublicKey};
 
@@ -56,7 +56,7 @@ pub(crate) fn with_checksum(text: String) -> String {
 }
 
 /// What a script says of itself, without keys that are not in it.
-pub(super) fn inferred(script: &Script, network: Network) -> String {
+pub(crate) fn inferred(script: &Script, network: Network) -> String {
     with_checksum(
         key(script)
             .or_else(|| multisig(script))
@@ -72,13 +72,15 @@ fn key(script: &Script) -> Option<String> {
 }
 
 /// `m keys n CHECKMULTISIG`, the keys whole.
-pub(super) fn multisig_keys(script: &Script) -> Option<(u8, Vec<&[u8]>)> {
+fn multisig_keys(script: &Script) -> Option<(u8, Vec<&[u8]>)> {
     let mut parts = Vec::new();
     for instruction in script.instructions() {
         parts.push(instruction.ok()?);
     }
     let (last, parts) = parts.split_last()?;
-    let ([first, keys @ ..], count) = parts.split_last().map(|(count, rest)| (rest, count))? else { return None };
+    let ([first, keys @ ..], count) = parts.split_last().map(|(count, rest)| (rest, count))? else {
+        return None;
+    };
     let number = |part: &Instruction<'_>| match part {
         Instruction::Op(op) => op.to_u8().checked_sub(0x50).filter(|n| (1..=16).contains(n)),
         Instruction::PushBytes(bytes) => match bytes.as_bytes() {
@@ -86,22 +88,23 @@ pub(super) fn multisig_keys(script: &Script) -> Option<(u8, Vec<&[u8]>)> {
             _ => None,
         },
     };
-    let bytes = |part: &Instruction<'_>| match part {
-        Instruction::PushBytes(bytes) => Some(bytes.len()),
-        Instruction::Op(_) => None,
-    };
-    let lengths: Option<Vec<usize>> = keys.iter().map(bytes).collect();
+    let mut named = Vec::with_capacity(keys.len());
+    for key in keys {
+        let Instruction::PushBytes(bytes) = key else { return None };
+        named.push(bytes.as_bytes());
+    }
     let (needed, count) = (number(first)?, number(count)?);
-    let sound = lengths?.iter().all(|length| [33, 65].contains(length));
-    let fits = usize::from(count) == keys.len() && needed <= count && last.opcode() == Some(OP_CHECKMULTISIG);
-    let keys = keys.iter().filter_map(|part| part.push_bytes().map(|bytes| bytes.as_bytes()));
-    (sound && fits).then(|| (needed, keys.collect()))
+    let sound = named.iter().all(|key| [33, 65].contains(&key.len()));
+    let fits =
+        usize::from(count) == named.len() && needed <= count && last.opcode() == Some(OP_CHECKMULTISIG);
+    (sound && fits).then_some((needed, named))
 }
 
 fn multisig(script: &Script) -> Option<String> {
     let (needed, keys) = multisig_keys(script)?;
     let sound = |key: &&[u8]| PublicKey::from_slice(key).is_ok();
-    let text: Vec<String> = keys.iter().filter(|key| sound(key)).map(|key| key.to_lower_hex_string()).collect();
+    let text: Vec<String> =
+        keys.iter().filter(|key| sound(key)).map(|key| key.to_lower_hex_string()).collect();
     (text.len() == keys.len()).then(|| format!("multi({needed},{})", text.join(",")))
 }
 
@@ -109,14 +112,4 @@ fn taproot(script: &Script) -> Option<String> {
     let key = script.is_p2tr().then(|| script.as_bytes().get(2..))??;
     XOnlyPublicKey::from_slice(key).ok()?;
     Some(format!("rawtr({})", key.as_hex()))
-}
-
-/// A script that pays to a key by itself.
-pub(super) fn pays_to_key(script: &Script) -> bool {
-    let bytes = script.as_bytes();
-    let (Some(length), Some(last)) = (bytes.first(), bytes.last()) else { return false };
-    let fits = usize::from(*length).checked_add(2) == Some(bytes.len()) && *last == OP_CHECKSIG.to_u8();
-    let head = bytes.get(1).copied().unwrap_or(0);
-    let sound = matches!((length, head), (33, 2 | 3) | (65, 4 | 6 | 7));
-    fits && sound
 }

@@ -7,10 +7,9 @@ mod script;
 mod tx;
 
 pub(crate) use block::{TxDetail, block, difficulty, header, target};
-pub(crate) use descriptor::{checksum, with_checksum};
+pub(crate) use descriptor::{checksum, inferred, with_checksum};
 pub(crate) use script::{address, kind, script};
 pub(crate) use tx::{Prevouts, transaction};
-pub(crate) use asm::asm;
 
 /// Eight digits in hex.
 pub(crate) fn hex32(number: u32) -> crate::json::Json {

@@ -1,0 +1,470 @@
+//! The same requests to a real bitcoind and to Adit on the same chain: the same JSON, but for what stands in [`EXCEPTIONS`].
+//! Runs where `BITCOIND` names one.
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use bitcoin::opcodes::all::OP_PUSHNUM_1;
+use bitcoin::script::Builder;
+use bitcoin::{Address, Network};
+
+use crate::fixtures::{Client, House};
+use crate::json::Json;
+
+/// What differs: a method, the field (`*`: every item of a list), and why.
+const EXCEPTIONS: &[(&str, &str, &str)] = &[
+    ("getblockchaininfo", "size_on_disk", "files are laid out otherwise"),
+    ("getblockchaininfo", "verificationprogress", "a guess: ours counts blocks, Core's transactions"),
+    ("getmempoolinfo", "usage", "memory is another program's"),
+    ("getmempoolinfo", "unbroadcastcount", "what no peer has asked for is not counted"),
+    ("getmempoolinfo", "maxdatacarriersize", "ours bounds the data's bytes, Core the scripts'"),
+    ("getmempoolinfo", "limitclustercount", "chains are bounded, not clusters"),
+    ("getmempoolentry", "time", "each has its own clock"),
+    ("getmempoolentry", "unbroadcast", "what no peer has asked for is not counted"),
+    ("getrawmempool", "*.time", "each has its own clock"),
+    ("getrawmempool", "*.unbroadcast", "what no peer has asked for is not counted"),
+    ("getmempoolancestors", "*.time", "each has its own clock"),
+    ("getmempoolancestors", "*.unbroadcast", "what no peer has asked for is not counted"),
+    ("gettxoutsetinfo", "disk_size", "coins are stored otherwise"),
+    ("getnetworkinfo", "subversion", "it names us"),
+    ("getnetworkinfo", "version", "the one at hand is built from a later tree"),
+    ("getnetworkinfo", "localservices", "no transport of version 2"),
+    ("getnetworkinfo", "localservicesnames", "no transport of version 2"),
+    ("getnetworkinfo", "networks", "no proxies"),
+    ("getmininginfo", "currentblockweight", "the weight of the last template is not kept"),
+    ("getmininginfo", "currentblocktx", "the size of the last template is not kept"),
+    ("getblocktemplate", "longpollid", "opaque"),
+    ("getblocktemplate", "curtime", "each has its own clock"),
+    ("getnettotals", "timemillis", "each has its own clock"),
+    ("decoderawtransaction", "error", "help texts are our own"),
+    ("getblockhash", "error", "help texts are our own"),
+    ("getblock", "error", "help texts are our own"),
+];
+
+/// A bitcoind of the test's own.
+struct Rival {
+    child: Child,
+    client: Client,
+    _dir: tempfile::TempDir,
+}
+
+impl Rival {
+    fn start(program: &str) -> Rival {
+        let dir = tempfile::tempdir().unwrap();
+        // Free a moment ago; whoever takes it meanwhile makes this test fail loudly, not wrongly.
+        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let child = Command::new(program)
+            .args([
+                "-regtest",
+                "-listen=0",
+                "-txindex",
+                "-blockfilterindex",
+                "-coinstatsindex",
+                "-checkblockindex=0",
+            ])
+            .args(["-printtoconsole=0", "-disablewallet", "-connect=0", "-acceptnonstdtxn=0"])
+            .arg(format!("-datadir={}", dir.path().display()))
+            .arg(format!("-rpcport={}", address.port()))
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let cookie = dir.path().join("regtest/.cookie");
+        let since = Instant::now();
+        let credentials = loop {
+            assert!(since.elapsed() < Duration::from_secs(120), "bitcoind does not answer");
+            std::thread::sleep(Duration::from_millis(50));
+            let Ok(credentials) = std::fs::read_to_string(&cookie) else { continue };
+            if std::net::TcpStream::connect(address).is_err() {
+                continue;
+            }
+            let client = Client { address, credentials: credentials.clone() };
+            if client.answer("getblockcount", "[]").get("result").is_some() {
+                break credentials;
+            }
+        };
+        Rival { child, client: Client { address, credentials }, _dir: dir }
+    }
+}
+
+impl Drop for Rival {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Where two values differ.
+fn differences(path: &str, ours: &Json, theirs: &Json, found: &mut Vec<(String, String)>) {
+    let mut say = |what: String| found.push((path.trim_start_matches('.').to_owned(), what));
+    match (ours, theirs) {
+        (Json::Object(a), Json::Object(b)) => {
+            let names = |fields: &[(crate::json::Name, Json)]| -> Vec<String> {
+                fields.iter().map(|(name, _)| name.to_string()).collect()
+            };
+            let (mine, other) = (names(a), names(b));
+            for name in mine.iter().filter(|name| !other.contains(name)) {
+                found.push((
+                    format!("{path}.{name}").trim_start_matches('.').to_owned(),
+                    "only ours".to_owned(),
+                ));
+            }
+            for name in other.iter().filter(|name| !mine.contains(name)) {
+                found.push((
+                    format!("{path}.{name}").trim_start_matches('.').to_owned(),
+                    "only theirs".to_owned(),
+                ));
+            }
+            let shared = |from: &[String], with: &[String]| -> Vec<String> {
+                from.iter().filter(|name| with.contains(name)).cloned().collect()
+            };
+            if shared(&mine, &other) != shared(&other, &mine) {
+                found.push((path.trim_start_matches('.').to_owned(), "another order".to_owned()));
+            }
+            for (name, value) in a {
+                if let Some(other) = theirs.get(name) {
+                    differences(&format!("{path}.{name}"), value, other, found);
+                }
+            }
+        }
+        (Json::List(a), Json::List(b)) if a.len() == b.len() => {
+            for (a, b) in a.iter().zip(b) {
+                differences(&format!("{path}.*"), a, b, found);
+            }
+        }
+        // As they are written: a number is its digits.
+        (a, b) if a.to_string() != b.to_string() => say(format!("{a} and theirs {b}")),
+        _ => {}
+    }
+}
+
+fn excepted(method: &str, path: &str) -> bool {
+    let plain: Vec<&str> = path.split('.').collect();
+    EXCEPTIONS.iter().any(|(m, field, _)| {
+        let field: Vec<&str> = field.split('.').collect();
+        let fits = field.len() <= plain.len()
+            && field.iter().zip(&plain).all(|(want, got)| *want == "*" || want == got);
+        *m == method && fits
+    })
+}
+
+/// Both sides, and what did not agree so far.
+struct Both<'a> {
+    ours: &'a Client,
+    theirs: &'a Client,
+    findings: Vec<String>,
+}
+
+impl Both<'_> {
+    /// The same call to both; ours is returned.
+    fn ask(&mut self, method: &str, params: &str) -> Json {
+        let (ours, theirs) = (self.ours.answer(method, params), self.theirs.answer(method, params));
+        let mut found = Vec::new();
+        differences("", &ours, &theirs, &mut found);
+        for (path, what) in found {
+            let inner = path.strip_prefix("result.").unwrap_or(&path);
+            if !excepted(method, inner) {
+                self.findings.push(format!("{method} {params}: {path}: {what}"));
+            }
+        }
+        ours.get("result").cloned().unwrap_or(Json::Null)
+    }
+
+    /// Raw requests: the same status and body.
+    fn send(&mut self, path: &str, body: &str) {
+        let (ours, theirs) = (self.ours.post_to(path, body), self.theirs.post_to(path, body));
+        if (ours.status, &ours.body) != (theirs.status, &theirs.body) {
+            self.findings.push(format!("{path} {body}: {ours:?} and theirs {theirs:?}"));
+        }
+    }
+}
+
+fn text(json: &Json) -> String {
+    json.as_str().unwrap_or_else(|| panic!("no text: {json}")).to_owned()
+}
+
+#[test]
+fn answers_are_those_of_bitcoin_core() {
+    let Ok(program) = std::env::var("BITCOIND") else {
+        println!("skipped: BITCOIND names no bitcoind");
+        return;
+    };
+    let (rival, house) = (Rival::start(&program), House::start());
+    let (ours, theirs) = (house.client(), rival.client.clone());
+    let script = Builder::new().push_opcode(OP_PUSHNUM_1).into_script();
+    let address = Address::p2wsh(&script, Network::Regtest).to_string();
+    let mined = ours.call("generatetoaddress", &format!("[110,\"{address}\"]"));
+    let Json::List(hashes) = &mined else { panic!("{mined}") };
+    for hash in hashes {
+        let block = ours.call("getblock", &format!("[{hash},0]"));
+        assert_eq!(theirs.call("submitblock", &format!("[{block}]")), Json::Null);
+    }
+    let mut both = Both { ours: &ours, theirs: &theirs, findings: Vec::new() };
+    requests_of_a_chain(&mut both, hashes);
+    let tx = requests_of_transactions(&mut both, hashes, &address);
+    mempool(&mut both, &tx);
+    let made = ours.call("generatetoaddress", &format!("[1,\"{address}\"]"));
+    let Json::List(made) = made else { panic!("{made}") };
+    let block = ours.call("getblock", &format!("[{},0]", made[0]));
+    assert_eq!(theirs.call("submitblock", &format!("[{block}]")), Json::Null);
+    requests_of_a_block(&mut both, &made[0], &tx);
+    branches(&mut both, hashes);
+    shapes(&mut both);
+    assert!(both.findings.is_empty(), "{} differences:\n{}", both.findings.len(), both.findings.join("\n"));
+}
+
+fn requests_of_a_chain(both: &mut Both<'_>, hashes: &[Json]) {
+    for method in [
+        "getblockcount",
+        "getbestblockhash",
+        "getdifficulty",
+        "getchaintips",
+        "getblockchaininfo",
+        "getdeploymentinfo",
+    ] {
+        both.ask(method, "[]");
+    }
+    for method in ["getmempoolinfo", "getrawmempool", "getmininginfo", "getnetworkinfo", "getpeerinfo"] {
+        both.ask(method, "[]");
+    }
+    for method in
+        ["getconnectioncount", "getnettotals", "getindexinfo", "ping", "syncwithvalidationinterfacequeue"]
+    {
+        both.ask(method, "[]");
+    }
+    for params in
+        ["[0]", "[1]", "[110]", "[111]", "[-1]", "[\"a\"]", "[]", "[1,2]", "{\"height\":5}", "{\"x\":5}"]
+    {
+        both.ask("getblockhash", params);
+    }
+    let genesis = text(&both.ask("getblockhash", "[0]"));
+    for hash in [&format!("\"{genesis}\""), &hashes[0].to_string(), &hashes[109].to_string()] {
+        for verbosity in ["0", "1", "2", "3", "true", "false"] {
+            both.ask("getblock", &format!("[{hash},{verbosity}]"));
+        }
+        both.ask("getblock", &format!("[{hash}]"));
+        both.ask("getblockheader", &format!("[{hash}]"));
+        both.ask("getblockheader", &format!("[{hash},false]"));
+        both.ask("getdeploymentinfo", &format!("[{hash}]"));
+        both.ask("getblockfilter", &format!("[{hash}]"));
+        both.ask("gettxoutsetinfo", &format!("[\"muhash\",{hash}]"));
+        both.ask("waitforblock", &format!("[{hash},1]"));
+    }
+    let none = "\"00000000000000000000000000000000000000000000000000000000000000aa\"";
+    for hash in
+        [none, "\"aa\"", "\"zz00000000000000000000000000000000000000000000000000000000000000\"", "7", "null"]
+    {
+        for method in ["getblock", "getblockheader", "getdeploymentinfo", "getblockfilter", "preciousblock"] {
+            both.ask(method, &format!("[{hash}]"));
+        }
+        both.ask("gettxout", &format!("[{hash},0]"));
+        both.ask("getrawtransaction", &format!("[{hash}]"));
+    }
+    for params in
+        ["[]", "[\"muhash\"]", "[\"none\"]", "[\"none\",100]", "[\"none\",200]", "[\"x\"]", "[\"none\",-1]"]
+    {
+        both.ask("gettxoutsetinfo", params);
+    }
+    both.ask("gettxoutsetinfo", "[\"hash_serialized_3\",5]");
+    both.ask("gettxoutsetinfo", "[\"muhash\",null,false]");
+    for params in ["[]", "[-1]", "[0]", "[120,50]", "[5]", "[5,200]"] {
+        both.ask("getnetworkhashps", params);
+    }
+    for params in ["[50,1]", "[110,1]", "[\"a\"]"] {
+        both.ask("waitforblockheight", params);
+    }
+    both.ask("waitfornewblock", "[1]");
+    both.ask("waitfornewblock", "[-1]");
+    for params in ["[]", "[{}]", "[{\"rules\":[\"segwit\"]}]", "[{\"mode\":\"x\"}]", "[{\"mode\":1}]"] {
+        both.ask("getblocktemplate", params);
+    }
+    for params in ["[]", "[\"00\"]", "[\"zz\"]"] {
+        both.ask("submitblock", params);
+        both.ask("submitheader", params);
+    }
+    let block = both.ask("getblock", &format!("[{},0]", hashes[50]));
+    both.ask("submitblock", &format!("[{block}]"));
+    both.ask("submitheader", &format!("[\"{}\"]", &text(&block)[..160]));
+}
+
+/// Sends a transaction with an output of each kind; its bytes are returned.
+fn requests_of_transactions(both: &mut Both<'_>, hashes: &[Json], address: &str) -> String {
+    let block = both.ask("getblock", &format!("[{},2]", hashes[0]));
+    let Some(Json::List(txs)) = block.get("tx") else { panic!("{block}") };
+    let coinbase = text(txs[0].get("txid").unwrap());
+    both.ask("gettxout", &format!("[\"{coinbase}\",0]"));
+    both.ask("gettxout", &format!("[\"{coinbase}\",0,false]"));
+    both.ask("gettxout", &format!("[\"{coinbase}\",7]"));
+    for verbosity in ["0", "1", "2", "true"] {
+        both.ask("getrawtransaction", &format!("[\"{coinbase}\",{verbosity}]"));
+        both.ask("getrawtransaction", &format!("[\"{coinbase}\",{verbosity},{}]", hashes[0]));
+        both.ask("getrawtransaction", &format!("[\"{coinbase}\",{verbosity},{}]", hashes[1]));
+    }
+    both.ask("scantxoutset", &format!("[\"start\",[\"addr({address})\"]]"));
+    both.ask("scantxoutset", "[\"start\",[\"raw(51)\",{\"desc\":\"raw(52)\"}]]");
+    for params in
+        ["[\"start\"]", "[\"status\"]", "[\"abort\"]", "[\"x\"]", "[\"start\",[7]]", "[\"start\",[{}]]"]
+    {
+        both.ask("scantxoutset", params);
+    }
+    let inputs = format!("[{{\"txid\":\"{coinbase}\",\"vout\":0}}]");
+    let outputs = [
+        ("bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "10"),
+        ("mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn", "1.5"),
+        ("2N2JD6wb56AfK4tfmM6PwdVmoYk2dCKf4Br", "0.00000546"),
+        ("bcrt1pw508d6qejxtdg4y5r3zarvary0c5xw7kw508d6qejxtdg4y5r3zarvary0c5xw7k0ylj56", "2"),
+        (address, "30"),
+        ("data", "\"00ff\""),
+    ];
+    let named: Vec<String> = outputs.iter().map(|(to, value)| format!("{{\"{to}\":{value}}}")).collect();
+    let made = both.ask("createrawtransaction", &format!("[{inputs},[{}]]", named.join(",")));
+    both.ask("createrawtransaction", &format!("[{inputs},{{\"{address}\":\"1.00000001\"}},7,false,1]"));
+    for params in [
+        "[[],{}]".to_owned(),
+        "[7,{}]".to_owned(),
+        format!("[{inputs},{{\"x\":1}}]"),
+        format!("[{inputs},{{\"{address}\":-1}}]"),
+        format!("[{inputs},{{\"{address}\":1.000000001}}]"),
+        format!("[{inputs},{{\"{address}\":\"a\"}}]"),
+        format!("[{inputs},{{\"{address}\":22000000}}]"),
+        format!("[{inputs},{{\"data\":\"0\"}}]"),
+        format!("[{inputs},null]"),
+        format!("[{inputs},[{{\"{address}\":1}},{{\"{address}\":1}}]]"),
+        format!("[{inputs},{{}},-1]"),
+        "[[{\"txid\":\"aa\"}],{}]".to_owned(),
+        format!("[[{{\"txid\":\"{coinbase}\"}}],{{}}]"),
+        format!("[[{{\"txid\":\"{coinbase}\",\"vout\":-1}}],{{}}]"),
+        format!("[[{{\"txid\":\"{coinbase}\",\"vout\":0,\"sequence\":4294967296}}],{{}}]"),
+    ] {
+        both.ask("createrawtransaction", &params);
+    }
+    let signed = with_witness(&text(&made));
+    both.ask("decoderawtransaction", &format!("[{made}]"));
+    both.ask("decoderawtransaction", &format!("[\"{signed}\"]"));
+    both.ask("decoderawtransaction", "[\"00\"]");
+    both.ask("decoderawtransaction", "[]");
+    both.ask("sendrawtransaction", &format!("[{made}]"));
+    both.ask("sendrawtransaction", "[\"00\"]");
+    both.ask("testmempoolaccept", &format!("[[{made}]]"));
+    both.ask("testmempoolaccept", "[[]]");
+    both.ask("testmempoolaccept", "[[\"00\"]]");
+    both.ask("testmempoolaccept", &format!("[[\"{signed}\"],0]"));
+    both.ask("testmempoolaccept", &format!("[[\"{signed}\"]]"));
+    both.ask("testmempoolaccept", &format!("[[\"{signed}\"],2]"));
+    both.ask("sendrawtransaction", &format!("[\"{signed}\"]"));
+    both.ask("sendrawtransaction", &format!("[\"{signed}\",0]"));
+    signed
+}
+
+/// The witness of an output that a script of `1` guards.
+fn with_witness(raw: &str) -> String {
+    use bitcoin::consensus::encode::{deserialize_hex, serialize_hex};
+    let mut tx: bitcoin::Transaction = deserialize_hex(raw).unwrap();
+    for input in &mut tx.input {
+        input.witness = bitcoin::Witness::from_slice(&[[0x51u8]]);
+    }
+    serialize_hex(&tx)
+}
+
+fn mempool(both: &mut Both<'_>, tx: &str) {
+    let decoded = both.ask("decoderawtransaction", &format!("[\"{tx}\"]"));
+    let txid = text(decoded.get("txid").unwrap());
+    both.ask("syncwithvalidationinterfacequeue", "[]");
+    both.ask("getrawmempool", "[]");
+    both.ask("getrawmempool", "[true]");
+    both.ask("getrawmempool", "[true,true]");
+    both.ask("getmempoolentry", &format!("[\"{txid}\"]"));
+    both.ask("getmempoolentry", "[\"00000000000000000000000000000000000000000000000000000000000000aa\"]");
+    both.ask("getmempoolancestors", &format!("[\"{txid}\",true]"));
+    both.ask("getmempooldescendants", &format!("[\"{txid}\"]"));
+    both.ask("getmempoolinfo", "[]");
+    both.ask("gettxout", &format!("[\"{txid}\",0]"));
+    both.ask("gettxout", &format!("[\"{txid}\",0,false]"));
+    both.ask("getrawtransaction", &format!("[\"{txid}\",1]"));
+    both.ask("gettxspendingprevout", &format!("[[{{\"txid\":\"{txid}\",\"vout\":0}}]]"));
+    both.ask("gettxspendingprevout", "[[]]");
+    both.ask("getblocktemplate", "[{\"rules\":[\"segwit\"]}]");
+}
+
+fn requests_of_a_block(both: &mut Both<'_>, hash: &Json, tx: &str) {
+    let decoded = both.ask("decoderawtransaction", &format!("[\"{tx}\"]"));
+    let txid = text(decoded.get("txid").unwrap());
+    for verbosity in ["0", "1", "2", "3"] {
+        both.ask("getblock", &format!("[{hash},{verbosity}]"));
+        both.ask("getrawtransaction", &format!("[\"{txid}\",{verbosity},{hash}]"));
+    }
+    both.ask("sendrawtransaction", &format!("[\"{tx}\"]"));
+    both.ask("testmempoolaccept", &format!("[[\"{tx}\"]]"));
+    both.ask("getblockheader", &format!("[{hash}]"));
+    both.ask("gettxoutsetinfo", "[]");
+}
+
+fn branches(both: &mut Both<'_>, hashes: &[Json]) {
+    both.ask("invalidateblock", &format!("[{}]", hashes[105]));
+    for method in ["getblockcount", "getchaintips", "getbestblockhash", "getmempoolinfo"] {
+        both.ask(method, "[]");
+    }
+    both.ask("getblockheader", &format!("[{}]", hashes[106]));
+    both.ask("reconsiderblock", &format!("[{}]", hashes[105]));
+    both.ask("getchaintips", "[]");
+    both.ask("preciousblock", &format!("[{}]", hashes[109]));
+}
+
+/// Requests of every version, and what is none.
+fn shapes(both: &mut Both<'_>) {
+    for (method, params) in [
+        ("validateaddress", "[\"bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080\"]"),
+        ("validateaddress", "[\"mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn\"]"),
+        ("validateaddress", "[\"2N2JD6wb56AfK4tfmM6PwdVmoYk2dCKf4Br\"]"),
+        (
+            "validateaddress",
+            "[\"bcrt1pw508d6qejxtdg4y5r3zarvary0c5xw7kw508d6qejxtdg4y5r3zarvary0c5xw7k0ylj56\"]",
+        ),
+        ("decodescript", "[\"51\"]"),
+        ("decodescript", "[\"\"]"),
+        ("decodescript", "[\"76a914000102030405060708090a0b0c0d0e0f1011121388ac\"]"),
+        ("decodescript", "[\"6a0200ff\"]"),
+        ("decodescript", "[\"5121024ce119c96e2fa357200b559b2f7dd5a5f02d5290aff74b03f3e471b273211c9751ae\"]"),
+        ("decodescript", "[\"21024ce119c96e2fa357200b559b2f7dd5a5f02d5290aff74b03f3e471b273211c97ac\"]"),
+        ("decodescript", "[\"0014000102030405060708090a0b0c0d0e0f10111213\"]"),
+        ("decodescript", "[\"51024e73\"]"),
+        ("decodescript", "[\"02ff80b1b2bac0ff4c\"]"),
+        ("getdescriptorinfo", "[\"raw(51)\"]"),
+        ("echo", "[1,\"a\",null,{\"b\":[1.5]}]"),
+        ("echo", "{\"arg1\":7}"),
+        ("echo", "{\"args\":[1],\"arg1\":7}"),
+        ("echo", "{\"args\":[1,2],\"arg1\":7}"),
+        ("echo", "{\"nope\":7}"),
+        ("uptime", "[\"x\"]"),
+    ] {
+        if method != "uptime" {
+            both.ask(method, params);
+        }
+    }
+    for body in [
+        "{\"method\":\"getblockcount\"}",
+        "{\"method\":\"getblockcount\",\"id\":null}",
+        "{\"method\":\"getblockcount\",\"id\":\"a\",\"params\":[]}",
+        "{\"jsonrpc\":\"1.0\",\"method\":\"getblockcount\",\"id\":7}",
+        "{\"jsonrpc\":\"2.0\",\"method\":\"getblockcount\",\"id\":7}",
+        "{\"jsonrpc\":\"2.0\",\"method\":\"getblockcount\"}",
+        "{\"jsonrpc\":\"2.0\",\"method\":\"nope\",\"id\":7}",
+        "{\"jsonrpc\":\"3.0\",\"method\":\"getblockcount\",\"id\":7}",
+        "{\"jsonrpc\":true,\"method\":\"getblockcount\",\"id\":7}",
+        "{\"method\":\"nope\",\"id\":7}",
+        "{\"method\":7,\"id\":7}",
+        "{\"id\":7}",
+        "{\"method\":\"getblockcount\",\"params\":7,\"id\":7}",
+        "{\"method\":\"getblockhash\",\"params\":[-1],\"id\":7}",
+        "[]",
+        "7",
+        "",
+        "{",
+        "[1]",
+        "[{\"method\":\"getblockcount\",\"id\":1},1,{\"jsonrpc\":\"2.0\",\"method\":\"nope\",\"id\":2}]",
+        "[{\"jsonrpc\":\"2.0\",\"method\":\"getblockcount\"}]",
+        "[{\"jsonrpc\":\"2.0\",\"method\":\"getblockcount\"},{\"method\":\"getblockcount\",\"id\":1}]",
+    ] {
+        both.send("/", body);
+    }
+    both.send("/nothing", "{}");
+}

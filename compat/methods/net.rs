@@ -1,0 +1,162 @@
+//! Other nodes.
+
+use adit_actors::messages::peer::GetPeers;
+use adit_domain::peer::PeerInfo;
+
+use super::mempool::INCREMENTAL_FEE_SAT;
+use crate::config::VERSION;
+use crate::ctx::{Ctx, ask};
+use crate::error::RpcError;
+use crate::json::{Json, object};
+use crate::params::Params;
+use crate::table::Category::Network;
+use crate::table::{Method, method};
+
+pub(super) const METHODS: &[Method] = &[
+    method("getnetworkinfo", Network, &[], "What this node is to others.", |c, p| {
+        Box::pin(get_network_info(c, p))
+    }),
+    method("getpeerinfo", Network, &[], "The nodes that we are connected to.", |c, p| {
+        Box::pin(get_peer_info(c, p))
+    }),
+    method("getconnectioncount", Network, &[], "How many nodes we are connected to.", |c, p| {
+        Box::pin(get_connection_count(c, p))
+    }),
+    method("getnettotals", Network, &[], "Bytes that came and went.", |c, p| Box::pin(get_net_totals(c, p))),
+    method("ping", Network, &[], "Asks all nodes for a sign of life.", |c, p| Box::pin(ping(c, p))),
+];
+
+/// The version of the protocol that we speak, as in Core.
+const PROTOCOL: u32 = 70_016;
+/// Blocks, all of them.
+const NETWORK: u64 = 1;
+/// Witnesses.
+const WITNESS: u64 = 1 << 3;
+/// The last blocks.
+const NETWORK_LIMITED: u64 = 1 << 10;
+
+async fn peers(ctx: &Ctx) -> Result<Vec<PeerInfo>, RpcError> {
+    let actor = ctx.node()?.peers.clone();
+    ask(&actor, GetPeers).await
+}
+
+/// What we serve: a number and its names.
+fn services(is_pruned: bool) -> (u64, Vec<Json>) {
+    let mut named = vec![(WITNESS, "WITNESS"), (NETWORK_LIMITED, "NETWORK_LIMITED")];
+    if !is_pruned {
+        named.insert(0, (NETWORK, "NETWORK"));
+    }
+    let bits = named.iter().fold(0, |bits, (bit, _)| bits | bit);
+    (bits, named.into_iter().map(|(_, name)| Json::from(name)).collect())
+}
+
+async fn get_network_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
+    let peers = peers(ctx).await?;
+    let inbound = peers.iter().filter(|peer| peer.inbound).count();
+    let node = ctx.node()?;
+    let (bits, names) = services(node.chain.is_pruned());
+    let relay = i64::try_from(node.mempool_config.min_fee_sat_per_kvb).unwrap_or(i64::MAX);
+    let network = |name: &'static str, reachable: bool| {
+        object([
+            ("name", Json::from(name)),
+            ("limited", Json::from(!reachable)),
+            ("reachable", Json::from(reachable)),
+            ("proxy", Json::from("")),
+            ("proxy_randomize_credentials", Json::from(false)),
+        ])
+    };
+    let networks = [("ipv4", true), ("ipv6", true), ("onion", false), ("i2p", false), ("cjdns", false)];
+    Ok(object([
+        ("version", Json::from(VERSION)),
+        ("subversion", Json::from(ctx.config.subversion.clone())),
+        ("protocolversion", Json::from(PROTOCOL)),
+        ("localservices", Json::from(format!("{bits:016x}"))),
+        ("localservicesnames", Json::List(names)),
+        ("localrelay", Json::from(true)),
+        ("timeoffset", Json::from(0)),
+        ("networkactive", Json::from(true)),
+        ("connections", Json::from(peers.len())),
+        ("connections_in", Json::from(inbound)),
+        ("connections_out", Json::from(peers.len().saturating_sub(inbound))),
+        ("networks", Json::List(networks.into_iter().map(|(n, r)| network(n, r)).collect())),
+        ("relayfee", Json::Amount(relay)),
+        ("incrementalfee", Json::Amount(INCREMENTAL_FEE_SAT)),
+        ("localaddresses", Json::List(Vec::new())),
+        ("warnings", Json::List(Vec::new())),
+    ]))
+}
+
+/// What is not counted for a connection yet is said to be nothing.
+fn peer(info: &PeerInfo) -> Json {
+    let none = || object::<&str>([]);
+    object([
+        ("id", Json::from(info.id)),
+        ("addr", Json::from(info.remote.clone())),
+        ("network", Json::from("not_publicly_routable")),
+        ("services", Json::from("0000000000000000")),
+        ("servicesnames", Json::List(Vec::new())),
+        ("relaytxes", Json::from(true)),
+        ("last_inv_sequence", Json::from(0)),
+        ("inv_to_send", Json::from(0)),
+        ("lastsend", Json::from(0)),
+        ("lastrecv", Json::from(0)),
+        ("last_transaction", Json::from(0)),
+        ("last_block", Json::from(0)),
+        ("bytessent", Json::from(info.bytes_sent)),
+        ("bytesrecv", Json::from(info.bytes_received)),
+        ("conntime", Json::from(info.connected_at.to_seconds_floor())),
+        ("timeoffset", Json::from(0)),
+        ("version", Json::from(PROTOCOL)),
+        ("subver", Json::from(info.user_agent.clone())),
+        ("inbound", Json::from(info.inbound)),
+        ("bip152_hb_to", Json::from(false)),
+        ("bip152_hb_from", Json::from(false)),
+        ("presynced_headers", Json::from(-1)),
+        ("synced_headers", Json::from(info.height.to_u32())),
+        ("synced_blocks", Json::from(info.height.to_u32())),
+        ("inflight", Json::List(Vec::new())),
+        ("addr_relay_enabled", Json::from(false)),
+        ("addr_processed", Json::from(0)),
+        ("addr_rate_limited", Json::from(0)),
+        ("permissions", Json::List(Vec::new())),
+        ("minfeefilter", Json::Amount(0)),
+        ("bytessent_per_msg", none()),
+        ("bytesrecv_per_msg", none()),
+        ("connection_type", Json::from(if info.inbound { "inbound" } else { "manual" })),
+        ("transport_protocol_type", Json::from("v1")),
+        ("session_id", Json::from("")),
+    ])
+}
+
+async fn get_peer_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
+    Ok(Json::List(peers(ctx).await?.iter().map(peer).collect()))
+}
+
+async fn get_connection_count(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
+    Ok(Json::from(peers(ctx).await?.len()))
+}
+
+/// Of the connections that there are: what closed ones have moved is not kept.
+async fn get_net_totals(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
+    let peers = peers(ctx).await?;
+    let sum = |of: fn(&PeerInfo) -> u64| peers.iter().map(of).fold(0, u64::saturating_add);
+    let target = object([
+        ("timeframe", Json::from(86_400)),
+        ("target", Json::from(0)),
+        ("target_reached", Json::from(false)),
+        ("serve_historical_blocks", Json::from(true)),
+        ("bytes_left_in_cycle", Json::from(0)),
+        ("time_left_in_cycle", Json::from(0)),
+    ]);
+    Ok(object([
+        ("totalbytesrecv", Json::from(sum(|peer| peer.bytes_received))),
+        ("totalbytessent", Json::from(sum(|peer| peer.bytes_sent))),
+        ("timemillis", Json::from(ctx.node()?.clock.now().to_ms())),
+        ("uploadtarget", target),
+    ]))
+}
+
+/// Connections are watched by themselves: there is nothing more to ask them.
+async fn ping(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
+    ctx.warm().map(|()| Json::Null)
+}

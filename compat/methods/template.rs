@@ -1,0 +1,206 @@
+//! `getblocktemplate`.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use adit_actors::messages::peer::GetPeers;
+use adit_actors::root::NodeLinks;
+use adit_chainstate::ChainReader;
+use adit_domain::consensus::{BLOCK_SIGOP_COST_MAX, BLOCK_WEIGHT_MAX, DeploymentState};
+use adit_domain::mempool::MempoolSnapshot;
+use adit_domain::template::BlockTemplate;
+use adit_domain::wire::{ParsedBlock, ParsedTx};
+use bitcoin::hashes::Hash;
+use bitcoin::hex::FromHex;
+use bitcoin::{BlockHash, Network, ScriptBuf, Txid};
+
+use super::mining::{pooled, template};
+use crate::ctx::{Ctx, ask};
+use crate::error::RpcError;
+use crate::json::{Json, object};
+use crate::params::{self, Params};
+use crate::show::hex32;
+
+/// How long a long poll lasts where nothing happens; Core's is a minute, then every 10 seconds it looks for transactions.
+const LONG_POLL: Duration = Duration::from_secs(60);
+/// How often it is looked for another tip.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Bytes of a block, serialised, as miners are told; the weight is what counts.
+const BLOCK_BYTES_MAX: u32 = 4_000_000;
+
+/// What a miner should work on.
+pub(super) async fn get_block_template(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
+    let empty = Json::Object(Vec::new());
+    let request = params.given(0).unwrap_or(&empty);
+    let mode = match request.get("mode") {
+        None | Some(Json::Null) => "template",
+        Some(mode) => mode.as_str().ok_or_else(|| RpcError::invalid_parameter("Invalid mode"))?,
+    };
+    match mode {
+        "template" => {}
+        "proposal" => {
+            let node = ctx.node()?;
+            return proposal(&node, request);
+        }
+        _ => return Err(RpcError::invalid_parameter("Invalid mode")),
+    }
+    let rules = match request.get("rules") {
+        Some(Json::List(rules)) => rules.iter().map(params::text).collect::<Result<BTreeSet<_>, _>>()?,
+        _ => BTreeSet::new(),
+    };
+    is_synced(ctx).await?;
+    if let Some(id) = request.get("longpollid").filter(|id| !id.is_null()) {
+        wait(ctx, id).await?;
+    }
+    let node = ctx.node()?;
+    if node.params.signet_challenge.is_some() && !rules.contains("signet") {
+        let text = "getblocktemplate must be called with the signet rule set (call with {\"rules\": [\"segwit\", \"signet\"]})";
+        return Err(RpcError::invalid_parameter(text));
+    }
+    if !rules.contains("segwit") {
+        let text =
+            "getblocktemplate must be called with the segwit rule set (call with {\"rules\": [\"segwit\"]})";
+        return Err(RpcError::invalid_parameter(text));
+    }
+    let next = node.chain.next_block(node.clock.now());
+    let snapshot = pooled(&node, &next).await;
+    // Whoever asks makes the coinbase: any script stands in for theirs.
+    let built = template(&node, &next, snapshot.as_deref(), &ScriptBuf::from_bytes(vec![0x51]))?;
+    Ok(shown(&node, &built, snapshot.as_deref()))
+}
+
+/// On a real network: somebody to send the block to, and a chain that is not behind.
+async fn is_synced(ctx: &Ctx) -> Result<(), RpcError> {
+    let node = ctx.node()?;
+    if matches!(node.params.network, Network::Bitcoin) {
+        if ask(&node.peers, GetPeers).await?.is_empty() {
+            return Err(RpcError::not_connected("Bitcoin Core is not connected!"));
+        }
+        if node.chain.tip().chain_work < node.params.minimum_chain_work {
+            let text = "Bitcoin Core is in initial sync and waiting for blocks...";
+            return Err(RpcError::initial_download(text));
+        }
+    }
+    Ok(())
+}
+
+/// `HASH` of the tip and a number that grows with what waits.
+fn poll_id(chain: &ChainReader, waiting: usize) -> String {
+    format!("{}{waiting}", chain.tip().hash)
+}
+
+/// Waits until the tip is another, or what waits is after a while.
+async fn wait(ctx: &Ctx, id: &Json) -> Result<(), RpcError> {
+    let node = ctx.node()?;
+    let id = id.as_str().map_or_else(|| poll_id(&node.chain, node.mempool.count()), str::to_owned);
+    let (hash, seen) = id.split_at_checked(64).unwrap_or((&id, ""));
+    let hash = BlockHash::from_byte_array(params::hash(&Json::from(hash.to_owned()), "longpollid")?);
+    drop(node);
+    let seen: usize = seen.parse().unwrap_or(0);
+    let another = async {
+        while ctx.node().is_ok_and(|node| node.chain.tip().hash == hash) {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    let mut another = std::pin::pin!(another);
+    let mut time = LONG_POLL;
+    while tokio::time::timeout(time, &mut another).await.is_err() {
+        if ctx.node()?.mempool.count() != seen {
+            break;
+        }
+        time = Duration::from_secs(10);
+    }
+    ctx.warm()
+}
+
+/// What would become of a block without its proof of work. Only what is known of it can be said: nothing judges a block without
+/// taking it.
+fn proposal(node: &NodeLinks, request: &Json) -> Result<Json, RpcError> {
+    let Some(Json::Str(data)) = request.get("data") else {
+        return Err(RpcError::wrong_type("Missing data String key for proposal"));
+    };
+    let failed = || RpcError::deserialization("Block decode failed");
+    let raw = Vec::from_hex(data).map_err(|_| failed())?;
+    let block = ParsedBlock::decode(&raw).map_err(|_| failed())?;
+    match node.chain.entry(&block.hash()).map(|entry| entry.status) {
+        Some(status) if status.script_valid => return Ok(Json::from("duplicate")),
+        Some(status) if status.is_failed() => return Ok(Json::from("duplicate-invalid")),
+        Some(_) => return Ok(Json::from("duplicate-inconclusive")),
+        None => {}
+    }
+    if block.header().prev_blockhash != node.chain.tip().hash {
+        return Ok(Json::from("inconclusive-not-best-prevblk"));
+    }
+    Err(RpcError::misc("Proposals are not judged yet"))
+}
+
+fn shown(node: &NodeLinks, template: &BlockTemplate, snapshot: Option<&MempoolSnapshot>) -> Json {
+    let words = |words: &[&'static str]| Json::List(words.iter().map(|word| Json::from(*word)).collect());
+    let (rules, available) = rules(node);
+    let next = &template.height;
+    let mut fields = vec![
+        ("capabilities", words(&["proposal"])),
+        ("version", Json::from(template.version.to_consensus())),
+        ("rules", Json::List(rules)),
+        ("vbavailable", object(available)),
+        ("vbrequired", Json::from(0)),
+        ("previousblockhash", Json::text(template.prev)),
+        ("transactions", Json::List(transactions(template, snapshot))),
+        ("coinbaseaux", object::<&str>([])),
+        ("coinbasevalue", Json::from(template.coinbase_value.to_sat())),
+        ("longpollid", Json::from(poll_id(&node.chain, node.mempool.count()))),
+        ("target", Json::hex(&template.target.to_be_bytes())),
+        ("mintime", Json::from(template.time_min)),
+        ("mutable", words(&["time", "transactions", "prevblock"])),
+        ("noncerange", Json::from("00000000ffffffff")),
+        ("sigoplimit", Json::from(BLOCK_SIGOP_COST_MAX)),
+        ("sizelimit", Json::from(BLOCK_BYTES_MAX)),
+        ("weightlimit", Json::from(BLOCK_WEIGHT_MAX)),
+        ("curtime", Json::from(template.time)),
+        ("bits", hex32(template.bits.to_consensus())),
+        ("height", Json::from(next.to_u32())),
+    ];
+    fields.extend(node.params.signet_challenge.as_ref().map(|c| ("signet_challenge", Json::hex(c))));
+    fields.push(("default_witness_commitment", Json::hex(template.witness_commitment.as_bytes())));
+    object(fields)
+}
+
+/// The rules that hold for the next block, and the bits that may be voted with.
+fn rules(node: &NodeLinks) -> (Vec<Json>, Vec<(&'static str, Json)>) {
+    let mut rules = vec![Json::from("csv"), Json::from("!segwit"), Json::from("taproot")];
+    rules.extend(node.params.signet_challenge.as_ref().map(|_| Json::from("!signet")));
+    let mut available = Vec::new();
+    let report = node.chain.deployments(None).and_then(Result::ok);
+    for vote in report.iter().flat_map(|report| &report.votes) {
+        let name = vote.deployment.name;
+        match vote.next {
+            DeploymentState::Started | DeploymentState::LockedIn => {
+                available.push((name, Json::from(vote.deployment.bit)));
+            }
+            DeploymentState::Active => rules.push(Json::from(name)),
+            _ => {}
+        }
+    }
+    (rules, available)
+}
+
+fn transactions(template: &BlockTemplate, snapshot: Option<&MempoolSnapshot>) -> Vec<Json> {
+    let entries = snapshot.map_or(&[][..], |snapshot| snapshot.entries.as_slice());
+    let prices: HashMap<Txid, (u64, u32)> =
+        entries.iter().map(|e| (e.tx.txid(), (e.fee.to_sat(), e.sigop_cost))).collect();
+    let places: HashMap<Txid, u32> = template.txs.iter().zip(1..).map(|(tx, n)| (tx.txid(), n)).collect();
+    let one = |tx: &ParsedTx| {
+        let (fee, sigops) = prices.get(&tx.txid()).copied().unwrap_or_default();
+        let parents = tx.tx().input.iter().filter_map(|input| places.get(&input.previous_output.txid));
+        object([
+            ("data", Json::hex(tx.raw())),
+            ("txid", Json::text(tx.txid())),
+            ("hash", Json::text(tx.wtxid())),
+            ("depends", Json::List(parents.map(|place| Json::from(*place)).collect())),
+            ("fee", Json::from(fee)),
+            ("sigops", Json::from(sigops)),
+            ("weight", Json::from(tx.weight().to_wu())),
+        ])
+    };
+    template.txs.iter().map(|tx| one(tx)).collect()
+}
