@@ -19,7 +19,8 @@ use tokio::sync::oneshot;
 use super::{MempoolChain, MempoolConfig, MempoolDeps, MempoolReader, TxListeners, file};
 use crate::messages::chain::TipChanged;
 use crate::messages::mempool::{
-    GetMempool, GetTransaction, LookIntoMempool, MempoolLook, SubmitTransaction, TestTransaction,
+    GetMempool, GetTransaction, LookIntoMempool, MempoolLook, PublishSnapshot, SubmitTransaction,
+    TestTransaction,
 };
 use crate::supervision::{Fault, Rebuild};
 
@@ -330,6 +331,14 @@ impl Handler<TestTransaction> for MempoolActor {
             let verdict = tokio::task::spawn_blocking(move || candidate.verify(&*verifier)).await;
             verdict.unwrap_or_else(|died| Err(unverified(&died))).map(|_| price)
         })
+    }
+}
+
+impl Handler<PublishSnapshot> for MempoolActor {
+    type Result = ();
+
+    fn handle(&mut self, _msg: PublishSnapshot, _ctx: &mut Self::Context) {
+        self.publish();
     }
 }
 

@@ -43,6 +43,12 @@ pub struct LookIntoMempool {
     pub wanted: Option<Wanted>,
 }
 
+/// Puts what is held in order for whoever builds a block, now. Sent by: JSON-RPC. Handled by: mempool. Reply: when the reader has it.
+/// When full: refused.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct PublishSnapshot;
+
 /// What there is in the mempool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MempoolLook {

@@ -11,8 +11,8 @@ use crate::chain::ChainLink;
 use crate::clock::NodeClock;
 use crate::events::EventBus;
 use crate::mempool::MempoolReader;
-use crate::messages::chain::{MarkBlock, SubmitBlock, SubmitHeaders};
-use crate::messages::mempool::{LookIntoMempool, SubmitTransaction, TestTransaction};
+use crate::messages::chain::{MarkBlock, PruneBlocks, SubmitBlock, SubmitHeaders};
+use crate::messages::mempool::{LookIntoMempool, PublishSnapshot, SubmitTransaction, TestTransaction};
 use crate::messages::peer::GetPeers;
 use crate::messages::utxo::{DumpUtxoSet, FlushCoins, GetUtxoStats};
 use crate::supervision::Supervisor;
@@ -51,10 +51,14 @@ pub struct NodeLinks {
     pub submit_block: Recipient<SubmitBlock>,
     /// The chain, for an operator's word on a block.
     pub mark_block: Recipient<MarkBlock>,
+    /// The chain, for an operator who wants room.
+    pub prune_blocks: Recipient<PruneBlocks>,
     /// The mempool, for one more transaction.
     pub submit_tx: Recipient<SubmitTransaction>,
     /// The mempool, for what would become of one.
     pub test_tx: Recipient<TestTransaction>,
+    /// The mempool, for a block that is built now.
+    pub publish_mempool: Recipient<PublishSnapshot>,
     /// The mempool's figures.
     pub look_into_mempool: Recipient<LookIntoMempool>,
     /// What the mempool was told to be.

@@ -82,6 +82,14 @@ impl Json {
         Json::text(bitcoin::hex::DisplayHex::as_hex(bytes))
     }
 
+    /// Changes a field of an object where there is a new value.
+    pub(crate) fn set(&mut self, name: &str, value: Option<Json>) {
+        let Json::Object(fields) = self else { return };
+        if let (Some((_, old)), Some(new)) = (fields.iter_mut().find(|(n, _)| n == name), value) {
+            *old = new;
+        }
+    }
+
     /// Adds a field to an object; to anything else nothing.
     pub(crate) fn push(&mut self, name: impl Into<Name>, value: impl Into<Json>) {
         if let Json::Object(fields) = self {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use adit_actors::messages::chain::MarkBlock;
+use adit_actors::messages::chain::{MarkBlock, PruneBlocks};
 use adit_actors::messages::utxo::{DumpUtxoSet, GetUtxoStats};
-use adit_chainstate::{IndexKind, Mark, MarkError};
+use adit_chainstate::{IndexKind, Mark, MarkError, PruneError, PruneUpTo};
 use adit_domain::consensus::{Tally, VoteReport};
 use adit_domain::peer::TxRef;
 use adit_domain::units::Height;
@@ -46,6 +46,13 @@ pub(super) const METHODS: &[Method] = &[
     method("preciousblock", Blockchain, HASH, "Prefers a block to others with as much work.", |c, p| {
         Box::pin(mark(c, p, Mark::Precious))
     }),
+    method(
+        "pruneblockchain",
+        Blockchain,
+        &[req("height", Kind::Num)],
+        "Takes the files of blocks away, up to a height or a time, where the node prunes at all.",
+        |c, p| Box::pin(prune_blockchain(c, p)),
+    ),
     method(
         "gettxout",
         Blockchain,
@@ -106,7 +113,7 @@ async fn get_blockchain_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
     let (tip, (_, headers)) = (node.chain.tip(), node.chain.best_header());
     let age_s = node.clock.now().to_seconds_floor().saturating_sub(u64::from(tip.header.time));
     let syncing = tip.chain_work < node.params.minimum_chain_work || age_s > TIP_AGE_S_MAX;
-    let chain = node.chain.clone();
+    let (chain, pruning) = (node.chain.clone(), node.chain.pruning());
     let bytes = off_thread(move || Ok(chain.file_bytes()?)).await?;
     let mut info = object([
         ("chain", Json::from(chain_name(node.params.network))),
@@ -122,8 +129,15 @@ async fn get_blockchain_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
         ("initialblockdownload", Json::from(syncing)),
         ("chainwork", Json::hex(&tip.chain_work.to_be_bytes())),
         ("size_on_disk", Json::from(bytes)),
-        ("pruned", Json::from(node.chain.is_pruned())),
+        ("pruned", Json::from(pruning.is_pruned)),
     ]);
+    if pruning.is_pruned {
+        info.push("pruneheight", pruning.kept_from.to_u32());
+        info.push("automatic_pruning", pruning.target_mib > 1);
+        if pruning.target_mib > 1 {
+            info.push("prune_target_size", pruning.target_mib.saturating_mul(1 << 20));
+        }
+    }
     if let Some(challenge) = &node.params.signet_challenge {
         info.push("signet_challenge", Json::hex(challenge));
     }
@@ -211,6 +225,33 @@ async fn mark(ctx: &Ctx, params: Params, mark: Mark) -> Result<Json, RpcError> {
         Ok(_) => Ok(Json::Null),
         Err(MarkError::Unknown) => Err(RpcError::invalid_address_or_key("Block not found")),
         Err(other) => Err(RpcError::database(other.to_string())),
+    }
+}
+
+/// How long pruning may take: thousands of files.
+const PRUNE_WITHIN: Duration = Duration::from_secs(600);
+
+async fn prune_blockchain(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
+    let node = ctx.node()?;
+    if !node.chain.pruning().is_pruned {
+        return Err(RpcError::misc("Cannot prune blocks because node is not in prune mode."));
+    }
+    let number: i32 = params.int(0)?;
+    let number = u64::try_from(number).map_err(|_| RpcError::invalid_parameter("Negative block height."))?;
+    let actor = node.prune_blocks.clone();
+    drop(node);
+    let command = PruneBlocks { up_to: PruneUpTo::from_number(number) };
+    match within(PRUNE_WITHIN, &actor, command).await? {
+        // The last block that is gone; -1 where none is.
+        Ok(pruned) => Ok(Json::from(i64::from(pruned.kept_from.to_u32()) - 1)),
+        Err(PruneError::TooHigh { .. }) => {
+            Err(RpcError::invalid_parameter("Blockchain is shorter than the attempted prune height."))
+        }
+        Err(PruneError::NoneSince { .. }) => {
+            let text = "Could not find block with at least the specified timestamp.";
+            Err(RpcError::invalid_parameter(text))
+        }
+        Err(other) => Err(RpcError::misc(other.to_string())),
     }
 }
 
@@ -323,7 +364,14 @@ async fn dump_tx_out_set(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
 async fn get_index_info(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     let wanted = params.opt_str(0)?.unwrap_or_default();
     let node = ctx.node()?;
-    let shown = node.indexes.status().into_iter().filter_map(|status| {
+    let mut all = node.indexes.status();
+    // Core's order.
+    all.sort_by_key(|status| match status.kind {
+        IndexKind::Transactions => 0,
+        IndexKind::CoinStats => 1,
+        IndexKind::Filters => 2,
+    });
+    let shown = all.into_iter().filter_map(|status| {
         let name = match status.kind {
             IndexKind::Transactions => "txindex",
             IndexKind::CoinStats => "coinstatsindex",

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adit_actors::messages::chain::{SubmitBlock, SubmitHeaders};
+use adit_actors::messages::mempool::PublishSnapshot;
 use adit_actors::root::NodeLinks;
 use adit_chainstate::SubmitError;
 use adit_domain::chain::NextBlock;
@@ -19,7 +20,7 @@ use bitcoin::{Amount, ScriptBuf, Target, Txid};
 
 use super::info::chain_name;
 use super::mempool::decode;
-use crate::ctx::{Ctx, off_thread, within};
+use crate::ctx::{Ctx, ask, off_thread, within};
 use crate::error::RpcError;
 use crate::json::{Json, object};
 use crate::params::{self, Params};
@@ -76,7 +77,7 @@ pub(super) const METHODS: &[Method] = &[
     method(
         "getblocktemplate",
         Mining,
-        &[opt("template_request", Kind::Obj)],
+        &[req("template_request", Kind::Obj)],
         "What a miner should work on (BIP22, BIP23, BIP145).",
         |c, p| Box::pin(super::template::get_block_template(c, p)),
     ),
@@ -141,15 +142,16 @@ const LOOK_EVERY: Duration = Duration::from_millis(1);
 pub(super) async fn pooled(node: &NodeLinks, next: &NextBlock) -> Option<Arc<MempoolSnapshot>> {
     let followed = async {
         loop {
-            let snapshot = node.mempool.snapshot();
-            if snapshot.tip == next.prev || node.chain.tip().hash != next.prev {
-                return snapshot;
+            if node.mempool.snapshot().tip == next.prev || node.chain.tip().hash != next.prev {
+                return;
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
     };
-    let snapshot = tokio::time::timeout(POOL_WITHIN, followed).await.ok();
-    snapshot.filter(|snapshot| snapshot.tip == next.prev)
+    // Without the mempool the block is empty, and good all the same.
+    tokio::time::timeout(POOL_WITHIN, followed).await.ok()?;
+    ask(&node.publish_mempool, PublishSnapshot).await.ok()?;
+    Some(node.mempool.snapshot()).filter(|snapshot| snapshot.tip == next.prev)
 }
 
 pub(super) fn template(

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use adit_chainstate::{ChainReader, IndexError, IndexKind};
 use adit_domain::peer::TxRef;
+use adit_domain::script::is_unspendable;
 use adit_domain::units::parse_address;
 use adit_domain::wire::ParsedTx;
 use bitcoin::absolute::LockTime;
+use bitcoin::consensus::encode::serialize;
 use bitcoin::hashes::Hash;
+use bitcoin::script::Instruction;
 use bitcoin::transaction::Version;
 use bitcoin::{Amount, Network, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, Witness};
 
@@ -72,14 +75,14 @@ async fn decode_script(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     let wraps = matches!(
         kind.as_str(),
         "multisig" | "nonstandard" | "pubkey" | "pubkeyhash" | "witness_v0_keyhash" | "witness_v0_scripthash"
-    ) && !script.is_op_return()
-        && script.len() <= 10_000;
+    ) && may_be_wrapped(&script);
     if wraps {
         if let Some(address) = show::address(&script.to_p2sh(), network) {
             shown.push("p2sh", address.to_string());
         }
         if let Some(inner) = segwit(&script, &kind) {
             let mut part = show::script(&inner, network);
+            part.set("desc", named(&script, &kind));
             if let Some(address) = show::address(&inner.to_p2sh(), network) {
                 part.push("p2sh-segwit", address.to_string());
             }
@@ -87,6 +90,31 @@ async fn decode_script(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
         }
     }
     Ok(shown)
+}
+
+/// The descriptor of a witness program whose inside is known.
+fn named(script: &ScriptBuf, kind: &str) -> Option<Json> {
+    let inside = show::plain(script)?;
+    (kind == "multisig").then(|| Json::from(show::with_checksum(format!("wsh({inside})"))))
+}
+
+/// Bytes of a push at most.
+const PUSH_BYTES_MAX: usize = 520;
+/// The last opcode that has a meaning outside of tapscript.
+const OPCODE_MAX: u8 = 0xb9;
+/// Opcodes that let a tapscript succeed (BIP342), up to the last one with a meaning elsewhere.
+const SUCCESSES: [std::ops::RangeInclusive<u8>; 7] =
+    [80..=80, 98..=98, 126..=129, 131..=134, 137..=138, 141..=142, 149..=153];
+
+/// Whether a script can stand in another: whole, spendable, without opcodes that are none.
+fn may_be_wrapped(script: &ScriptBuf) -> bool {
+    let is_sound = |opcode: u8| opcode <= OPCODE_MAX && !SUCCESSES.iter().any(|s| s.contains(&opcode));
+    let sound = script.instructions().all(|instruction| match instruction {
+        Ok(Instruction::PushBytes(bytes)) => bytes.len() <= PUSH_BYTES_MAX,
+        Ok(Instruction::Op(opcode)) => is_sound(opcode.to_u8()),
+        Err(_) => false,
+    });
+    sound && !is_unspendable(script)
 }
 
 /// The witness program that stands for a script; none for what is one, or has keys that none bears.
@@ -227,7 +255,16 @@ async fn create_raw_transaction(ctx: &Ctx, params: Params) -> Result<Json, RpcEr
     let output = outputs(params.get(1), network)?;
     let version = Version(i32::try_from(version).unwrap_or(2));
     let tx = Transaction { version, lock_time: LockTime::from_consensus(lock_time), input, output };
-    Ok(Json::hex(ParsedTx::new(tx).raw()))
+    Ok(Json::hex(&written(&tx)))
+}
+
+/// A transaction's bytes; one without inputs has no mark of witnesses, as Core writes it: it is to be filled yet.
+fn written(tx: &Transaction) -> Vec<u8> {
+    if !tx.input.is_empty() {
+        return serialize(tx);
+    }
+    let version = tx.version.0.to_le_bytes();
+    [version.as_slice(), &[0], &serialize(&tx.output), &serialize(&tx.lock_time)].concat()
 }
 
 fn input(typed: &Json, sequence: Sequence) -> Result<TxIn, RpcError> {

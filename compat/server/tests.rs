@@ -1,1 +1,299 @@
+use std::io::Write;
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
 
+use adit_actors::clock::SystemEntropy;
+use adit_actors::supervision::ExitReason;
+
+use crate::fixtures::{Client, House, Reply, receive, server_config};
+use crate::json::Json;
+use crate::{AuthError, Config, Server, StartError};
+
+const COUNT: &str = "{\"method\":\"getblockcount\",\"id\":1}";
+const ZERO: &str = "{\"result\":0,\"error\":null,\"id\":1}\n";
+
+/// A server before a node that has not started.
+fn warming(change: impl FnOnce(&mut Config)) -> (tempfile::TempDir, Server, Client) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = server_config(dir.path());
+    change(&mut config);
+    let server = Server::start(config, &SystemEntropy).unwrap();
+    let client = Client::new(&server, &dir.path().join("cookie"));
+    (dir, server, client)
+}
+
+fn check(reply: &Reply, status: u16, body: &str) {
+    assert_eq!((reply.status, reply.body.as_str()), (status, body), "{}", reply.head);
+}
+
+#[test]
+fn requests_of_every_version_are_answered_in_their_own() {
+    let house = House::start();
+    let client = house.client();
+    let missing = "{\"code\":-32601,\"message\":\"Method not found\"}";
+    for (request, status, body) in [
+        ("{\"method\":\"getblockcount\"}", 200, "{\"result\":0,\"error\":null}\n".to_owned()),
+        (COUNT, 200, ZERO.to_owned()),
+        ("{\"jsonrpc\":\"1.0\",\"method\":\"getblockcount\",\"id\":1}", 200, ZERO.to_owned()),
+        ("{\"jsonrpc\":\"1.1\",\"method\":\"getblockcount\",\"id\":1}", 200, ZERO.to_owned()),
+        ("{\"jsonrpc\":1.0,\"method\":\"getblockcount\",\"id\":1}", 200, ZERO.to_owned()),
+        ("{\"jsonrpc\":2,\"method\":\"getblockcount\",\"id\":1}", 200, ZERO.to_owned()),
+        (
+            "{\"jsonrpc\":\"2.0\",\"method\":\"getblockcount\",\"id\":\"a\"}",
+            200,
+            "{\"jsonrpc\":\"2.0\",\"result\":0,\"id\":\"a\"}\n".to_owned(),
+        ),
+        ("{\"jsonrpc\":\"2.0\",\"method\":\"getblockcount\"}", 204, String::new()),
+        ("{\"method\":\"x\",\"id\":1}", 404, format!("{{\"result\":null,\"error\":{missing},\"id\":1}}\n")),
+        (
+            "{\"jsonrpc\":\"2.0\",\"method\":\"x\",\"id\":1}",
+            200,
+            format!("{{\"jsonrpc\":\"2.0\",\"error\":{missing},\"id\":1}}\n"),
+        ),
+        ("[]", 200, "[]\n".to_owned()),
+        ("[{\"jsonrpc\":\"2.0\",\"method\":\"getblockcount\"}]", 204, String::new()),
+        (
+            "[{\"method\":\"getblockcount\",\"id\":1},{\"jsonrpc\":\"2.0\",\"method\":\"getblockcount\"}]",
+            200,
+            "[{\"result\":0,\"error\":null,\"id\":1}]\n".to_owned(),
+        ),
+    ] {
+        check(&client.post(request), status, &body);
+    }
+    for (request, status, code) in [
+        ("{", 500, -32700),
+        ("7", 500, -32700),
+        ("", 500, -32700),
+        ("{\"method\":7}", 400, -32600),
+        ("{\"jsonrpc\":\"3.0\",\"method\":\"x\"}", 400, -32600),
+        ("{\"method\":\"getblockhash\",\"params\":[-1]}", 500, -8),
+        ("{\"method\":\"getblockhash\",\"params\":[\"a\"]}", 500, -3),
+        ("{\"method\":\"getblockhash\"}", 500, -1),
+    ] {
+        let reply = client.post(request);
+        let answer = reply.json();
+        let got = answer.get("error").and_then(|error| error.get("code"));
+        assert_eq!((reply.status, got), (status, Some(&Json::Int(code))), "{request}");
+    }
+    // Paths of wallets lead to the same place.
+    check(&client.post_to("/wallet/a%20b", COUNT), 200, ZERO);
+    check(&client.post_to("/nothing", COUNT), 404, "");
+}
+
+#[test]
+fn heads_are_borne_as_old_clients_send_them() {
+    let house = House::start();
+    let client = house.client();
+    let auth = client.authorization().trim_end().to_owned();
+    for head in [
+        format!("POST / HTTP/1.1\nHost: x\n{auth}\nContent-Length: {}\n\n", COUNT.len()),
+        format!("POST / HTTP/1.0\r\n{auth}\r\nContent-Length: {}\r\n\r\n", COUNT.len()),
+        format!("POST / HTTP/1.1\r\n{auth}\r\ncontent-length: {}\r\n\r\n", COUNT.len()),
+    ] {
+        let reply = client.send(format!("{head}{COUNT}").as_bytes());
+        check(&reply, 200, ZERO);
+        assert!(reply.head.contains("application/json"), "{}", reply.head);
+        assert!(!reply.head.to_lowercase().contains("chunked"), "{}", reply.head);
+    }
+    let chunked = format!("POST / HTTP/1.1\r\n{auth}\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let body = format!("{:x}\r\n{COUNT}\r\n0\r\n\r\n", COUNT.len());
+    check(&client.send(format!("{chunked}{body}").as_bytes()), 200, ZERO);
+    // One connection bears many.
+    let mut stream = client.connect();
+    let request = format!("POST / HTTP/1.1\r\n{auth}\r\nContent-Length: {}\r\n\r\n{COUNT}", COUNT.len());
+    for _ in 0..3 {
+        stream.write_all(request.as_bytes()).unwrap();
+        check(&receive(&mut stream), 200, ZERO);
+    }
+}
+
+#[test]
+fn strangers_are_refused_whatever_they_ask_for() {
+    let house = House::start();
+    let client = house.client();
+    for method in crate::methods::all() {
+        let body = format!("{{\"method\":\"{}\"}}", method.name);
+        let request = format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let reply = client.send(request.as_bytes());
+        check(&reply, 401, "");
+        assert!(
+            reply.head.to_lowercase().contains("www-authenticate: basic realm=\"jsonrpc\""),
+            "{}",
+            reply.head
+        );
+    }
+    for credentials in ["", "x", "__cookie__:", "__cookie__:00", ":", "a:b:c"] {
+        let wrong = Client { credentials: credentials.to_owned(), ..client.clone() };
+        check(&wrong.post(COUNT), 401, "");
+    }
+    for header in ["Basic", "Basic !", "Bearer x", "basic YTpi"] {
+        let request = format!("POST / HTTP/1.1\r\nAuthorization: {header}\r\nContent-Length: 0\r\n\r\n");
+        check(&client.send(request.as_bytes()), 401, "");
+    }
+    for (method, status) in [("GET", 405), ("PUT", 405), ("HEAD", 405), ("DELETE", 405), ("OPTIONS", 405)] {
+        let reply = client.send(format!("{method} / HTTP/1.1\r\nConnection: close\r\n\r\n").as_bytes());
+        // What HEAD is told of its body never comes.
+        let got = if reply.status == 0 {
+            reply.head.split(' ').nth(1).unwrap().parse().unwrap()
+        } else {
+            reply.status
+        };
+        assert_eq!(got, status, "{method}");
+    }
+}
+
+#[test]
+fn a_body_is_read_for_none_but_a_user_and_is_bounded() {
+    let (_dir, server, client) = warming(|_| {});
+    // The stranger is answered though none of the body has come.
+    let head = "POST / HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n";
+    check(&client.send(head.as_bytes()), 401, "");
+    let auth = client.authorization();
+    let head = format!("POST / HTTP/1.1\r\n{auth}Content-Length: 33554433\r\n\r\n");
+    check(&client.send(head.as_bytes()), 413, "");
+    let long = format!("POST / HTTP/1.1\r\nX: {}\r\n\r\n", "a".repeat(100_000));
+    let reply = client.send(long.as_bytes());
+    assert!([0, 431].contains(&reply.status), "{reply:?}");
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    assert_eq!(client.post(&deep).status, 500);
+    let many = format!("[{}1]", "1,".repeat(100_000));
+    assert_eq!(client.post(&many).status, 400);
+    server.stop();
+}
+
+#[test]
+fn it_says_that_it_warms_up_and_the_cookie_goes_with_it() {
+    let (dir, server, client) = warming(|_| {});
+    server.warming("Loading block index…");
+    let answer = client.post(COUNT);
+    assert_eq!(answer.status, 500);
+    assert_eq!(client.error("help", "[]"), (-28, "Loading block index…".to_owned()));
+    let cookie = dir.path().join("cookie");
+    use std::os::unix::fs::PermissionsExt;
+    assert_eq!(std::fs::metadata(&cookie).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(client.credentials.starts_with("__cookie__:") && client.credentials.len() == 75);
+    server.stop();
+    assert!(!cookie.exists());
+    assert!(std::net::TcpStream::connect(client.address).is_err());
+}
+
+#[test]
+fn who_may_call_what_is_kept() {
+    // `rpcauth` of user `u` with the password `p` and the salt `s`.
+    use bitcoin::hashes::{Hash, HashEngine, Hmac, HmacEngine, sha256};
+    let mut engine = HmacEngine::<sha256::Hash>::new(b"s");
+    engine.input(b"p");
+    let row = format!("u:s${}", Hmac::from_engine(engine));
+    let (_dir, server, cookie) = warming(|config| {
+        config.auth = vec![row.clone()];
+        config.whitelist = vec!["u:getblockcount, uptime".to_owned(), "u:getblockcount,help".to_owned()];
+    });
+    let user = Client { credentials: "u:p".to_owned(), ..cookie.clone() };
+    assert_eq!(user.post(COUNT).status, 500);
+    check(&user.post("{\"method\":\"help\"}"), 403, "");
+    check(&user.post("[{\"method\":\"getblockcount\"},{\"method\":\"uptime\"}]"), 403, "");
+    check(&cookie.post(COUNT), 403, "");
+    let wrong = Client { credentials: "u:q".to_owned(), ..cookie.clone() };
+    check(&wrong.post(COUNT), 401, "");
+    server.stop();
+
+    let (_dir, server, _) = warming(|config| {
+        config.user = "a".to_owned();
+        config.password = "b:c".to_owned();
+    });
+    let user = Client { address: server.addresses()[0], credentials: "a:b:c".to_owned() };
+    assert_eq!(user.post(COUNT).status, 500);
+    server.stop();
+}
+
+#[test]
+fn what_keeps_it_from_starting_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let start = |change: &dyn Fn(&mut Config)| {
+        let mut config = server_config(dir.path());
+        change(&mut config);
+        Server::start(config, &SystemEntropy).err().unwrap()
+    };
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let holder =
+        Server::start(Config { bind: vec![taken], ..server_config(dir.path()) }, &SystemEntropy).unwrap();
+    let error = start(&|config| config.bind = vec![taken]);
+    assert!(matches!(error, StartError::Bind(_)), "{error}");
+    holder.stop();
+    let error = start(&|config| config.auth = vec!["x".to_owned()]);
+    assert!(matches!(error, StartError::Auth(AuthError::RpcAuth)), "{error}");
+    let error = start(&|config| config.cookie = Some(dir.path().join("no/cookie")));
+    assert!(matches!(error, StartError::Auth(AuthError::Cookie { .. })), "{error}");
+}
+
+#[test]
+fn calls_beyond_the_queue_are_refused() {
+    let house = House::with(|config| {
+        config.threads = 1;
+        config.work_queue = 1;
+    });
+    let client = house.client();
+    // One is carried out and one waits, whichever: of the third it is said that there is no room.
+    let wait = "{\"method\":\"waitforblockheight\",\"params\":[1]}";
+    let (tell, told) = std::sync::mpsc::channel();
+    let mut waiting = Vec::new();
+    for _ in 0..3 {
+        let (client, tell) = (client.clone(), tell.clone());
+        waiting.push(std::thread::spawn(move || {
+            let reply = client.post(wait);
+            if reply.status == 503 {
+                tell.send(reply.body).unwrap();
+            } else {
+                assert_eq!(reply.status, 200, "{reply:?}");
+            }
+        }));
+    }
+    assert_eq!(told.recv().unwrap(), "Work queue depth exceeded");
+    drop(house);
+    waiting.into_iter().for_each(|thread| drop(thread.join()));
+}
+
+#[test]
+fn a_stop_is_answered_before_it_ends() {
+    let house = House::start();
+    let client = house.client();
+    check(
+        &client.post("{\"method\":\"stop\",\"id\":1}"),
+        200,
+        "{\"result\":\"Bitcoin Core stopping\",\"error\":null,\"id\":1}\n",
+    );
+    assert_eq!(house.ended(), ExitReason::Requested);
+}
+
+#[test]
+fn who_says_nothing_is_let_go() {
+    let (_dir, server, client) = warming(|config| config.timeout = Duration::from_millis(50));
+    // Nothing, half a head, half a body: each ends by itself.
+    let auth = client.authorization();
+    for part in ["", "POST / HT", &format!("POST / HTTP/1.1\r\n{auth}Content-Length: 10\r\n\r\n1")] {
+        let reply = client.send(part.as_bytes());
+        assert!([0, 408].contains(&reply.status), "{reply:?}");
+    }
+    server.stop();
+}
+
+#[test]
+fn many_connections_at_once_are_served() {
+    const CLIENTS: usize = 200;
+    let house = House::start();
+    let client = house.client();
+    // All are open before the first one speaks.
+    let idle: Vec<_> = (0..CLIENTS).map(|_| client.connect()).collect();
+    let barrier = Arc::new(Barrier::new(8));
+    let threads: Vec<_> = (0..8)
+        .map(|_| {
+            let (client, barrier) = (client.clone(), Arc::clone(&barrier));
+            std::thread::spawn(move || {
+                barrier.wait();
+                (0..25).for_each(|_| check(&client.post(COUNT), 200, ZERO));
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    drop(idle);
+}

@@ -58,12 +58,16 @@ pub(crate) fn with_checksum(text: String) -> String {
 /// What a script says of itself, without keys that are not in it.
 pub(crate) fn inferred(script: &Script, network: Network) -> String {
     with_checksum(
-        key(script)
-            .or_else(|| multisig(script))
+        plain(script)
             .or_else(|| taproot(script))
             .or_else(|| address(script, network).map(|address| format!("addr({address})")))
             .unwrap_or_else(|| format!("raw({})", script.as_bytes().as_hex())),
     )
+}
+
+/// A script that names its keys.
+pub(crate) fn plain(script: &Script) -> Option<String> {
+    key(script).or_else(|| multisig(script))
 }
 
 fn key(script: &Script) -> Option<String> {
