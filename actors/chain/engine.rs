@@ -3,16 +3,18 @@ use std::sync::Arc;
 use std::thread;
 
 use adit_chainstate::{
-    BlockAccepted, ChainConfig, ChainFault, ChainReader, Chainstate, FlushEnd, Mark, MarkError, PruneError,
-    SubmitError,
+    BATCH_BLOCKS_MAX, BATCH_BYTES_MAX, BlockAccepted, ChainConfig, ChainFault, ChainReader, Chainstate,
+    FlushEnd, Mark, MarkError, PruneError, SubmitError,
 };
+use adit_domain::units::UnixMillis;
+use adit_domain::wire::ParsedBlock;
 use bitcoin::BlockHash;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 
 use super::ChainDeps;
 use super::actor::ChainActor;
-use super::link::{Ask, Begun, MarkReply, fault};
+use super::link::{Ask, Begun, BlockReply, MarkReply, fault};
 use super::listeners::TipListeners;
 use crate::house::{Seat, Shared};
 use crate::messages::chain::{EngineDied, TipChanged};
@@ -26,6 +28,8 @@ struct EngineThread {
     config: ChainConfig,
     listeners: TipListeners,
     asks: mpsc::Receiver<Ask>,
+    /// What was taken out of the queue behind blocks, and comes next.
+    next: Option<Ask>,
     actor: Arc<Seat<ChainActor>>,
     supervisor: Supervisor,
     /// The tip that the listeners were told of last.
@@ -56,6 +60,7 @@ pub(super) fn start(
         };
         let reader = chain.reader();
         let told = reader.tip().hash;
+        end_with_faults(&chain, &supervisor);
         opened.send(Ok(reader.clone())).unwrap_or_default();
         let thread = EngineThread {
             chain,
@@ -64,6 +69,7 @@ pub(super) fn start(
             config,
             listeners,
             asks,
+            next: None,
             actor,
             supervisor,
             told,
@@ -94,7 +100,7 @@ impl EngineThread {
 
     /// Answers one request, or does a little of what nobody waits for; says whether the thread goes on.
     fn turn(&mut self) -> Result<bool, ChainFault> {
-        let ask = match self.asks.try_recv() {
+        let ask = match self.next.take().map_or_else(|| self.asks.try_recv(), Ok) {
             Ok(ask) => Some(ask),
             Err(TryRecvError::Disconnected) => None,
             Err(TryRecvError::Empty) => {
@@ -145,21 +151,7 @@ impl EngineThread {
                 let _ = reply.send(taken);
                 met?;
             }
-            Ask::Block(block, now, reply) => {
-                let taken = self.chain.accept_block(block, now);
-                let met = fault_in(&taken);
-                let told = match &taken {
-                    Ok(accepted) => {
-                        self.tell(accepted);
-                        Ok(())
-                    }
-                    // What lies below a block that was refused may have connected on the way.
-                    Err(_) if met.is_ok() => self.catch_up(),
-                    Err(_) => Ok(()),
-                };
-                let _ = reply.send(taken);
-                met.and(told)?;
-            }
+            Ask::Block(block, now, reply) => self.take_blocks(block, now, reply)?,
             Ask::Mark(hash, mark, reply) => self.mark(&hash, mark, reply)?,
             Ask::Prune(up_to, reply) => {
                 let pruned = self.chain.prune(up_to);
@@ -189,6 +181,50 @@ impl EngineThread {
             }
         }
         Ok(true)
+    }
+
+    /// Accepts a block and those that wait right behind it and follow each other from the tip on: in a first sync there are many, and they
+    /// connect faster together. Of any others a step might not come as far as the last, and its verdict would be missing.
+    fn take_blocks(
+        &mut self,
+        block: Arc<ParsedBlock>,
+        now: UnixMillis,
+        reply: BlockReply,
+    ) -> Result<(), ChainFault> {
+        let mut bytes = block.size_bytes();
+        let (mut blocks, mut replies) = (vec![block], vec![reply]);
+        let mut tip = self.reader.tip().hash;
+        while blocks.len() < BATCH_BLOCKS_MAX && bytes < BATCH_BYTES_MAX {
+            match blocks.last() {
+                Some(last) if last.header().prev_blockhash == tip => tip = last.hash(),
+                _ => break,
+            }
+            match self.asks.try_recv() {
+                Ok(Ask::Block(block, _, reply)) if block.header().prev_blockhash == tip => {
+                    bytes = bytes.saturating_add(block.size_bytes());
+                    blocks.push(block);
+                    replies.push(reply);
+                }
+                other => {
+                    self.next = other.ok();
+                    break;
+                }
+            }
+        }
+        let taken = self.chain.accept_blocks(&blocks, now);
+        let met = taken.each.iter().try_for_each(fault_in);
+        let told = match &taken.moved {
+            // What lies below a block that was refused may have connected on the way.
+            None if met.is_ok() => self.catch_up(),
+            moved => {
+                moved.iter().for_each(|moved| self.tell(moved));
+                Ok(())
+            }
+        };
+        for (reply, answer) in replies.into_iter().zip(taken.each) {
+            let _ = reply.send(answer);
+        }
+        met.and(told)
     }
 
     /// What follows from a mark is done in steps, as everything that nobody waits for: others are heard in between.
@@ -242,6 +278,7 @@ impl EngineThread {
         let opened = catch_unwind(AssertUnwindSafe(open));
         let panicked = |_| ChainFault::State("building the chain again panicked".to_owned());
         self.chain = opened.map_err(panicked)??;
+        end_with_faults(&self.chain, &self.supervisor);
         self.catch_up()
     }
 
@@ -265,6 +302,12 @@ fn answer_begun(asked: Result<Option<FlushEnd>, ChainFault>, begun: Begun) -> Re
     let met = asked.as_ref().err().cloned();
     let _ = begun.send(asked);
     met.map_or(Ok(()), Err)
+}
+
+/// What fails in the background while nobody asks for anything ends the process too.
+fn end_with_faults(chain: &Chainstate, supervisor: &Supervisor) {
+    let supervisor = supervisor.clone();
+    chain.on_fault(move |met| supervisor.fault(Role::Chain.as_str(), fault(met)));
 }
 
 /// A fault of ours in an answer: it ends the process, whoever hears of it.

@@ -20,13 +20,16 @@ const QUEUE_MAX: usize = 64;
 /// Where the tip goes to that a mark led to.
 pub(super) type MarkReply = oneshot::Sender<Result<Arc<Tip>, MarkError>>;
 
+/// Where the verdict on a block goes to.
+pub(super) type BlockReply = oneshot::Sender<Result<BlockAccepted, SubmitError>>;
+
 /// Whether an earlier flush is waited for: then its end, after which the engine is to be nudged.
 pub(super) type Begun = oneshot::Sender<Result<Option<FlushEnd>, ChainFault>>;
 
 /// What the engine's thread is asked; each but `Nudge` and `Rebuild` has its answer sent back.
 pub(super) enum Ask {
     Headers(Vec<Header>, UnixMillis, oneshot::Sender<Result<HeadersAccepted, SubmitError>>),
-    Block(Arc<ParsedBlock>, UnixMillis, oneshot::Sender<Result<BlockAccepted, SubmitError>>),
+    Block(Arc<ParsedBlock>, UnixMillis, BlockReply),
     Mark(BlockHash, Mark, MarkReply),
     Prune(PruneUpTo, oneshot::Sender<Result<Pruned, PruneError>>),
     Flush(oneshot::Sender<Result<(), ChainFault>>),

@@ -5,7 +5,7 @@
 //!
 //! The actor only passes on, so that it answers its heartbeat while a block takes seconds. A panic of the engine is a panic of
 //! the actor: it is counted, and the engine is built again from the store, with the same readers and addresses; what waits in
-//! the queue waits on, and only the request that caused it is lost.
+//! the queue waits on, and only the request that caused it is lost, with the blocks that were taken out of the queue beside it.
 
 mod actor;
 mod engine;

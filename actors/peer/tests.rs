@@ -65,7 +65,12 @@ impl TestNode {
         let supervisor = Supervisor::new(clock.clone());
         let shared = Shared { clock, entropy: Arc::new(SystemEntropy), net, supervisor: supervisor.clone() };
         let (params, intensity) = (Arc::new(Params::of(Network::Regtest)), Intensity::default());
-        let opened = StoreConfig { base: dir.path().into(), network: "regtest".to_owned(), intensity };
+        let opened = StoreConfig {
+            base: dir.path().into(),
+            network: "regtest".to_owned(),
+            page_bytes: 1 << 20,
+            intensity,
+        };
         let store = store::start(&shared, opened).unwrap();
         let deps = ChainDeps { store: Arc::clone(&store.store), verifier: Arc::new(Interpreter) };
         let setup = ChainSetup { chain: ChainConfig::new(Arc::clone(&params)), intensity };

@@ -171,6 +171,7 @@ impl Starting<'_> {
         let config = StoreConfig {
             base: self.config.datadir.clone(),
             network: self.params.folder(),
+            page_bytes: ChainConfig::page_bytes(self.cache_mib()),
             intensity: self.config.intensity,
         };
         Ok(store::start(self.shared, config)?)
@@ -223,6 +224,10 @@ impl Starting<'_> {
         }
     }
 
+    fn cache_mib(&self) -> usize {
+        usize::try_from(self.config.chain.cache_mib).unwrap_or(usize::MAX)
+    }
+
     /// For the mempool, which fills them, and the chain; the secret lives as long as the process.
     fn script_caches(&self) -> Arc<ScriptCaches> {
         let mut secret = [0; 32];
@@ -236,7 +241,7 @@ impl Starting<'_> {
         let settings = &self.config.chain;
         let chain = ChainConfig {
             params: Arc::clone(self.params),
-            cache_mib: usize::try_from(settings.cache_mib).unwrap_or(usize::MAX),
+            cache_mib: self.cache_mib(),
             script_threads: settings.script_threads,
             prune_mib: settings.prune_mib,
             indexes: self.config.index,

@@ -29,6 +29,8 @@ pub struct StoreConfig {
     pub base: PathBuf,
     /// The network's word.
     pub network: String,
+    /// Bytes of the chain database's pages that are kept in memory.
+    pub page_bytes: usize,
     /// How many panics are borne.
     pub intensity: Intensity,
 }
@@ -58,7 +60,7 @@ pub struct OpenStore {
 pub fn start(shared: &Shared, config: StoreConfig) -> Result<OpenStore, OpenError> {
     let dir = DataDir::open(&config.base, &config.network)?;
     let fresh = XorKey::new(shared.entropy.next_u64().to_le_bytes());
-    let store = Arc::new(Store::open_with_key(dir, fresh)?);
+    let store = Arc::new(Store::open_with_key(dir, fresh, config.page_bytes)?);
     let arbiter = Arbiter::new();
     let spec = ChildSpec::of_role(Role::Store, MAILBOX_MAX, SHUTDOWN, config.intensity);
     let (own, supervisor) = (Arc::clone(&store), shared.supervisor.clone());

@@ -10,7 +10,7 @@ use std::time::Duration;
 use adit_benches::curve::CurveJob;
 use adit_benches::kernel::KernelJob;
 use adit_benches::{FLAGS, Job, sources};
-use adit_domain::script::{Interpreter, ScriptVerifier};
+use adit_domain::script::{Interpreter, ScriptVerifier, forget_keys};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 /// Transactions of one type in one measure.
@@ -31,6 +31,7 @@ fn spends(criterion: &mut Criterion) {
                 .warm_up_time(Duration::from_millis(200));
             group.bench_function("adit", |b| {
                 b.iter(|| {
+                    forget_keys();
                     jobs.iter().all(|job| Interpreter.verify_tx(black_box(&job.spend()), FLAGS).is_ok())
                 });
             });

@@ -14,8 +14,8 @@ use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use adit_domain::chain::Tip;
 use adit_domain::units::Height;
+use adit_domain::wire::IdState;
 use adit_store::{ChangedCoin, CoinSnapshot, CompactCoin, PackedCoin, outpoint_key};
-use ahash::RandomState;
 use bitcoin::OutPoint;
 
 pub use flusher::FlushEnd;
@@ -43,7 +43,7 @@ struct Inner {
     parts: Vec<Part>,
     disk: Arc<CoinSnapshot>,
     tip: Arc<Tip>,
-    hasher: RandomState,
+    hasher: IdState,
 }
 
 /// The coin set at the published tip. One thread writes, any number read.
@@ -62,8 +62,8 @@ pub(crate) struct Frozen {
 
 impl CoinCache {
     pub(crate) fn new(disk: CoinSnapshot, tip: Arc<Tip>) -> CoinCache {
-        let hasher = RandomState::new();
-        let part = |_| Part { live: Shard::new(hasher.clone()), frozen: None };
+        let hasher = IdState::default();
+        let part = |_| Part { live: Shard::new(hasher), frozen: None };
         let parts = (0..SHARDS).map(part).collect();
         let inner = RwLock::new(Inner { parts, disk: Arc::new(disk), tip, hasher });
         CoinCache { inner, writing: Arc::default() }
@@ -114,23 +114,6 @@ impl CoinCache {
         Ok(())
     }
 
-    /// Keeps coins that were read from disk and will be asked for again.
-    pub(crate) fn remember(&self, coins: Vec<(OutPoint, CompactCoin)>) -> Result<(), ChainFault> {
-        if coins.is_empty() {
-            return Ok(());
-        }
-        let mut inner = self.write()?;
-        for (outpoint, coin) in coins {
-            let key = outpoint_key(&outpoint);
-            if inner.get(&key).is_none()
-                && let Some(part) = inner.parts.get_mut(part_of(&key))
-            {
-                part.live.remember(&key, coin.as_packed());
-            }
-        }
-        Ok(())
-    }
-
     /// Bytes that it takes, those that are being flushed among them.
     pub(crate) fn bytes(&self) -> Result<usize, ChainFault> {
         Ok(self.read()?.inner.parts.iter().map(Part::bytes).sum())
@@ -144,7 +127,7 @@ impl CoinCache {
             return Err(ChainFault::State("two flushes at once".to_owned()));
         }
         let freeze = |part: &mut Part| {
-            let live = std::mem::replace(&mut part.live, Shard::new(hasher.clone()));
+            let live = std::mem::replace(&mut part.live, Shard::new(*hasher));
             let frozen = Arc::new(live);
             part.frozen = Some(Arc::clone(&frozen));
             frozen

@@ -2,9 +2,10 @@ use std::sync::Arc;
 
 use adit_domain::consensus::Params;
 
+use crate::budget::Budget;
 use crate::index::IndexConfig;
 
-/// Bytes that the coin cache may take where nothing else is said: 450 MiB, as in Core.
+/// MiB that the chain may take in memory where nothing else is said: as in Core.
 pub const CACHE_MIB_DEFAULT: usize = 450;
 /// Threads that verify scripts at most: what one engine can feed.
 const SCRIPT_THREADS_MAX: usize = 64;
@@ -14,7 +15,8 @@ const SCRIPT_THREADS_MAX: usize = 64;
 pub struct ChainConfig {
     /// The network.
     pub params: Arc<Params>,
-    /// MiB that the coin cache may take before it is flushed.
+    /// MiB that coins, the tables under them and blocks on their way to the tip may take in memory. Beside it are the headers, some 300 bytes
+    /// each.
     pub cache_mib: usize,
     /// Threads that verify scripts; 0 for as many as there are cores.
     pub script_threads: usize,
@@ -39,8 +41,13 @@ impl ChainConfig {
         }
     }
 
-    pub(crate) fn cache_bytes(&self) -> usize {
-        self.cache_mib.saturating_mul(1 << 20)
+    pub(crate) fn budget(&self) -> Budget {
+        Budget::of_mib(self.cache_mib)
+    }
+
+    /// Bytes of it that the pages of the chain's database may take: the store is opened with them.
+    pub fn page_bytes(cache_mib: usize) -> usize {
+        Budget::of_mib(cache_mib).pages()
     }
 
     /// What block and undo files may take; none where they are not pruned by size.

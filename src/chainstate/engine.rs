@@ -4,6 +4,7 @@
 //! How a chain of blocks is connected stands in `pipeline.rs`.
 
 mod asked;
+mod batch;
 mod bodies;
 mod import;
 mod load;
@@ -37,6 +38,7 @@ use crate::stats::StatsJob;
 use crate::types::{BlockAccepted, ChainFault, HeadersAccepted, SubmitError};
 use crate::workers::Workers;
 
+pub use batch::{BATCH_BLOCKS_MAX, BATCH_BYTES_MAX, BlocksAccepted};
 pub(crate) use bodies::decode_framed;
 pub use marks::{Mark, MarkError};
 pub use pipeline::Rejected;
@@ -202,30 +204,48 @@ impl Chainstate {
         block: Arc<ParsedBlock>,
         now: UnixMillis,
     ) -> Result<BlockAccepted, SubmitError> {
-        let hash = block.hash();
         // First, as in Core: bytes that are not the block are refused as that, whatever is known of its header.
-        self.check_alone(&block)?;
-        if self.knows(&block)? {
+        self.alone(&block).map_err(|error| self.refused_alone(&block, &error))?;
+        let Some(id) = self.keep_checked(&block, now)? else {
             return Ok(BlockAccepted {
                 duplicate: true,
                 tip: self.live.tip.load_full(),
                 disconnected: Vec::new(),
                 connected: Vec::new(),
             });
-        }
-        let id = self.join_header(block.header(), now)?;
-        self.check_at_place(&block, id)?;
+        };
         let mut run = Run::in_steps();
-        self.keep(id, &block, &mut run)?;
+        self.begin_sync(&mut run);
         let before = self.live.tip.load_full();
         self.activate(&mut run)?;
-        if let Some(rejected) = run.rejected.iter().find(|r| r.hash == hash) {
-            return Err(rejected.clone().into());
+        self.forget_recent();
+        self.verdict_on(&block, Some(id), &run)?;
+        Ok(self.accepted(&before, run.blocks)?)
+    }
+
+    /// Stores a block that is sound by itself, if it is at its place too; none where it is known already.
+    fn keep_checked(
+        &mut self,
+        block: &Arc<ParsedBlock>,
+        now: UnixMillis,
+    ) -> Result<Option<NodeId>, SubmitError> {
+        if self.knows(block)? {
+            return Ok(None);
         }
-        let failed = self.live.tree().node(id).status().is_failed();
-        match run.rejected.into_iter().next().filter(|_| failed) {
-            Some(rejected) => Err(rejected.into()),
-            None => Ok(self.accepted(&before, run.blocks)?),
+        let id = self.join_header(block.header(), now)?;
+        self.check_at_place(block, id)?;
+        self.keep(id, block)?;
+        Ok(Some(id))
+    }
+
+    /// What a run says of a block that was stored for it.
+    fn verdict_on(&self, block: &ParsedBlock, id: Option<NodeId>, run: &Run<'_>) -> Result<(), SubmitError> {
+        let hash = block.hash();
+        let failed = id.is_some_and(|id| self.live.tree().node(id).status().is_failed());
+        let own = run.rejected.iter().find(|rejected| rejected.hash == hash);
+        match own.or_else(|| run.rejected.first().filter(|_| failed)) {
+            Some(rejected) => Err(rejected.clone().into()),
+            None => Ok(()),
         }
     }
 
@@ -268,17 +288,22 @@ impl Chainstate {
         self.live.undo.begin_flush(flushes)?;
         let blocks_end = self.live.blocks.end();
         let state = FlushState { tip: tip.hash, height: tip.height, flushes, blocks_end };
-        let (room_bytes, then) = (self.config.cache_bytes() / 2, std::mem::take(&mut self.then));
+        let (room_bytes, then) = (self.coin_bytes()? / 2, std::mem::take(&mut self.then));
         self.flusher.begin(FlushJob { state, tip, nodes: self.dirty_nodes(), room_bytes, then })?;
         self.flushes = flushes;
         self.flushed_inputs = self.totals.inputs;
         Ok(())
     }
 
+    /// Bytes that coins may take.
+    fn coin_bytes(&self) -> Result<usize, ChainFault> {
+        Ok(self.config.budget().coins(self.live.coins.read()?.disk().filter_bytes()))
+    }
+
     /// Begins a flush in the background where one is due, and waits for the one before it where the cache is full.
     fn flush_if_due(&mut self) -> Result<(), ChainFault> {
         let unflushed_inputs = self.totals.inputs.saturating_sub(self.flushed_inputs);
-        let (bytes, cache) = (self.live.coins.bytes()?, self.config.cache_bytes());
+        let (bytes, cache) = (self.live.coins.bytes()?, self.coin_bytes()?);
         if self.flusher.is_flushing()? {
             if bytes > cache {
                 self.flusher.wait()?;
@@ -290,6 +315,11 @@ impl Chainstate {
             return self.begin_flush_and_prune();
         }
         Ok(())
+    }
+
+    /// Has `tell` called where something fails in the background, at once: nobody need ask for that.
+    pub fn on_fault(&self, tell: impl FnOnce(ChainFault) + Send + 'static) {
+        self.flusher.on_fault(Box::new(tell));
     }
 
     /// Waits until nothing is being flushed and no tiers are left to be merged.
@@ -354,15 +384,16 @@ impl Chainstate {
         Ok(status.body_stored || status.is_pruned())
     }
 
+    fn alone(&self, block: &ParsedBlock) -> Result<(), BlockError> {
+        check_alone(block, self.params(), self.live.verifier.as_ref())
+    }
+
     /// No header is marked here, as in Core: if there is a way yet unknown to make bytes that fail under the header of a good
     /// block, whoever finds it cannot end the good one with them.
-    fn check_alone(&self, block: &ParsedBlock) -> Result<(), SubmitError> {
-        let checked = check_alone(block, self.params(), self.live.verifier.as_ref());
-        checked.map_err(|error| {
-            let tree = self.live.tree();
-            let height = tree.find(&block.hash()).map(|id| tree.node(id).height());
-            invalid(block.hash(), height, error.to_string())
-        })
+    fn refused_alone(&self, block: &ParsedBlock, error: &BlockError) -> SubmitError {
+        let tree = self.live.tree();
+        let height = tree.find(&block.hash()).map(|id| tree.node(id).height());
+        invalid(block.hash(), height, error.to_string())
     }
 
     fn check_at_place(&self, block: &ParsedBlock, id: NodeId) -> Result<(), SubmitError> {
@@ -393,24 +424,30 @@ impl Chainstate {
         tree.insert(*header, now).map_err(|e| refused_header(&tree, header, e))
     }
 
-    /// Stores a block's body. At the tip it is synced while its scripts run.
-    fn keep(&mut self, id: NodeId, block: &Arc<ParsedBlock>, run: &mut Run<'_>) -> Result<(), ChainFault> {
+    /// Stores a block's body.
+    fn keep(&mut self, id: NodeId, block: &Arc<ParsedBlock>) -> Result<(), ChainFault> {
         let pos = self.live.blocks.append(block.raw())?;
         self.live.change_place(block.hash(), |places| places.block = Some(pos));
+        self.live.tree_mut().body_stored(id);
+        self.recent.push_back(Arc::clone(block));
+        Ok(())
+    }
+
+    /// At the tip bodies that were stored are synced while their scripts run.
+    fn begin_sync(&self, run: &mut Run<'_>) {
         let behind = {
-            let mut tree = self.live.tree_mut();
-            tree.body_stored(id);
+            let tree = self.live.tree();
             tree.node(tree.best_header_id()).height().blocks_above(tree.node(tree.tip_id()).height())
         };
-        self.recent.push_back(Arc::clone(block));
-        if self.recent.len() > RECENT_BLOCKS_MAX {
-            self.recent.pop_front();
-        }
         if behind <= DURABLE_BEHIND_MAX {
             let live = Arc::clone(&self.live);
             run.syncing = Some(self.workers.urgent(move || live.blocks.sync()));
         }
-        Ok(())
+    }
+
+    fn forget_recent(&mut self) {
+        let over = self.recent.len().saturating_sub(RECENT_BLOCKS_MAX);
+        self.recent.drain(..over);
     }
 
     /// What became of the chain since `before`.

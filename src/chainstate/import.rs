@@ -131,21 +131,14 @@ pub struct Imported {
     pub skipped: Skipped,
     /// Blocks that stand on nothing that is known.
     pub orphans: u64,
-    /// Coins at the tip.
-    pub utxos: u64,
-    /// MuHash3072 of the coins, as Core's `gettxoutsetinfo muhash` prints it.
-    pub muhash: String,
-    /// Their `hash_serialized_3`, as Core prints it.
-    pub hash_serialized: String,
+    /// The coins at the tip, where somebody had them counted and hashed.
+    pub coins: Option<UtxoStats>,
 }
 
 impl Imported {
     /// The figures of the coins, which are computed when the blocks' time has been taken.
-    pub fn with_stats(mut self, stats: &UtxoStats) -> Imported {
-        self.utxos = stats.coins;
-        self.muhash.clone_from(&stats.muhash);
-        self.hash_serialized.clone_from(&stats.hash_serialized);
-        self
+    pub fn with_stats(self, stats: UtxoStats) -> Imported {
+        Imported { coins: Some(stats), ..self }
     }
 }
 
@@ -162,7 +155,7 @@ struct Connected {
 /// Imports the blocks in `sources`. `progress` is told now and then how far it is, and says whether to go on.
 ///
 /// Blocks that are known are left out, so that an import that was cut short goes on where it was. Where a block of the best chain
-/// is invalid, the best of what is left is taken. `utxos` and the hashes are empty yet: see [`Imported::with_stats`].
+/// is invalid, the best of what is left is taken. The coins are not counted yet: see [`Imported::with_stats`].
 pub fn import(
     chain: &mut Chainstate,
     sources: &Sources,
@@ -197,9 +190,7 @@ pub fn import(
         stopped: connected.stopped,
         skipped: joined.skipped,
         orphans: joined.orphans,
-        utxos: 0,
-        muhash: String::new(),
-        hash_serialized: String::new(),
+        coins: None,
     })
 }
 

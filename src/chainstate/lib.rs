@@ -4,6 +4,7 @@
 //! Must not know: actors, sockets, how a table looks on disk.
 #![cfg_attr(test, allow(clippy::as_conversions, missing_docs))]
 
+mod budget;
 mod check;
 mod coins;
 mod config;
@@ -30,7 +31,10 @@ mod workers;
 pub use check::{CheckOptions, CheckProgress, Checked, Problem, Remedy, check};
 pub use coins::FlushEnd;
 pub use config::{CACHE_MIB_DEFAULT, ChainConfig};
-pub use engine::{Chainstate, KEPT_BLOCKS, Mark, MarkError, PruneError, PruneUpTo, Pruned, Rejected, Totals};
+pub use engine::{
+    BATCH_BLOCKS_MAX, BATCH_BYTES_MAX, BlocksAccepted, Chainstate, KEPT_BLOCKS, Mark, MarkError, PruneError,
+    PruneUpTo, Pruned, Rejected, Totals,
+};
 pub use import::{ImportError, ImportOptions, ImportProgress, Imported, SourceError, Sources, import};
 pub use index::{
     CoinStats, FilterFound, IndexConfig, IndexError, IndexKind, IndexOpenError, IndexStatus, IndexStep,

@@ -3,7 +3,6 @@
 //! A block's coins are staged as soon as all rules but the scripts hold, so that the next block can be resolved while the
 //! workers verify. What is staged is applied to the published coins only when it is verified, or dropped without a trace.
 
-use std::cell::RefCell;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -110,8 +109,8 @@ impl Stage {
     }
 
     /// Whether the oldest block must be settled before another is staged.
-    pub(crate) fn is_full(&self) -> bool {
-        self.inputs >= STAGED_INPUTS_MAX || self.blocks.len() >= STAGED_BLOCKS_MAX
+    pub(crate) fn is_full(&self, bytes_max: usize) -> bool {
+        self.inputs >= STAGED_INPUTS_MAX || self.blocks.len() >= STAGED_BLOCKS_MAX || self.bytes >= bytes_max
     }
 
     /// Whether a reorganisation has become too large to be published as one.
@@ -138,18 +137,12 @@ pub(crate) struct StageView<'a> {
     stage: &'a Stage,
     coins: &'a CoinsRead<'a>,
     ahead: &'a ReadAhead,
-    /// What was found on disk, to be kept in the cache.
-    loaded: RefCell<Vec<(OutPoint, CompactCoin)>>,
 }
 
 impl<'a> StageView<'a> {
     /// `ahead` is what was read of the disk before.
     pub(crate) fn new(stage: &'a Stage, coins: &'a CoinsRead<'a>, ahead: &'a ReadAhead) -> StageView<'a> {
-        StageView { stage, coins, ahead, loaded: RefCell::default() }
-    }
-
-    pub(crate) fn into_loaded(self) -> Vec<(OutPoint, CompactCoin)> {
-        self.loaded.into_inner()
+        StageView { stage, coins, ahead }
     }
 
     /// The coin at `outpoint`, if it is unspent.
@@ -161,14 +154,10 @@ impl<'a> StageView<'a> {
             return Ok(coin);
         }
         let disk = self.coins.disk();
-        let coin = match self.ahead.get(disk, outpoint) {
-            Some(coin) => coin.cloned(),
-            None => disk.get(outpoint)?,
-        };
-        if let Some(coin) = &coin {
-            self.loaded.borrow_mut().push((*outpoint, coin.clone()));
+        match self.ahead.get(disk, outpoint) {
+            Some(coin) => Ok(coin.cloned()),
+            None => Ok(disk.get(outpoint)?),
         }
-        Ok(coin)
     }
 }
 

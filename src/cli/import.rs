@@ -30,7 +30,7 @@ Examples:
   adit import ~/.bitcoin/blocks                 everything that a bitcoind has; stop it first
   adit import --network regtest --datadir /tmp/a chain.dat
   adit import --cache-mib 2000 --stop-at 840000 /mnt/old/blocks
-  adit import --network regtest --datadir /tmp/a chain.dat | jq -r .muhash
+  adit import --network regtest --datadir /tmp/a --hash chain.dat | jq -r .muhash
 
 A PATH is a file of blocks framed as Bitcoin Core's blk*.dat, a folder of them, or a datadir with a folder blocks in it. Blocks may
 come in any order; nothing in the folder is changed. An xor.dat beside blk*.dat is heeded.
@@ -55,7 +55,10 @@ pub(crate) struct ImportArgs {
     /// Run no scripts below this block, where the headers bear it out; 0: run all (chain.assume_valid).
     #[arg(long, value_name = "HASH")]
     assume_valid: Option<String>,
-    /// Memory for coins, MiB (chain.cache_mib).
+    /// Count the coins at the end and hash them as Bitcoin Core's gettxoutsetinfo does: a few seconds a million.
+    #[arg(long)]
+    hash: bool,
+    /// Memory for the chain, MiB (chain.cache_mib).
     #[arg(long, value_name = "MIB")]
     cache_mib: Option<u64>,
     /// Threads that read files and verify scripts; 0: one a core (chain.script_threads).
@@ -144,10 +147,14 @@ fn connect(args: &ImportArgs) -> Result<(Imported, f64), Failed> {
         !stop.load(Ordering::SeqCst)
     })?;
     let seconds = begun.elapsed().as_secs_f64();
-    shown.say("the coins' hash");
-    let stats = chain.utxo_stats()?.run()?;
+    let imported = if args.hash {
+        shown.say("the coins' hash");
+        imported.with_stats(chain.utxo_stats()?.run()?)
+    } else {
+        imported
+    };
     shown.end();
-    Ok((imported.with_stats(&stats), seconds))
+    Ok((imported, seconds))
 }
 
 fn open(settings: &Settings) -> Result<Chainstate, Failed> {
@@ -162,7 +169,8 @@ fn open(settings: &Settings) -> Result<Chainstate, Failed> {
         small_files: settings.chain.small_files,
     };
     let key = XorKey::new(SystemEntropy.next_u64().to_le_bytes());
-    let store = Arc::new(Store::open_with_key(dir, key)?);
+    let page_bytes = ChainConfig::page_bytes(config.cache_mib);
+    let store = Arc::new(Store::open_with_key(dir, key, page_bytes)?);
     Ok(Chainstate::open(config, store, Arc::new(Interpreter))?)
 }
 
@@ -217,9 +225,6 @@ fn line(imported: &Imported, seconds: f64) -> Value {
         "inputs": imported.inputs,
         "side_blocks": imported.side_blocks,
         "seconds": (seconds * 1000.0).round() / 1000.0,
-        "utxos": imported.utxos,
-        "muhash": imported.muhash,
-        "hash_serialized_3": imported.hash_serialized,
         "skipped": {
             "garbage_bytes": skipped.garbage_bytes,
             "padding_bytes": skipped.padding_bytes,
@@ -229,6 +234,11 @@ fn line(imported: &Imported, seconds: f64) -> Value {
             "orphans": imported.orphans,
         },
     });
+    if let Some(coins) = &imported.coins {
+        add(&mut line, "utxos", json!(coins.coins));
+        add(&mut line, "muhash", json!(coins.muhash));
+        add(&mut line, "hash_serialized_3", json!(coins.hash_serialized));
+    }
     if let Some(r) = &imported.rejected {
         let rejected = json!({"hash": r.hash.to_string(), "height": r.height.to_u32(), "reason": r.reason});
         add(&mut line, "rejected", rejected);

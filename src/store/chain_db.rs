@@ -45,9 +45,8 @@ const FILTERS: TableDefinition<(u64, u32), &[u8]> = TableDefinition::new("filter
 const STATE: &str = "state";
 /// Coins of a tier: `coins.` and its number.
 const COINS_PREFIX: &str = "coins.";
-/// Pages that redb keeps in memory: enough for the branches above the leaves of a whole coin set (15 GB, 1.5 million
-/// leaves of 4 kB at 60 keys a branch page make 100 MB; half of them are not touched for long). What is hot lies in the coin cache.
-const PAGE_CACHE_BYTES: usize = 48 << 20;
+/// Bytes of pages that redb keeps in memory where nothing else is said.
+pub(crate) const PAGE_BYTES_DEFAULT: usize = 48 << 20;
 
 /// Records that one transaction of a flush writes. Beyond what redb keeps of pages in memory, it writes them before the commit
 /// and once more in it: twice the bytes.
@@ -87,6 +86,7 @@ pub struct Flush<'i, 'c> {
 /// The database of headers and coins.
 pub struct ChainDb {
     db: Database,
+    page_bytes: usize,
     known: Mutex<Known>,
     /// Held by whoever merges.
     merging: Mutex<Option<MergeJob>>,
@@ -120,8 +120,13 @@ impl ChainDb {
 
     /// As [`ChainDb::open`], on another disk.
     pub fn open_on(disk: &dyn Disk, path: &Path) -> Result<ChainDb, StoreFault> {
-        let db = database::open(disk, path, PAGE_CACHE_BYTES)?;
-        let this = ChainDb { db, known: Mutex::default(), merging: Mutex::default() };
+        ChainDb::open_sized(disk, path, PAGE_BYTES_DEFAULT)
+    }
+
+    /// As [`ChainDb::open_on`], with so many bytes of pages in memory.
+    pub(crate) fn open_sized(disk: &dyn Disk, path: &Path, page_bytes: usize) -> Result<ChainDb, StoreFault> {
+        let db = database::open(disk, path, page_bytes)?;
+        let this = ChainDb { db, page_bytes, known: Mutex::default(), merging: Mutex::default() };
         let txn = this.begin()?;
         txn.open_table(META)?;
         txn.open_table(NODES)?;
@@ -206,7 +211,7 @@ impl ChainDb {
     /// Bytes that it takes in memory at most: pages and filters. A flush adds 16 bytes for each coin of an eighth of it.
     pub fn memory_bytes(&self) -> usize {
         let filters = self.known().filters.values().map(|filter| filter.bytes()).sum::<usize>();
-        PAGE_CACHE_BYTES.saturating_add(filters)
+        self.page_bytes.saturating_add(filters)
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

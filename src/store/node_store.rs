@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::chain_db::ChainDb;
+use crate::chain_db::{ChainDb, PAGE_BYTES_DEFAULT};
 use crate::datadir::DataDir;
 use crate::disk::{Disk, MachineDisk};
 use crate::fault::StoreFault;
@@ -25,24 +25,31 @@ impl Store {
         Store::with_disk(dir, Arc::new(MachineDisk))
     }
 
-    /// As [`Store::open`]; where there is no block file yet, those to come are XORed with `fresh`, eight bytes that nobody knew
-    /// before.
-    pub fn open_with_key(dir: DataDir, fresh: XorKey) -> Result<Store, StoreFault> {
+    /// As [`Store::open`], with so many bytes of the database's pages in memory. Where there is no block file yet, those to come are XORed
+    /// with `fresh`, eight bytes that nobody knew before.
+    pub fn open_with_key(dir: DataDir, fresh: XorKey, page_bytes: usize) -> Result<Store, StoreFault> {
         fresh.begin_in(&dir.blocks())?;
-        Store::open(dir)
+        Store::refuse_unfinished(&dir, &MachineDisk)?;
+        let path = dir.chainstate();
+        Store::over(dir, Arc::new(MachineDisk), &path, page_bytes)
     }
 
     /// As [`Store::open`], with everything but the datadir's own small files on another disk.
     pub fn with_disk(dir: DataDir, disk: Arc<dyn Disk>) -> Result<Store, StoreFault> {
         Store::refuse_unfinished(&dir, disk.as_ref())?;
         let path = dir.chainstate();
-        Store::over(dir, disk, &path)
+        Store::over(dir, disk, &path, PAGE_BYTES_DEFAULT)
     }
 
     /// Over the database at `path`.
-    pub(crate) fn over(dir: DataDir, disk: Arc<dyn Disk>, path: &Path) -> Result<Store, StoreFault> {
+    pub(crate) fn over(
+        dir: DataDir,
+        disk: Arc<dyn Disk>,
+        path: &Path,
+        page_bytes: usize,
+    ) -> Result<Store, StoreFault> {
         let key = XorKey::of_folder(&dir.blocks())?;
-        let db = ChainDb::open_on(disk.as_ref(), path)?;
+        let db = ChainDb::open_sized(disk.as_ref(), path, page_bytes)?;
         Ok(Store { dir, db, key, disk })
     }
 

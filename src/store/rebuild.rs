@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::chain_db::ChainDb;
+use crate::chain_db::{ChainDb, PAGE_BYTES_DEFAULT};
 use crate::datadir::DataDir;
 use crate::disk::{Disk, MachineDisk};
 use crate::fault::StoreFault;
@@ -23,7 +23,7 @@ impl Store {
     pub fn rebuild(dir: DataDir) -> Result<Store, StoreFault> {
         let disk: Arc<dyn Disk> = Arc::new(MachineDisk);
         let path = dir.rebuilding();
-        Store::over(dir, disk, &path)
+        Store::over(dir, disk, &path, PAGE_BYTES_DEFAULT)
     }
 
     /// The old database beside the one that is being built; none where there is none.

@@ -193,7 +193,10 @@ fn indexes_say(datadir: &Path) -> Option<Value> {
 #[track_caller]
 fn coins(datadir: &Path, file: &Path, what: &str) -> Value {
     let mut command = adit();
-    command.args(["import", "--network", "regtest", "--stop-at", "1", "--datadir"]).arg(datadir).arg(file);
+    command
+        .args(["import", "--network", "regtest", "--hash", "--stop-at", "1", "--datadir"])
+        .arg(datadir)
+        .arg(file);
     let output = command.stdin(Stdio::null()).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{what}: {}", text(&output.stderr));
     let line: Value = serde_json::from_slice(&output.stdout).unwrap();

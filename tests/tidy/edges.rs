@@ -30,7 +30,7 @@ const CRATES: [(&str, &[&str], &[&str]); 6] = [
     (
         "src/chainstate",
         &["adit-domain", "adit-store"],
-        &["ahash", "arc-swap", "bitcoin", "crossbeam-channel", "hashbrown", "thiserror", "tracing"],
+        &["arc-swap", "bitcoin", "crossbeam-channel", "hashbrown", "thiserror", "tracing"],
     ),
     ("proto", &[], &["prost", "tonic", "tonic-prost"]),
     (

@@ -2,8 +2,8 @@
 //!
 //! Owns: when a flush and when a slice of a merge is written. Must not know: when a flush is due.
 //!
-//! One flush at a time: the engine hands over what is frozen and goes on. What fails here is told to whoever asks next, at the
-//! latest at the next flush; nothing is tried again.
+//! One flush at a time: the engine hands over what is frozen and goes on. What fails here is told at once to who listens,
+//! and to whoever asks or waits; nothing is tried again.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -66,7 +66,11 @@ struct Now {
     merging: bool,
     retired: bool,
     fault: Option<ChainFault>,
+    tell: Option<FaultListener>,
 }
+
+/// Who hears of a fault when it is met.
+pub(crate) type FaultListener = Box<dyn FnOnce(ChainFault) + Send>;
 
 impl Flusher {
     pub(crate) fn start(store: Arc<Store>, live: Arc<Live>) -> Result<Flusher, ChainFault> {
@@ -101,6 +105,18 @@ impl Flusher {
     /// The end of the flush that is being written; reached where none is.
     pub(crate) fn end(&self) -> FlushEnd {
         FlushEnd(Arc::clone(&self.status))
+    }
+
+    /// Has `tell` called with the first fault, when it is met.
+    pub(crate) fn on_fault(&self, tell: FaultListener) {
+        let met = {
+            let mut now = self.status.now();
+            match now.fault.clone() {
+                Some(fault) => fault,
+                None => return now.tell = Some(tell),
+            }
+        };
+        tell(met);
     }
 
     /// Waits until no flush is being written.
@@ -148,6 +164,18 @@ impl Status {
         self.changed.notify_all();
     }
 
+    /// What was met is told at once, and to whoever asks or waits.
+    fn fail(&self, fault: ChainFault) {
+        let mut tell = None;
+        self.change(|now| {
+            now.fault = Some(fault.clone());
+            tell = now.tell.take();
+        });
+        if let Some(tell) = tell {
+            tell(fault);
+        }
+    }
+
     fn wait_while(&self, mut busy: impl FnMut(&Now) -> bool) -> Result<(), ChainFault> {
         let wait = self.changed.wait_while(self.now(), |now| now.fault.is_none() && busy(now));
         let now = wait.unwrap_or_else(PoisonError::into_inner);
@@ -184,7 +212,7 @@ impl Writer {
                 Ok(more) => merging = more,
                 Err(fault) => {
                     tracing::error!(%fault, "coins could not be written");
-                    return self.status.change(|now| now.fault = Some(fault));
+                    return self.status.fail(fault);
                 }
             }
         }

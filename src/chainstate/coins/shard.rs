@@ -5,9 +5,11 @@
 //! Coins lie behind each other in chunks of memory, each as long as it is packed; what a coin leaves is filled by the next one of
 //! its length. Beside them stands a table of places, 4 bytes each, found by a hash of the key.
 
+use std::hash::BuildHasher;
+
 use adit_domain::units::Height;
+use adit_domain::wire::IdState;
 use adit_store::{OUTPOINT_BYTES, PackedCoin};
-use ahash::RandomState;
 use hashbrown::HashTable;
 
 /// An outpoint, as it is on disk.
@@ -34,7 +36,7 @@ struct Place(u32);
 /// The map.
 pub(super) struct Shard {
     /// Keyed by chance at each start: who grinds txids cannot know what they do here.
-    hasher: RandomState,
+    hasher: IdState,
     index: HashTable<Place>,
     heap: Heap,
 }
@@ -50,7 +52,7 @@ struct Heap {
 }
 
 impl Shard {
-    pub(super) fn new(hasher: RandomState) -> Shard {
+    pub(super) fn new(hasher: IdState) -> Shard {
         Shard { hasher, index: HashTable::new(), heap: Heap::new() }
     }
 
@@ -59,13 +61,6 @@ impl Shard {
         let heap = &self.heap;
         let place = self.index.find(self.hasher.hash_one(key), |place| heap.has_key(*place, key))?;
         heap.row(*place).map(|row| row.coin())
-    }
-
-    /// Keeps a coin as it is on disk, where nothing is known of it yet.
-    pub(super) fn remember(&mut self, key: &Key, coin: PackedCoin<'_>) {
-        if self.get(key).is_none() {
-            self.insert(key, 0, coin.bytes());
-        }
     }
 
     /// What a block does to a coin.
@@ -164,7 +159,7 @@ impl Shard {
 
     /// Fills all gaps, and gives back what is over.
     fn pack(&mut self) {
-        let mut packed = Shard::new(self.hasher.clone());
+        let mut packed = Shard::new(self.hasher);
         packed.index.reserve(self.index.len(), |_| 0);
         for row in self.rows() {
             packed.insert(row.key, row.flags, row.value);

@@ -145,9 +145,7 @@ fn what_a_flush_drops_and_what_is_read_back() {
     assert!((0..20_000).all(|n| !cached(&f, n) && f.has(n)));
     assert!((20_000..40_000).all(|n| cached(&f, n) && f.has(n)));
     assert!(!f.has(40_000));
-    f.cache.remember(vec![(outpoint(1), coin(1, 22)), (outpoint(20_000), coin(1, 22))]).unwrap();
-    assert!(cached(&f, 1));
-    // What was read is not written again.
+    // What was written is not written again.
     assert_eq!(f.flush(ALL), 0);
     f.cache.merged(f.db.snapshot().unwrap()).unwrap();
     assert!(f.has(1) && f.has(20_000));
@@ -240,7 +238,6 @@ fn coins_that_a_panic_left_half_changed_are_shown_to_nobody() {
     assert_eq!(f.cache.get(&outpoint(1)), Err(fault.clone()));
     assert_eq!(f.cache.bytes(), Err(fault.clone()));
     assert_eq!(f.cache.apply(std::iter::empty(), tip(3)), Err(fault.clone()));
-    assert_eq!(f.cache.remember(vec![(outpoint(1), coin(1, 22))]), Err(fault.clone()));
     assert_eq!(f.cache.merged(f.db.snapshot().unwrap()), Err(fault.clone()));
     assert_eq!(f.cache.freeze().err(), Some(fault.clone()));
     let frozen = Frozen { parts: vec![] };
@@ -252,8 +249,6 @@ fn coins_that_a_panic_left_half_changed_are_shown_to_nobody() {
 enum Act {
     /// A block that makes and spends coins, by their names: whether they are there decides which.
     Block(Vec<(u32, u8)>),
-    /// A look at a coin, which keeps it.
-    Look(u32),
     /// A flush begins.
     Freeze,
     /// It is written, and ends with room for so many bytes.
@@ -267,7 +262,6 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     const NAMES: u32 = 40;
     let act = prop_oneof![
         6 => proptest::collection::vec((0..NAMES, 0u8..60), 1..12).prop_map(Act::Block),
-        2 => (0..NAMES).prop_map(Act::Look),
         2 => Just(Act::Freeze),
         2 => prop_oneof![Just(0), Just(1500), Just(ALL)].prop_map(Act::Flushed),
         2 => (1usize..40).prop_map(Act::Merge),
@@ -288,13 +282,6 @@ impl Model {
     fn act(&mut self, act: Act) {
         match act {
             Act::Block(changes) => self.block(&changes),
-            Act::Look(n) => {
-                let found = self.f.cache.read().unwrap().disk().get(&outpoint(n)).unwrap();
-                let cached = self.f.cache.read().unwrap().cached(&outpoint(n)).is_some();
-                if let Some(coin) = found.filter(|_| !cached) {
-                    self.f.cache.remember(vec![(outpoint(n), coin)]).unwrap();
-                }
-            }
             Act::Freeze => {
                 if self.frozen.is_none() {
                     self.frozen = Some((self.f.cache.freeze().unwrap(), self.now.clone()));

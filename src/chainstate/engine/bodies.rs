@@ -22,10 +22,6 @@ use crate::types::ChainFault;
 
 /// Blocks that are brought here ahead of the engine, however small they are.
 const AHEAD_BLOCKS_MAX: usize = 64;
-/// Bytes of blocks that are brought here ahead, the last block beside them. A block of payments takes five times its bytes when it is
-/// parsed and prepared: some 60 MB.
-const AHEAD_BYTES_MAX: usize = 12 << 20;
-
 /// A body, and what was found out of it.
 pub(super) struct Body {
     pub(super) block: Arc<ParsedBlock>,
@@ -44,21 +40,26 @@ pub(super) enum Coming {
 
 /// The bodies of a way up, in order, some of them on their way.
 pub(super) struct Ahead<'p> {
+    /// Whether it is one block: then there is nothing to be done beside it.
+    single: bool,
     upcoming: std::slice::Iter<'p, NodeId>,
     coming: VecDeque<(Coming, usize)>,
     bytes: usize,
+    /// Of these there may be so many, the last block's beside them.
+    bytes_max: usize,
 }
 
 impl<'p> Ahead<'p> {
-    pub(super) fn new(way: &'p [NodeId]) -> Ahead<'p> {
-        Ahead { upcoming: way.iter(), coming: VecDeque::new(), bytes: 0 }
+    pub(super) fn new(way: &'p [NodeId], bytes_max: usize) -> Ahead<'p> {
+        Ahead { single: way.len() == 1, upcoming: way.iter(), coming: VecDeque::new(), bytes: 0, bytes_max }
     }
 
     /// The next body; behind it as many more set out as there is room for.
     pub(super) fn next(&mut self, chain: &Chainstate, run: &Run<'_>) -> Option<Coming> {
-        while self.coming.len() < AHEAD_BLOCKS_MAX && self.bytes < AHEAD_BYTES_MAX {
+        while self.coming.is_empty() || (self.coming.len() < AHEAD_BLOCKS_MAX && self.bytes < self.bytes_max)
+        {
             let Some(id) = self.upcoming.next() else { break };
-            let (coming, bytes) = chain.fetch(*id, run);
+            let (coming, bytes) = chain.fetch(*id, run, self.single);
             self.bytes = self.bytes.saturating_add(bytes);
             self.coming.push_back((coming, bytes));
         }
@@ -105,12 +106,16 @@ impl HeaderView for Below {
 
 impl Chainstate {
     /// Begins to bring a body here; how many bytes it has on disk.
-    fn fetch(&self, id: NodeId, run: &Run<'_>) -> (Coming, usize) {
+    fn fetch(&self, id: NodeId, run: &Run<'_>, single: bool) -> (Coming, usize) {
         let hash = self.live.tree().node(id).hash();
-        if let Some(block) = self.recent.iter().find(|block| block.hash() == hash) {
-            return (Coming::Here(Arc::clone(block)), block.size_bytes());
-        }
         let live = Arc::clone(&self.live);
+        if let Some(block) = self.recent.iter().find(|block| block.hash() == hash) {
+            let (block, bytes) = (Arc::clone(block), block.size_bytes());
+            if single {
+                return (Coming::Here(block), bytes);
+            }
+            return (Coming::Later(self.workers.urgent(move || prepare(&live, id, block, true))), bytes);
+        }
         let stored = self.live.place(&hash).block;
         let outside = run.outside.and_then(|bodies| bodies.get(&hash)).filter(|_| stored.is_none()).cloned();
         let len = outside.as_ref().map(|outside| outside.extent.len).or(stored.map(|pos| pos.len));
@@ -119,6 +124,7 @@ impl Chainstate {
                 Some(outside) => read_outside(&live, &hash, outside)?,
                 None => read_stored(&live, &hash)?,
             };
+            check_at_place(&live, id, &block)?;
             prepare(&live, id, block, outside.is_none())
         }));
         (coming, len.and_then(|len| usize::try_from(len).ok()).unwrap_or(0))
@@ -149,12 +155,15 @@ fn read_outside(live: &Live, hash: &BlockHash, outside: &Outside) -> Result<Arc<
     Ok(Arc::new(block))
 }
 
-/// Checks a block at its place and finds out what it does to the coins.
-fn prepare(live: &Arc<Live>, id: NodeId, block: Arc<ParsedBlock>, stored: bool) -> Result<Body, NotStaged> {
+fn check_at_place(live: &Arc<Live>, id: NodeId, block: &ParsedBlock) -> Result<(), NotStaged> {
     let below = Below::of(live, id).ok_or_else(no_first)?;
-    let context = BlockContext { params: &live.params, parent: &below };
-    contextual_check_block(&block, &context)?;
-    let prepared = Prepared::new(&block, context.height());
+    Ok(contextual_check_block(block, &BlockContext { params: &live.params, parent: &below })?)
+}
+
+/// Finds out what a block does to the coins.
+fn prepare(live: &Live, id: NodeId, block: Arc<ParsedBlock>, stored: bool) -> Result<Body, NotStaged> {
+    let height = live.tree().node(id).height();
+    let prepared = Prepared::new(&block, height);
     let read = ReadAhead::read(&prepared, &live.coins)?;
     Ok(Body { block, stored, prepared, read })
 }

@@ -156,8 +156,6 @@ struct Coins {
     spent: Vec<(OutPoint, CompactCoin)>,
     /// See [`UndoRecord::overwritten`].
     overwritten: Vec<(OutPoint, Coin)>,
-    /// Those that were read from disk.
-    loaded: Vec<(OutPoint, CompactCoin)>,
 }
 
 /// How long verdicts are waited for.
@@ -217,7 +215,7 @@ impl Chainstate {
                 return Ok(Ended::Paused);
             }
         }
-        let mut ahead = Ahead::new(join);
+        let mut ahead = Ahead::new(join, self.config.budget().window());
         for id in join {
             let coming = ahead.next(self, run);
             let staged = coming.map_or(Ok(()), |coming| self.stage_caught(*id, coming));
@@ -228,7 +226,8 @@ impl Chainstate {
                     None => self.refused_on_the_way(*id, not_staged),
                 };
             }
-            let wait = if self.stage.is_full() { Wait::One } else { Wait::No };
+            let full = self.stage.is_full(self.config.budget().window());
+            let wait = if full { Wait::One } else { Wait::No };
             if let Some(rejected) = self.settle(wait, run)? {
                 return Ok(Ended::Failed(rejected));
             }
@@ -253,8 +252,7 @@ impl Chainstate {
     fn stage_coming(&mut self, id: NodeId, coming: Coming) -> Result<(), NotStaged> {
         let Body { block, stored, prepared, read } = self.receive(id, coming)?;
         let below = Below::of(&self.live, id).ok_or_else(no_first)?;
-        let Coins { spent, overwritten, loaded } = self.resolve(&block, &below, &prepared, &read)?;
-        self.live.coins.remember(loaded)?;
+        let Coins { spent, overwritten } = self.resolve(&block, &below, &prepared, &read)?;
         let (tip, verified, assumed) = {
             let tree = self.live.tree();
             (tree.as_tip(id), tree.node(id).status().script_valid, tree.scripts_are_assumed(id))
@@ -298,7 +296,7 @@ impl Chainstate {
                 }
             }
         }
-        Ok(Coins { spent: found, overwritten, loaded: view.into_loaded() })
+        Ok(Coins { spent: found, overwritten })
     }
 
     /// Says in the log from which block on scripts run, or do not any more.

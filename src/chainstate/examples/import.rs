@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let seconds = begun.elapsed().as_secs_f64();
     chain.wait_for_merges()?;
     let begun = Instant::now();
-    let done = done.with_stats(&chain.utxo_stats()?.run()?);
+    let done = done.with_stats(chain.utxo_stats()?.run()?);
     println!("{done:#?}\nseconds {seconds:.2}, hash of the coins {:.2}", begun.elapsed().as_secs_f64());
     Ok(())
 }

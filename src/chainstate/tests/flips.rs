@@ -157,7 +157,7 @@ fn a_flipped_bit_of_the_key_or_the_format_is_noticed_before_anything_is_written(
     let fresh = tempfile::tempdir().unwrap();
     let open = |path: &Path| -> Result<Chainstate, String> {
         let dir = DataDir::open(path, "regtest").map_err(|e| e.to_string())?;
-        let store = Store::open_with_key(dir, key).map_err(|e| e.to_string())?;
+        let store = Store::open_with_key(dir, key, 1 << 20).map_err(|e| e.to_string())?;
         let config = ChainConfig { script_threads: 1, ..ChainConfig::new(Arc::new(Params::regtest())) };
         Chainstate::open(config, Arc::new(store), Arc::new(Interpreter)).map_err(|e| e.to_string())
     };

@@ -25,6 +25,14 @@ struct Keys {
     x_only: Kept<32, XOnlyPublicKey>,
 }
 
+/// Forgets all keys that this thread keeps: a measurement that meets the same keys again must read them again.
+pub fn forget_keys() {
+    KEYS.with(|keys| {
+        keys.compressed.forget();
+        keys.x_only.forget();
+    });
+}
+
 /// Gives the keys that this thread keeps, and keeps the output that SIGHASH_SINGLE signs, whose size the budget of a tapscript does
 /// not see.
 #[derive(Debug, Default)]
@@ -76,6 +84,10 @@ impl<const N: usize, K> Default for Kept<N, K> {
 }
 
 impl<const N: usize, K: Copy> Kept<N, K> {
+    fn forget(&self) {
+        self.0.borrow_mut().clear();
+    }
+
     fn get(&self, bytes: &[u8; N], read: impl FnOnce(&[u8; N]) -> Option<K>) -> Option<K> {
         let mut places = self.0.borrow_mut();
         if places.is_empty() {

@@ -23,6 +23,7 @@ mod verify;
 pub use cache::{SignatureCache, SignatureFact, SignatureScheme};
 pub use error::ScriptError;
 pub use flags::ScriptFlags;
+pub use memo::forget_keys;
 pub use opcode::{ELEMENT_BYTES_MAX, MULTISIG_KEYS_MAX, SCRIPT_BYTES_MAX};
 pub use sighash::{TaprootExtra, TxContext};
 pub use signature::{is_strict_signature, verify_schnorr};

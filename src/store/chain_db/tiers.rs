@@ -36,6 +36,11 @@ impl CoinSnapshot {
         CoinSnapshot { partitions }
     }
 
+    /// Bytes that the filters of its tiers take in memory.
+    pub fn filter_bytes(&self) -> usize {
+        self.partitions.iter().flatten().map(|(filter, _)| filter.bytes()).sum()
+    }
+
     /// The newest tier of a key's partition first.
     fn tiers(&self, key: &[u8; OUTPOINT_BYTES]) -> &[TierView] {
         self.partitions.get(usize::from(partition_of(key))).map_or(&[], Vec::as_slice)

@@ -82,7 +82,15 @@ fn what_goes_wrong_in_the_background_is_told_and_not_tried_again() {
         let mut chain = Chainstate::open(config, Arc::new(store), Arc::new(Interpreter)).unwrap();
         chain.flush().unwrap();
         chain.wait_for_merges().unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        let tell_again = tell.clone();
+        chain.on_fault(move |fault| tell.send(fault.to_string()).unwrap());
         armed.store(1, Ordering::SeqCst);
+        // Nobody asks for anything: who listens hears of it.
+        chain.begin_flush().unwrap();
+        assert_eq!(told.recv().unwrap(), wanted);
+        chain.on_fault(move |fault| tell_again.send(fault.to_string()).unwrap());
+        assert_eq!(told.recv().unwrap(), wanted);
         let said = |fault: ChainFault| fault.to_string();
         assert_eq!(chain.flush().map_err(said), Err(wanted.to_owned()));
         let syncs = armed.load(Ordering::SeqCst);

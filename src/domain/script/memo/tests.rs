@@ -20,6 +20,11 @@ fn keys_are_the_same_from_the_memo_as_from_their_bytes() {
         let x_only = pair(n).x_only_public_key().0.serialize();
         assert_eq!(memo.x_only_key(&x_only), XOnlyPublicKey::from_byte_array(x_only).ok());
     }
+    forget_keys();
+    assert_eq!(
+        memo.key(&pair(1).public_key().serialize()),
+        PublicKey::from_byte_array_compressed(pair(1).public_key().serialize()).ok()
+    );
     let uncompressed = pair(3).public_key().serialize_uncompressed();
     assert_eq!(memo.key(&uncompressed), memo.key(&pair(3).public_key().serialize()));
 }
@@ -45,6 +50,9 @@ fn a_key_is_read_once_until_another_takes_its_place() {
     check([9, 0, 0], None, 1);
     check([1, 0, 0], Some(1), 0);
     check([2, 1, 0], Some(2), 0);
+    kept.forget();
+    check([1, 0, 0], Some(1), 1);
+    check([2, 1, 0], Some(2), 1);
 }
 
 #[test]
