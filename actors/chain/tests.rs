@@ -83,6 +83,7 @@ async fn node(base: &Path) -> Node {
         base: base.to_owned(),
         network: "regtest".to_owned(),
         page_bytes: 1 << 20,
+        layout: adit_store::Layout::Own,
         intensity,
     };
     let store = crate::store::start(&shared, config).unwrap();
@@ -329,6 +330,7 @@ async fn a_datadir_in_use_is_not_opened() {
         base: dir.path().to_owned(),
         network: "regtest".to_owned(),
         page_bytes: 1 << 20,
+        layout: adit_store::Layout::Own,
         intensity: Intensity::default(),
     };
     let refused = crate::store::start(&shared, config).err().unwrap();

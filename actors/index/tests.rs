@@ -24,8 +24,13 @@ fn shared() -> Shared {
 /// The indexes of a new chain.
 fn indexes(shared: &Shared, base: &Path) -> Indexes {
     let intensity = Intensity::default();
-    let config =
-        StoreConfig { base: base.to_owned(), network: "regtest".to_owned(), page_bytes: 1 << 20, intensity };
+    let config = StoreConfig {
+        base: base.to_owned(),
+        network: "regtest".to_owned(),
+        layout: adit_store::Layout::Own,
+        page_bytes: 1 << 20,
+        intensity,
+    };
     let store = crate::store::start(shared, config).unwrap().store;
     let deps = ChainDeps { store: Arc::clone(&store), verifier: Arc::new(Interpreter) };
     let setup = ChainSetup { chain: ChainConfig::new(Arc::new(Params::regtest())), intensity };

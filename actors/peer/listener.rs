@@ -7,8 +7,7 @@ use super::{Links, connection, open_peer};
 use crate::net::{Accepted, Listener, OpenHere, accept_all};
 
 /// Accepts connections; those beyond the limit are closed at once.
-pub(super) async fn listen(open: OpenHere<Box<dyn Listener>>, links: Links) {
-    let places = Arc::new(Semaphore::new(links.config.inbound_max));
+pub(super) async fn listen(open: OpenHere<Box<dyn Listener>>, places: Arc<Semaphore>, links: Links) {
     accept_all(open, "nodes", |accepted| {
         if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
             actix::spawn(admit(accepted, place, links.clone()));

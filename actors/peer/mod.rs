@@ -51,6 +51,8 @@ pub struct PeerConfig {
     pub magic: [u8; 4],
     /// Where others may connect; none: nowhere. Port 0: any free one.
     pub listen: Option<SocketAddr>,
+    /// Where else they may.
+    pub listen_more: Vec<SocketAddr>,
     /// Nodes to stay connected to, `HOST:PORT`.
     pub connect: Vec<String>,
     /// Inbound connections at most; one more is accepted and closed.
@@ -99,8 +101,9 @@ struct Links {
 
 /// Binds the socket, starts the manager, and connects.
 pub fn start(shared: &Shared, deps: PeerDeps, config: PeerConfig) -> io::Result<Peers> {
-    let socket = config.listen.map(|at| shared.net.listen(at)).transpose()?;
-    let local = socket.as_ref().map(|socket| socket.local);
+    let listens = config.listen.iter().chain(&config.listen_more);
+    let bound = listens.map(|at| shared.net.listen(*at)).collect::<io::Result<Vec<_>>>()?;
+    let local = bound.first().map(|socket| socket.local);
     let (actors, sockets) = (Arbiter::new(), Arbiter::new());
     let links = Links {
         shared: shared.clone(),
@@ -114,8 +117,9 @@ pub fn start(shared: &Shared, deps: PeerDeps, config: PeerConfig) -> io::Result<
     let spec = ChildSpec::of_role(Role::Peer, MANAGER_MAILBOX_MAX, SHUTDOWN, links.config.intensity);
     let addr = shared.supervisor.start(spec, &actors.handle(), move |_| PeerManager::new(own));
     sockets.spawn_fn(move || {
-        if let Some(socket) = socket {
-            actix::spawn(listener::listen(socket.open, links.clone()));
+        let places = Arc::new(Semaphore::new(links.config.inbound_max));
+        for socket in bound {
+            actix::spawn(listener::listen(socket.open, Arc::clone(&places), links.clone()));
         }
         for target in links.config.connect.clone() {
             let (_, addr, status) = open_peer(&links, false);

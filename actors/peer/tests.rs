@@ -68,6 +68,7 @@ impl TestNode {
         let opened = StoreConfig {
             base: dir.path().into(),
             network: "regtest".to_owned(),
+            layout: adit_store::Layout::Own,
             page_bytes: 1 << 20,
             intensity,
         };
@@ -88,6 +89,7 @@ impl TestNode {
         let config = PeerConfig {
             magic: params.magic,
             listen: Some(listen.parse().unwrap()),
+            listen_more: Vec::new(),
             connect: connect.to_vec(),
             inbound_max: 4,
             user_agent: "/Adit:test/".to_owned(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use adit_chainstate::IndexConfig;
 use adit_domain::consensus::Params;
 use adit_domain::units::Difficulty;
+use adit_store::Layout;
 use bitcoin::ScriptBuf;
 
 use crate::supervision::Intensity;
@@ -18,8 +19,11 @@ pub type SetLogLevel = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
 pub struct NodeConfig {
     /// The network: its rules are a value.
     pub params: Arc<Params>,
-    /// The folder that holds everything durable; networks but mainnet have their own in it.
+    /// The folder that holds everything durable; networks but mainnet have their own in it. Laid out as Core's it is the
+    /// network's own.
     pub datadir: PathBuf,
+    /// How the files lie in it.
+    pub layout: Layout,
     /// The chain and its coins.
     pub chain: ChainSettings,
     /// Which indexes are kept.
@@ -42,11 +46,24 @@ pub struct NodeConfig {
 
 impl fmt::Debug for NodeConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let NodeConfig { params, datadir, chain, index, mempool, peer, pool, rpc, intensity, chaos, .. } =
-            self;
+        let NodeConfig {
+            params,
+            datadir,
+            layout,
+            chain,
+            index,
+            mempool,
+            peer,
+            pool,
+            rpc,
+            intensity,
+            chaos,
+            ..
+        } = self;
         f.debug_struct("NodeConfig")
             .field("network", &params.folder())
             .field("datadir", datadir)
+            .field("layout", layout)
             .field("chain", chain)
             .field("index", index)
             .field("mempool", mempool)
@@ -81,6 +98,8 @@ pub struct MempoolSettings {
     pub max_mib: u64,
     /// The lowest feerate that is relayed, in satoshis per 1,000 virtual bytes.
     pub min_fee_sat_per_kvb: u64,
+    /// Whether they are kept over a restart.
+    pub is_kept: bool,
 }
 
 /// Other nodes.
@@ -88,10 +107,14 @@ pub struct MempoolSettings {
 pub struct PeerSettings {
     /// Where others may connect; none: nowhere. Port 0: any free one.
     pub listen: Option<SocketAddr>,
+    /// Where else they may.
+    pub listen_more: Vec<SocketAddr>,
     /// Nodes to stay connected to, `HOST:PORT`.
     pub connect: Vec<String>,
     /// Inbound connections at most.
     pub inbound_max: usize,
+    /// What the node calls itself; none: Adit and its version.
+    pub user_agent: Option<String>,
 }
 
 /// The pool.

@@ -172,6 +172,7 @@ impl Starting<'_> {
             base: self.config.datadir.clone(),
             network: self.params.folder(),
             page_bytes: ChainConfig::page_bytes(self.cache_mib()),
+            layout: self.config.layout.clone(),
             intensity: self.config.intensity,
         };
         Ok(store::start(self.shared, config)?)
@@ -257,7 +258,7 @@ impl Starting<'_> {
 
     fn mempool(&self, store: &OpenStore, chain: &Chain, verifier: Arc<dyn ScriptVerifier>) -> Mempool {
         let pool = self.mempool_config();
-        let file = Some(store.store.dir().path().join("mempool.dat"));
+        let file = self.config.mempool.is_kept.then(|| store.store.dir().path().join("mempool.dat"));
         let deps = MempoolDeps { chain: Arc::new(chain.reader.clone()), verifier };
         mempool::start(self.shared, deps, MempoolConfig { pool, file, intensity: self.config.intensity })
     }
@@ -267,9 +268,13 @@ impl Starting<'_> {
         let config = PeerConfig {
             magic: self.params.magic,
             listen: settings.listen,
+            listen_more: settings.listen_more.clone(),
             connect: settings.connect.clone(),
             inbound_max: settings.inbound_max,
-            user_agent: format!("/Adit:{}/", env!("CARGO_PKG_VERSION")),
+            user_agent: settings
+                .user_agent
+                .clone()
+                .unwrap_or_else(|| format!("/Adit:{}/", env!("CARGO_PKG_VERSION"))),
             intensity: self.config.intensity,
         };
         let deps = PeerDeps {

@@ -30,6 +30,7 @@ fn config(dir: &Path) -> NodeConfig {
     NodeConfig {
         params: Arc::new(Params::regtest()),
         datadir: dir.to_owned(),
+        layout: adit_store::Layout::Own,
         chain: ChainSettings {
             cache_mib: 16,
             script_cache_mib: 1,
@@ -38,8 +39,14 @@ fn config(dir: &Path) -> NodeConfig {
             small_files: false,
         },
         index: IndexConfig { transactions: true, filters: true, coin_stats: true },
-        mempool: MempoolSettings { max_mib: 16, min_fee_sat_per_kvb: 1000 },
-        peer: PeerSettings { listen: Some(any), connect: Vec::new(), inbound_max: 8 },
+        mempool: MempoolSettings { max_mib: 16, min_fee_sat_per_kvb: 1000, is_kept: true },
+        peer: PeerSettings {
+            listen: Some(any),
+            listen_more: Vec::new(),
+            connect: Vec::new(),
+            inbound_max: 8,
+            user_agent: None,
+        },
         pool: Some(PoolSettings {
             listen: any,
             payout_script: ScriptBuf::new_op_return([]),

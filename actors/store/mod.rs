@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Addr, Arbiter};
-use adit_store::{DataDir, DataDirError, Store, StoreFault, XorKey};
+use adit_store::{DataDir, DataDirError, Layout, Store, StoreFault, XorKey};
 use thiserror::Error;
 
 use crate::house::Shared;
@@ -25,12 +25,14 @@ const SHUTDOWN: Duration = Duration::from_secs(5);
 /// Which datadir.
 #[derive(Clone, Debug)]
 pub struct StoreConfig {
-    /// The base of all networks' folders.
+    /// The base of all networks' folders; the network's own where it is laid out as Core's.
     pub base: PathBuf,
     /// The network's word.
     pub network: String,
     /// Bytes of the chain database's pages that are kept in memory.
     pub page_bytes: usize,
+    /// How the files lie.
+    pub layout: Layout,
     /// How many panics are borne.
     pub intensity: Intensity,
 }
@@ -58,7 +60,10 @@ pub struct OpenStore {
 
 /// Opens the datadir and its chain database, and starts the actor that watches over them.
 pub fn start(shared: &Shared, config: StoreConfig) -> Result<OpenStore, OpenError> {
-    let dir = DataDir::open(&config.base, &config.network)?;
+    let dir = match config.layout {
+        Layout::Own => DataDir::open(&config.base, &config.network)?,
+        core => DataDir::open_as(config.base, &config.network, core)?,
+    };
     let fresh = XorKey::new(shared.entropy.next_u64().to_le_bytes());
     let store = Arc::new(Store::open_with_key(dir, fresh, config.page_bytes)?);
     let arbiter = Arbiter::new();

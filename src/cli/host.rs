@@ -5,7 +5,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -64,6 +64,24 @@ pub(crate) enum HostError {
 }
 
 impl HostError {
+    /// As Bitcoin Core says it, where it has words for it.
+    pub(crate) fn in_cores_words(&self) -> String {
+        match self {
+            HostError::Start(StartError::Store(OpenError::DataDir(DataDirError::Locked { path }))) => {
+                locked(path)
+            }
+            HostError::Start(StartError::Store(OpenError::DataDir(DataDirError::Denied { path }))) => {
+                format!("Cannot write to directory '{}'; check permissions.", path.display())
+            }
+            HostError::Listen { key: "p2p.listen", listen, source }
+                if source.kind() == io::ErrorKind::AddrInUse =>
+            {
+                format!("Unable to bind to {listen} on this computer. Adit is probably already running.")
+            }
+            other => other.to_string(),
+        }
+    }
+
     /// The exit code.
     pub(crate) fn exit(&self) -> Exit {
         match self {
@@ -135,6 +153,11 @@ impl Host {
         self.links.clone()
     }
 
+    /// Goes on with work beside the node.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(work);
+    }
+
     /// Runs work beside the node until it is done.
     pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
@@ -160,6 +183,11 @@ impl Host {
             Ok(None) | Err(_) => Exit::Node(70).because("the root's thread panicked; the log says where"),
         }
     }
+}
+
+/// A datadir in use, as Bitcoin Core says it.
+pub(crate) fn locked(folder: &Path) -> String {
+    format!("Cannot obtain a lock on directory {}. Adit is probably already running.", folder.display())
 }
 
 /// The root's thread: tells whether the node started, then lives as long as it.

@@ -2,6 +2,7 @@
 //!
 //! Owns: what is typed, what is printed, exit codes, configuration, logging. Must not know: a rule.
 
+mod bitcoind;
 mod ctl;
 mod db;
 mod demo;
@@ -9,6 +10,7 @@ mod exit;
 mod host;
 mod import;
 mod logging;
+mod migrate;
 mod mine;
 mod miner;
 mod progress;
@@ -37,6 +39,7 @@ Examples:
   adit demo                             the whole thing on this machine, with a miner
   adit run --network signet --connect 127.0.0.1:38333
                                         a node that follows another one
+  adit bitcoind -regtest                a node that Bitcoin Core's tools take for one of theirs
   adit import ~/.bitcoin/blocks         begin with the blocks that a bitcoind has
   adit ctl info                         how is it?
   adit db check                         is what is stored sound?
@@ -50,6 +53,10 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Run the node, and the pool where pool.address is set.
     Run(run::RunArgs),
+    /// Run the node with Bitcoin Core's flags, bitcoin.conf, datadir and JSON-RPC.
+    Bitcoind(bitcoind::BitcoindArgs),
+    /// Print the adit.toml that means what a bitcoin.conf means.
+    Migrate(migrate::MigrateArgs),
     /// Mine with this machine's processor.
     Mine(mine::MineArgs),
     /// Connect blocks from files, fully validated, and print the coin set's hash.
@@ -66,6 +73,8 @@ impl Cli {
         match self.command {
             Command::Demo(args) => demo::run(&args).into(),
             Command::Run(args) => run::run(&args).into(),
+            Command::Bitcoind(args) => bitcoind::run(&args).into(),
+            Command::Migrate(args) => migrate::run(&args).into(),
             Command::Mine(args) => mine::run(&args).into(),
             Command::Import(args) => import::run(&args).into(),
             Command::Db(args) => db::run(&args).into(),

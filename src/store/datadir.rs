@@ -19,12 +19,28 @@ const FORMAT_WORD: &str = "adit-datadir";
 /// The format file holds two short lines; what is longer is not ours.
 const FORMAT_BYTES_MAX: u64 = 256;
 
+/// How the files of a folder lie in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// As Adit's own programs expect it.
+    #[default]
+    Own,
+    /// As those expect it that live with Bitcoin Core's: no folders but `blocks`, `chainstate` and `indexes`, and nothing beside
+    /// these that a next start cannot do without. The lock is `.lock`.
+    Core {
+        /// The folder that `blocks` lies in; none: the network's.
+        blocks: Option<PathBuf>,
+    },
+}
+
 /// A network's folder, locked for this process until the value is dropped.
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
     network: String,
+    layout: Layout,
     _lock: File,
+    _blocks_lock: Option<File>,
 }
 
 /// Why a folder cannot be used.
@@ -104,37 +120,81 @@ impl DataDir {
     ///
     /// `mainnet` lies in `base` itself, every other network in a subfolder of its name.
     pub fn open(base: &Path, network: &str) -> Result<DataDir, DataDirError> {
-        Self::open_from(base, network, FORMAT_VERSION)
+        Self::open_from(Self::folder(base, network), network, Layout::Own, FORMAT_VERSION)
+    }
+
+    /// As [`DataDir::open`] of the folder itself, with its files laid out as `layout` says.
+    pub fn open_as(path: PathBuf, network: &str, layout: Layout) -> Result<DataDir, DataDirError> {
+        Self::open_from(path, network, layout, FORMAT_VERSION)
     }
 
     /// As [`DataDir::open`], also where an older Adit wrote the folder: its block files, its books and its shares are as they are
     /// today, and what is in `chainstate.redb` and the undo files is built again from the blocks by the caller, who says so with
     /// [`DataDir::rebuilt`].
     pub fn open_to_rebuild(base: &Path, network: &str) -> Result<DataDir, DataDirError> {
-        Self::open_from(base, network, FORMAT_VERSION_MIN)
+        Self::open_from(Self::folder(base, network), network, Layout::Own, FORMAT_VERSION_MIN)
     }
 
     /// Says that everything in the folder has the present format; durable when it returns.
     pub fn rebuilt(&self) -> Result<(), DataDirError> {
-        write_format(&MachineDisk, &self.path, &self.network)
+        write_format(&MachineDisk, &self.databases(), &self.network)
     }
 
-    fn open_from(base: &Path, network: &str, oldest: u32) -> Result<DataDir, DataDirError> {
-        let path = Self::folder(base, network);
+    fn open_from(path: PathBuf, network: &str, layout: Layout, oldest: u32) -> Result<DataDir, DataDirError> {
         fs::create_dir_all(&path).map_err(io_error(&path))?;
-        let lock = lock(&path)?;
-        match read_format(&MachineDisk, &path)? {
-            Some((version, found)) => check_format(&path, (oldest, version), found, network)?,
+        let name = if layout == Layout::Own { "lock" } else { ".lock" };
+        let lock = lock(&path, name)?;
+        let network = network.to_owned();
+        let mut dir = DataDir { path, network, layout, _lock: lock, _blocks_lock: None };
+        let (databases, blocks) = (dir.databases(), dir.blocks());
+        match read_format(&MachineDisk, &databases)? {
+            Some((version, found)) => check_format(&dir.path, (oldest, version), found, &dir.network)?,
             None => {
-                refuse_foreign(&path)?;
-                write_format(&MachineDisk, &path, network)?;
+                dir.refuse_foreign()?;
+                fs::create_dir_all(&databases).map_err(io_error(&databases))?;
+                write_format(&MachineDisk, &databases, &dir.network)?;
             }
         }
-        let dir = DataDir { path, network: network.to_owned(), _lock: lock };
-        for sub in [dir.blocks(), dir.shares()] {
-            fs::create_dir_all(&sub).map_err(io_error(&sub))?;
+        fs::create_dir_all(&blocks).map_err(io_error(&blocks))?;
+        if dir.layout == Layout::Own {
+            let shares = dir.shares();
+            fs::create_dir_all(&shares).map_err(io_error(&shares))?;
+        } else {
+            // Block files may lie where another datadir has its own.
+            dir._blocks_lock = Some(self::lock(&blocks, ".lock")?);
         }
         Ok(dir)
+    }
+
+    /// Refuses a folder in which another program has its data. An empty folder is nobody's.
+    fn refuse_foreign(&self) -> Result<(), DataDirError> {
+        let own = ["blocks", "chainstate", "chainstate.redb", "ledger.redb", "wallet.dat", "block_index"];
+        let core = ["chainstate/CURRENT", "blocks/index", "blocks/blk00000.dat", "wallet.dat"];
+        let found = match self.layout {
+            Layout::Own => own.into_iter().find(|name| self.path.join(name).exists()),
+            Layout::Core { .. } => core.into_iter().find(|name| self.path.join(name).exists()),
+        };
+        let elsewhere = self.blocks().join("blk00000.dat").exists().then_some("blocks/blk00000.dat");
+        match found.or(elsewhere) {
+            Some(found) => Err(DataDirError::Foreign { path: self.path.clone(), found }),
+            None => Ok(()),
+        }
+    }
+
+    /// The folder of the databases, of what belongs to them, and of the format file.
+    pub(crate) fn databases(&self) -> PathBuf {
+        match self.layout {
+            Layout::Own => self.path.clone(),
+            Layout::Core { .. } => self.path.join("chainstate"),
+        }
+    }
+
+    /// The database of an index.
+    pub(crate) fn index(&self, name: &str) -> PathBuf {
+        match self.layout {
+            Layout::Own => self.path.join(format!("index-{name}.redb")),
+            Layout::Core { .. } => self.path.join("indexes").join(format!("{name}.redb")),
+        }
     }
 
     /// Where `network` lies under `base`.
@@ -159,7 +219,10 @@ impl DataDir {
 
     /// The folder of block and undo files.
     pub fn blocks(&self) -> PathBuf {
-        self.path.join("blocks")
+        match &self.layout {
+            Layout::Core { blocks: Some(base) } => base.join("blocks"),
+            Layout::Own | Layout::Core { blocks: None } => self.path.join("blocks"),
+        }
     }
 
     /// The folder of found blocks that wait for the chain's answer.
@@ -169,7 +232,7 @@ impl DataDir {
 
     /// The database of headers and coins.
     pub fn chainstate(&self) -> PathBuf {
-        self.path.join("chainstate.redb")
+        self.databases().join("chainstate.redb")
     }
 
     /// The database of the books.
@@ -197,8 +260,8 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> DataDirError + '_ {
     }
 }
 
-fn lock(path: &Path) -> Result<File, DataDirError> {
-    let file_path = path.join("lock");
+fn lock(path: &Path, name: &str) -> Result<File, DataDirError> {
+    let file_path = path.join(name);
     let file = File::options()
         .write(true)
         .create(true)
@@ -252,15 +315,6 @@ fn check_format(
     }
     if version < oldest {
         return Err(DataDirError::Older { path: path.to_owned(), found: version });
-    }
-    Ok(())
-}
-
-fn refuse_foreign(path: &Path) -> Result<(), DataDirError> {
-    for found in ["blocks", "chainstate", "chainstate.redb", "ledger.redb", "wallet.dat", "block_index"] {
-        if path.join(found).exists() {
-            return Err(DataDirError::Foreign { path: path.to_owned(), found });
-        }
     }
     Ok(())
 }

@@ -32,7 +32,7 @@ pub use chain_db::{
 };
 pub use codec::{CodecError, OUTPOINT_BYTES, UndoRecord, outpoint_key, outpoint_of};
 pub use coin::{CompactCoin, PackedCoin};
-pub use datadir::{DataDir, DataDirError, FORMAT_VERSION};
+pub use datadir::{DataDir, DataDirError, FORMAT_VERSION, Layout};
 pub use disk::{Disk, DiskFile, MachineDisk};
 pub use fault::StoreFault;
 pub use flat::{BlockFiles, EncodedUndo, FileEnd, FilePos, UndoFiles, Verified};

@@ -74,7 +74,11 @@ impl Store {
 
     /// The index of this name; see [`IndexDb`].
     pub fn index(&self, name: &str) -> Result<IndexDb, StoreFault> {
-        IndexDb::open_on(self.disk.as_ref(), &self.dir.path().join(format!("index-{name}.redb")))
+        let path = self.dir.index(name);
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(StoreFault::io(folder))?;
+        }
+        IndexDb::open_on(self.disk.as_ref(), &path)
     }
 
     /// Bytes that the disk under the datadir has left for this process.
@@ -97,7 +101,8 @@ impl Store {
         ends: BTreeMap<u32, u32>,
         flushes: u64,
     ) -> Result<(UndoFiles, Vec<Verified>), StoreFault> {
-        let journal = (self.dir.path(), flushes);
+        let folder = self.dir.databases();
+        let journal = (folder.as_path(), flushes);
         UndoFiles::open(&self.dir.blocks(), journal, Arc::clone(&self.disk), (magic, self.key), ends)
     }
 }

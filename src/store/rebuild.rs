@@ -13,7 +13,7 @@ use crate::node_store::Store;
 impl DataDir {
     /// Where headers and coins lie while they are built again.
     pub fn rebuilding(&self) -> PathBuf {
-        self.path().join("chainstate.rebuild.redb")
+        self.databases().join("chainstate.rebuild.redb")
     }
 }
 

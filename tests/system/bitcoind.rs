@@ -72,19 +72,7 @@ impl Core {
     }
 
     fn try_call(&self, method: &str, params: &Value) -> Option<Value> {
-        let body = json!({"jsonrpc": "1.0", "id": 1, "method": method, "params": params}).to_string();
-        let mut stream = TcpStream::connect(("127.0.0.1", self.rpc)).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(600))).unwrap();
-        let head = format!(
-            "POST / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic {LOGIN}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        stream.write_all(format!("{head}{body}").as_bytes()).ok()?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).ok()?;
-        let answer = text(&answer);
-        let answer: Value = serde_json::from_str(answer.split_once("\r\n\r\n")?.1.trim()).ok()?;
-        answer["error"].is_null().then(|| answer["result"].clone())
+        ask(self.rpc, method, params)
     }
 
     #[track_caller]
@@ -107,6 +95,23 @@ impl Core {
     pub fn peer(&self) -> String {
         format!("127.0.0.1:{}", self.p2p)
     }
+}
+
+/// Asks whoever serves JSON-RPC on a port for the user `adit` with the password `adit`.
+pub fn ask(port: u16, method: &str, params: &Value) -> Option<Value> {
+    let body = json!({"jsonrpc": "1.0", "id": 1, "method": method, "params": params}).to_string();
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(600))).unwrap();
+    let head = format!(
+        "POST / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic {LOGIN}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(format!("{head}{body}").as_bytes()).ok()?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).ok()?;
+    let answer = text(&answer);
+    let answer: Value = serde_json::from_str(answer.split_once("\r\n\r\n")?.1.trim()).ok()?;
+    answer["error"].is_null().then(|| answer["result"].clone())
 }
 
 impl Drop for Core {

@@ -22,6 +22,7 @@ mod chance;
 mod client;
 mod configuration;
 mod control;
+mod core_flags;
 mod databases;
 mod demo;
 mod deployments;

@@ -21,7 +21,8 @@ pub(crate) struct Given {
 }
 
 /// Variables that begin with `ADIT_` and are no keys: what the tests and `adit ctl` read.
-const ENV_OTHER: [&str; 14] = [
+const ENV_OTHER: [&str; 15] = [
+    "ADIT_BACKGROUND",
     "ADIT_BENCH_CACHES",
     "ADIT_BENCH_CORES",
     "ADIT_BENCH_ROUNDS",

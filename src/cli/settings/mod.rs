@@ -19,7 +19,7 @@ use adit_actors::root::{
 use adit_actors::supervision::Intensity;
 use adit_chainstate::IndexConfig;
 use adit_domain::consensus::Params;
-use adit_store::DataDir;
+use adit_store::{DataDir, Layout};
 
 pub(crate) use error::{Place, SettingsError};
 pub(crate) use layers::Given;
@@ -37,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) params: Params,
     /// `datadir`.
     pub(crate) datadir: PathBuf,
+    /// How the files lie there: a matter of the command, not of a key.
+    pub(crate) layout: Layout,
     /// `chaos`.
     pub(crate) chaos: bool,
     /// `log.level`.
@@ -92,6 +94,7 @@ impl Settings {
             intensity: parts::intensity(r)?,
             params,
             datadir,
+            layout: Layout::Own,
         })
     }
 
@@ -108,6 +111,7 @@ impl Settings {
         NodeConfig {
             params: Arc::new(self.params),
             datadir: self.datadir,
+            layout: self.layout,
             chain: self.chain,
             index: self.index,
             mempool: self.mempool,

@@ -66,8 +66,10 @@ pub(super) fn peer(r: &mut Reader) -> Result<PeerSettings, SettingsError> {
     };
     Ok(PeerSettings {
         listen: r.listen("p2p.listen")?,
+        listen_more: Vec::new(),
         connect: r.many("p2p.connect", "a list of HOST:PORT such as 127.0.0.1:18444", host_port)?,
         inbound_max: r.number("p2p.inbound_max", 0, 10_000, "connections")?,
+        user_agent: None,
     })
 }
 
@@ -75,6 +77,7 @@ pub(super) fn mempool(r: &mut Reader) -> Result<MempoolSettings, SettingsError> 
     Ok(MempoolSettings {
         max_mib: r.number("mempool.max_mib", 5, 1 << 16, "MiB")?,
         min_fee_sat_per_kvb: r.number("mempool.min_fee_sat_per_kvb", 0, 100_000_000, "satoshis")?,
+        is_kept: true,
     })
 }
 

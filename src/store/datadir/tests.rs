@@ -120,3 +120,55 @@ fn a_power_cut_while_the_format_is_written_leaves_the_old_one_or_the_new_one() {
         }
     }
 }
+
+fn core(base: &Path) -> Result<DataDir, DataDirError> {
+    DataDir::open_as(base.join("regtest"), "regtest", Layout::Core { blocks: None })
+}
+
+/// Whoever keeps a datadir of Core's throws away every file beside these folders, and expects no other folder.
+#[test]
+fn a_folder_laid_out_as_cores_lives_on_by_its_three_folders() {
+    let base = tempfile::tempdir().unwrap();
+    let dir = core(base.path()).unwrap();
+    assert_eq!(dir.chainstate(), base.path().join("regtest/chainstate/chainstate.redb"));
+    assert_eq!(dir.index("x"), base.path().join("regtest/indexes/x.redb"));
+    assert!(matches!(core(base.path()), Err(DataDirError::Locked { .. })));
+    fs::write(dir.chainstate(), "").unwrap();
+    fs::write(dir.blocks().join("blk00000.dat"), "").unwrap();
+    drop(dir);
+    for entry in fs::read_dir(base.path().join("regtest")).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            assert!(["blocks", "chainstate"].contains(&entry.file_name().to_str().unwrap()));
+        } else {
+            fs::remove_file(entry.path()).unwrap();
+        }
+    }
+    core(base.path()).unwrap();
+}
+
+#[test]
+fn a_folder_of_bitcoin_core_is_not_taken_for_ours() {
+    let check = |file: &str| {
+        let base = tempfile::tempdir().unwrap();
+        let path = base.path().join("regtest").join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+        assert!(matches!(core(base.path()), Err(DataDirError::Foreign { .. })), "{file}");
+    };
+    for file in ["chainstate/CURRENT", "blocks/index", "blocks/blk00000.dat", "wallet.dat"] {
+        check(file);
+    }
+}
+
+#[test]
+fn block_files_may_lie_elsewhere_and_are_locked_there() {
+    let base = tempfile::tempdir().unwrap();
+    let open = |folder: &str| {
+        let blocks = Some(base.path().join("away/regtest"));
+        DataDir::open_as(base.path().join(folder), "regtest", Layout::Core { blocks })
+    };
+    let dir = open("one").unwrap();
+    assert_eq!(dir.blocks(), base.path().join("away/regtest/blocks"));
+    assert!(matches!(open("two"), Err(DataDirError::Locked { path }) if path == dir.blocks()));
+}

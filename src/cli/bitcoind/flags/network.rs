@@ -1,0 +1,61 @@
+use super::{Flag, missing, void, wired};
+
+pub(super) const CONNECTION: &[Flag] = &[
+    wired("addnode", "=<ip>", "Stay connected to this node; may be given more than once").network_only(),
+    missing("asmap", "=<file>", "peers are not chosen by their networks"),
+    void("bantime", "=<n>", "nobody is banned by himself"),
+    wired("bind", "=<addr>[:<port>][=onion]", "Listen there for other nodes; may be given more than once")
+        .network_only(),
+    missing("cjdnsreachable", "", "connections go over IP alone"),
+    wired("connect", "=<ip>", "Connect to this node; may be given more than once; -noconnect: to none")
+        .network_only(),
+    void("discover", "", "the node announces no address of its own"),
+    void("dns", "", "names are looked up where a node is named by one"),
+    void("dnsseed", "", "nodes are not looked for: -connect and -addnode name them"),
+    void("externalip", "=<ip>", "the node announces no address of its own"),
+    void("fixedseeds", "", "nodes are not looked for: -connect and -addnode name them"),
+    void("forcednsseed", "", "nodes are not looked for: -connect and -addnode name them"),
+    missing("i2psam", "=<ip:port>", "connections go over IP alone"),
+    void("i2pacceptincoming", "", "connections go over IP alone"),
+    wired("listen", "", "Take connections of other nodes (1, and 0 with -connect)"),
+    void("listenonion", "", "connections go over IP alone"),
+    wired("maxconnections", "=<n>", "Connections at most (125)"),
+    void("maxreceivebuffer", "=<n>", "a peer's messages are taken one after the other"),
+    void("maxsendbuffer", "=<n>", "a connection's limit is 1,000,000 bytes"),
+    void("maxuploadtarget", "=<n>", "what is served is not counted by the day"),
+    void("natpmp", "", "no router is asked for a port"),
+    wired("networkactive", "", "Connect and listen at all (1)"),
+    missing("onion", "=<ip:port|path>", "connections go over IP alone, without a proxy"),
+    missing("onlynet", "=<net>", "connections go over IPv4 and IPv6"),
+    missing("peerblockfilters", "", "filters are not served to peers"),
+    void("peerbloomfilters", "", "bloom filters are not served"),
+    void("peertimeout", "=<n>", "a peer has 60 seconds for what it owes").for_tests(),
+    wired("port", "=<port>", "Listen at this port (8333, 18333, 48333, 38333, 18444)").network_only(),
+    missing("proxy", "=<ip>[:<port>]|unix:<path>[=<network>]", "connections are made directly").needs_value(),
+    void("proxyrandomize", "", "there is no proxy"),
+    void("seednode", "=<ip>", "nodes are not looked for: -connect and -addnode name them"),
+    void("timeout", "=<n>", "a connection has 10 seconds to come about"),
+    void("torcontrol", "=<ip>:<port>", "connections go over IP alone"),
+    void("torpassword", "=<pass>", "connections go over IP alone").secret(),
+    void("txreconciliation", "", "transactions are announced one by one").for_tests(),
+    void("v2transport", "", "connections are not encrypted"),
+    missing("whitebind", "=<[permissions@]addr>", "no peer has permissions of its own"),
+    void("whitelist", "=<[permissions@]IP address or network>", "no peer has permissions of its own"),
+];
+
+pub(super) const CHAIN: &[Flag] = &[
+    wired("chain", "=<chain>", "main, test, testnet4, signet or regtest (main)"),
+    wired("regtest", "", "As -chain=regtest").for_tests(),
+    wired("signet", "", "As -chain=signet"),
+    wired("signetchallenge", "", "The script that the blocks of a signet of one's own satisfy, hex")
+        .no_negation(),
+    void("signetseednode", "", "nodes are not looked for: -connect and -addnode name them").no_negation(),
+    wired("testnet", "", "As -chain=test: testnet3"),
+    wired("testnet4", "", "As -chain=testnet4"),
+    wired(
+        "vbparams",
+        "=deployment:start:end[:min_activation_height]",
+        "When miners vote on a rule, on regtest",
+    )
+    .for_tests(),
+];

@@ -1,0 +1,27 @@
+//! `adit bitcoind`: the node for those who have Bitcoin Core's flags, files and tools.
+//!
+//! Owns: Core's command line, bitcoin.conf, settings.json, the layout of its datadir, its log, its words where it does not start.
+//! Must not know: a rule, or how a method answers.
+
+mod background;
+mod chain;
+mod check;
+mod conf;
+mod config;
+mod counterpart;
+mod deployments;
+mod error;
+mod flags;
+mod help;
+mod layers;
+mod life;
+mod line;
+mod log;
+mod notify;
+mod paths;
+mod serve;
+mod translate;
+mod value;
+
+pub(crate) use counterpart::{Counterpart, counterparts};
+pub(crate) use life::{BitcoindArgs, run};

@@ -1,0 +1,35 @@
+use std::time::Duration;
+
+use adit_actors::events::{EventBus, EventKind};
+use adit_domain::units::{Height, UnixMillis};
+use bitcoin::BlockHash;
+use bitcoin::hashes::Hash;
+
+use super::{on_blocks, run, run_all};
+
+#[test]
+fn commands_are_the_shells() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    run(&format!("echo $((1 + 1)) > {}", at("one").display()));
+    assert_eq!(std::fs::read_to_string(at("one")).unwrap(), "2\n");
+    run("exit 3");
+    run_all(["two", "three"].map(|name| format!("touch {}", at(name).display())).to_vec());
+    assert!(at("two").exists() && at("three").exists());
+}
+
+#[tokio::test]
+async fn a_new_best_block_runs_the_command_with_its_hash() {
+    let dir = tempfile::tempdir().unwrap();
+    let (events, tip) = (EventBus::default(), BlockHash::all_zeros());
+    let heard = tokio::spawn(on_blocks(events.clone(), format!("touch {}/%s", dir.path().display())));
+    let wanted = dir.path().join(tip.to_string());
+    let kind = EventKind::TipChanged { height: Height::GENESIS, tip, disconnected: 0, connected: 1 };
+    // Published until it is heard: the other task may not listen yet.
+    while !wanted.exists() {
+        events.publish(UnixMillis::new(0), kind.clone());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    drop(events);
+    heard.abort();
+}

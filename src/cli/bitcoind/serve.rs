@@ -1,0 +1,105 @@
+//! JSON-RPC by Core's settings.
+//!
+//! Owns: what of the settings the server is told. Must not know: a method.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use adit_actors::clock::SystemEntropy;
+use adit_compat::{Config as RpcConfig, Server};
+
+use super::check;
+use super::config::Config;
+use super::error::InitError;
+use super::paths::Paths;
+
+/// Requests that wait, and threads, at most.
+const WORK_MAX: i64 = 100_000;
+const THREADS_MAX: i64 = 1_024;
+/// Core's defaults.
+const WORK: i64 = 64;
+const THREADS: i64 = 16;
+const TIMEOUT_S: i64 = 30;
+
+/// Starts the server, which says that the node warms up; none with `-server=0`.
+pub(super) fn start(config: &Config) -> Result<Option<Server>, InitError> {
+    if !config.layers.switch("server", true) {
+        return Ok(None);
+    }
+    let server = Server::start(settings(config)?, &SystemEntropy);
+    server.map(Some).map_err(|error| {
+        tracing::error!("{error}");
+        InitError::said("Unable to start HTTP server. See debug log for details.")
+    })
+}
+
+/// What the server is told.
+pub(super) fn settings(config: &Config) -> Result<RpcConfig, InitError> {
+    let (layers, paths) = (&config.layers, Paths::of(&config.layers));
+    let cookie = paths.in_folder(config.chain, "rpccookiefile", ".cookie");
+    let whole = |name: &str, default: i64, most: i64| {
+        usize::try_from(layers.number(name, default).clamp(1, most)).unwrap_or(1)
+    };
+    let allow = layers.texts("rpcallowip").iter().map(|text| text.parse()).collect::<Result<_, _>>();
+    let refused = |error| format!("{error}\nError: Unable to start HTTP server. See debug log for details.");
+    let timeout = u64::try_from(layers.number("rpcservertimeout", TIMEOUT_S).max(1)).unwrap_or(1);
+    Ok(RpcConfig {
+        allow: allow.map_err(|error: adit_compat::AuthError| InitError::Said(refused(error)))?,
+        user: layers.text("rpcuser").unwrap_or_default(),
+        password: layers.text("rpcpassword").unwrap_or_default(),
+        auth: layers.texts("rpcauth"),
+        whitelist: layers.texts("rpcwhitelist"),
+        whitelist_default: layers.get("rpcwhitelistdefault").map(|value| value.is_yes()),
+        cookie_mode: cookie_mode(config)?,
+        threads: whole("rpcthreads", THREADS, THREADS_MAX),
+        work_queue: whole("rpcworkqueue", WORK, WORK_MAX),
+        timeout: Duration::from_secs(timeout),
+        subversion: RpcConfig::subversion(&check::comments(config)?),
+        debug_log: paths.in_folder(config.chain, "debuglogfile", "debug.log").unwrap_or_default(),
+        ..RpcConfig::new(binds(config)?, cookie)
+    })
+}
+
+/// Who may read the cookie.
+fn cookie_mode(config: &Config) -> Result<u32, InitError> {
+    match config.layers.text("rpccookieperms").as_deref() {
+        None | Some("owner") => Ok(0o600),
+        Some("group") => Ok(0o640),
+        Some("all") => Ok(0o644),
+        Some(text) => {
+            tracing::error!("Invalid -rpccookieperms={text}; must be one of 'owner', 'group', or 'all'.");
+            Err(InitError::said("Unable to start HTTP server. See debug log for details."))
+        }
+    }
+}
+
+/// Where it listens. Both flags are wanted for anything but this machine, since each alone is a mistake.
+pub(super) fn binds(config: &Config) -> Result<Vec<SocketAddr>, InitError> {
+    let layers = &config.layers;
+    let port =
+        u16::try_from(layers.number("rpcport", i64::from(config.chain.rpc_port()))).unwrap_or_default();
+    let (binds, allowed) = (layers.texts("rpcbind"), !layers.list("rpcallowip").is_empty());
+    if binds.is_empty() || !allowed {
+        if !binds.is_empty() {
+            tracing::warn!(
+                "Option -rpcbind was ignored because -rpcallowip was not specified, refusing to allow everyone to connect"
+            );
+        } else if allowed {
+            tracing::warn!(
+                "Option -rpcallowip was specified without -rpcbind; this doesn't usually make sense"
+            );
+        }
+        let here: [IpAddr; 2] = [Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
+        return Ok(here.map(|ip| SocketAddr::new(ip, port)).to_vec());
+    }
+    let bind = |text: &String| {
+        let (host, own) = check::host_and_port(text)?;
+        let ip = if host == "localhost" { Some(Ipv4Addr::LOCALHOST.into()) } else { host.parse().ok() };
+        ip.map(|ip| SocketAddr::new(ip, own.unwrap_or(port)))
+    };
+    let wrong = |text: &String| InitError::said(format!("Cannot resolve -rpcbind address: '{text}'"));
+    binds.iter().map(|text| bind(text).ok_or_else(|| wrong(text))).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+//! Core's settings as Adit's.
+//!
+//! Owns: which key of config/default.toml a flag becomes, and what it becomes where there is no key. Must not know: how a node
+//! is started. What comes in has passed every check.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use adit_store::Layout;
+
+use super::check::{self, CONNECTIONS};
+use super::config::Config;
+use super::error::InitError;
+use super::layers::Layers;
+use super::paths::Paths;
+use super::serve;
+use crate::cli::settings::{Given, Settings};
+
+/// What connections out take of `-maxconnections`, as in Core: eight that relay all, two for blocks alone, one that tries others.
+const OUTBOUND: i64 = 11;
+/// What threads are taken as many of as cores: more is a mistake.
+const THREADS_MAX: i64 = 256;
+/// The most that a cache may be, in MiB: what adit.toml bears.
+const CACHE_MIB_MAX: i64 = 1 << 20;
+/// The least.
+const CACHE_MIB_MIN: i64 = 4;
+/// Bytes of Core's megabyte, and of ours.
+const MEGABYTE: u64 = 1_000_000;
+const MEBIBYTE: u64 = 1 << 20;
+
+/// A key of config/default.toml, its value, and the flag that it comes from.
+pub(super) type Line = (String, String, String);
+
+/// The keys that the settings become.
+pub(super) fn keys(config: &Config) -> Result<Vec<Line>, InitError> {
+    let layers = &config.layers;
+    let mut keys = Keys(Vec::new());
+    keys.add("chain", "network", config.chain.network().as_str().to_owned());
+    keys.add("datadir", "datadir", Paths::of(layers).base().display().to_string());
+    chain_keys(layers, &mut keys);
+    test_keys(layers, &mut keys);
+    peer_keys(config, &mut keys)?;
+    mempool_keys(layers, &mut keys);
+    // What Core does not have.
+    keys.add("server", "stratum.listen", String::new());
+    Ok(keys.0)
+}
+
+/// Adit's settings.
+pub(super) fn settings(config: &Config) -> Result<Settings, InitError> {
+    let flags = keys(config)?.into_iter().map(|(key, value, flag)| (format!("-{flag}"), key, value));
+    let given = Given { file: None, env: Vec::new(), flags: flags.collect() };
+    let mut settings = Settings::read(&given).map_err(|error| InitError::said(error.to_string()))?;
+    settings.layout = Layout::Core { blocks: Paths::of(&config.layers).blocks_base(config.chain) };
+    settings.datadir = config.folder();
+    settings.peer.listen_more = listens(config)?.into_iter().skip(1).collect();
+    settings.peer.user_agent = Some(adit_compat::Config::subversion(&check::comments(config)?));
+    settings.mempool.is_kept = config.layers.switch("persistmempool", true);
+    Ok(settings)
+}
+
+struct Keys(Vec<Line>);
+
+impl Keys {
+    fn add(&mut self, flag: &str, key: &str, value: String) {
+        self.0.push((key.to_owned(), value, flag.to_owned()));
+    }
+
+    fn switch(&mut self, layers: &Layers, flag: &str, key: &str) {
+        if layers.is_set(flag) {
+            self.add(flag, key, layers.switch(flag, false).to_string());
+        }
+    }
+
+    fn text(&mut self, layers: &Layers, flag: &str, key: &str) {
+        if let Some(text) = layers.text(flag) {
+            self.add(flag, key, text);
+        }
+    }
+}
+
+fn chain_keys(layers: &Layers, keys: &mut Keys) {
+    if layers.is_set("dbcache") {
+        let mib = layers.number("dbcache", 0).clamp(CACHE_MIB_MIN, CACHE_MIB_MAX);
+        keys.add("dbcache", "chain.cache_mib", mib.to_string());
+    }
+    if layers.is_set("par") {
+        keys.add("par", "chain.script_threads", threads(layers.number("par", 0)).to_string());
+    }
+    keys.text(layers, "assumevalid", "chain.assume_valid");
+    keys.text(layers, "minimumchainwork", "chain.minimum_chain_work");
+    keys.switch(layers, "txindex", "index.transactions");
+    keys.switch(layers, "coinstatsindex", "index.coin_stats");
+    if layers.is_set("blockfilterindex") {
+        keys.add("blockfilterindex", "index.filters", check::keeps_filters(layers).to_string());
+    }
+    if layers.number("prune", 0) > 0 {
+        keys.add("prune", "chain.prune_mib", layers.number("prune", 0).to_string());
+    }
+}
+
+/// Threads for scripts: none is one a core, and below it so many cores are left to others.
+fn threads(par: i64) -> i64 {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = i64::try_from(cores).unwrap_or(1);
+    match par {
+        0 => 0,
+        ..0 => cores.saturating_add(par).clamp(1, THREADS_MAX),
+        _ => par.min(THREADS_MAX),
+    }
+}
+
+fn test_keys(layers: &Layers, keys: &mut Keys) {
+    keys.switch(layers, "fastprune", "chain.small_files");
+    let lists = [
+        ("testactivationheight", "chain.test_activation_heights"),
+        ("vbparams", "chain.version_bits"),
+        ("signetchallenge", "chain.signet_challenge"),
+    ];
+    for (flag, key) in lists {
+        let texts = layers.texts(flag);
+        if !texts.is_empty() {
+            keys.add(flag, key, texts.join(","));
+        }
+    }
+}
+
+/// Where others connect, whom to connect to, and how many.
+fn peer_keys(config: &Config, keys: &mut Keys) -> Result<(), InitError> {
+    let layers = &config.layers;
+    let listen = listens(config)?.first().map(SocketAddr::to_string).unwrap_or_default();
+    keys.add("bind", "p2p.listen", listen);
+    let port = config.chain.port();
+    let targets = targets(layers);
+    let targets = targets.iter().map(|target| with_port(target, port)).collect::<Result<Vec<_>, _>>()?;
+    keys.add("connect", "p2p.connect", targets.join(","));
+    let most = layers.number("maxconnections", CONNECTIONS).saturating_sub(OUTBOUND).clamp(0, 10_000);
+    keys.add("maxconnections", "p2p.inbound_max", most.to_string());
+    Ok(())
+}
+
+/// Whom to stay connected to.
+fn targets(layers: &Layers) -> Vec<String> {
+    if !layers.switch("networkactive", true) {
+        return Vec::new();
+    }
+    let only: Vec<String> = layers.texts("connect");
+    let none = only.len() == 1 && only.first().is_some_and(|text| text == "0");
+    let only = if none { Vec::new() } else { only };
+    only.into_iter().chain(layers.texts("addnode")).collect()
+}
+
+/// `HOST:PORT` of a host that may have none.
+fn with_port(target: &str, default: u16) -> Result<String, InitError> {
+    let (host, port) = check::host_and_port(target)
+        .ok_or_else(|| InitError::said(format!("Invalid port specified in -connect: '{target}'")))?;
+    let port = port.unwrap_or(default);
+    Ok(if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") })
+}
+
+/// Where other nodes may connect.
+fn listens(config: &Config) -> Result<Vec<SocketAddr>, InitError> {
+    let layers = &config.layers;
+    if !layers.switch("listen", true) || !layers.switch("networkactive", true) {
+        return Ok(Vec::new());
+    }
+    let port =
+        u16::try_from(layers.number("port", i64::from(config.chain.port()))).unwrap_or(config.chain.port());
+    let binds = layers.texts("bind");
+    if binds.is_empty() {
+        return Ok(vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))]);
+    }
+    binds.iter().map(|text| bind(text, port)).collect()
+}
+
+fn bind(text: &str, port: u16) -> Result<SocketAddr, InitError> {
+    let unknown = || InitError::said(format!("Cannot resolve -bind address: '{text}'"));
+    let (kept, default) = match text.rsplit_once('=') {
+        None => (text, port),
+        Some((kept, "onion")) => (kept, port.saturating_add(1)),
+        Some(_) => return Err(unknown()),
+    };
+    let (host, port) = check::host_and_port(kept).ok_or_else(unknown)?;
+    let ip = host.parse::<IpAddr>().map_err(|_| unknown())?;
+    Ok(SocketAddr::new(ip, port.unwrap_or(default)))
+}
+
+fn mempool_keys(layers: &Layers, keys: &mut Keys) {
+    if layers.is_set("maxmempool") {
+        let bytes = u64::try_from(layers.number("maxmempool", 0)).unwrap_or(0).saturating_mul(MEGABYTE);
+        let mib = bytes.div_ceil(MEBIBYTE).clamp(5, 1 << 16);
+        keys.add("maxmempool", "mempool.max_mib", mib.to_string());
+    }
+    if let Some(sats) = layers.text("minrelaytxfee").and_then(|text| check::money(&text)) {
+        keys.add("minrelaytxfee", "mempool.min_fee_sat_per_kvb", sats.min(100_000_000).to_string());
+    }
+}
+
+/// The keys of JSON-RPC, which `adit run` serves too; adit.toml has less to say of it.
+pub(super) fn rpc_keys(config: &Config) -> Result<Vec<Line>, InitError> {
+    let (layers, mut keys) = (&config.layers, Keys(Vec::new()));
+    if !layers.switch("server", true) {
+        return Ok(keys.0);
+    }
+    let listen = serve::binds(config)?.into_iter().find(SocketAddr::is_ipv4);
+    keys.add("rpcbind", "jsonrpc.listen", listen.map(|at| at.to_string()).unwrap_or_default());
+    for (flag, key) in [("rpcauth", "jsonrpc.auth"), ("rpcallowip", "jsonrpc.allow")] {
+        let texts = layers.texts(flag);
+        if !texts.is_empty() {
+            keys.add(flag, key, texts.join(","));
+        }
+    }
+    Ok(keys.0)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+use adit_store::Layout;
+
+use super::{keys, settings};
+use crate::cli::bitcoind::check::{check, follow};
+use crate::cli::bitcoind::config::Config;
+use crate::cli::bitcoind::line::Line;
+use crate::cli::settings::Settings;
+
+fn config(words: &[&str]) -> (Config, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let datadir = format!("-datadir={}", dir.path().display());
+    let words: Vec<String> =
+        [datadir.as_str(), "-regtest"].iter().chain(words).map(|word| (*word).to_owned()).collect();
+    let mut config = Config::read(Line::read(&words).unwrap()).unwrap();
+    follow(&mut config.layers);
+    check(&config).unwrap();
+    (config, dir)
+}
+
+fn read(words: &[&str]) -> Settings {
+    settings(&config(words).0).unwrap()
+}
+
+#[test]
+fn flags_become_keys() {
+    let check = |words: &[&str], key: &str, wanted: &str| {
+        let keys = keys(&config(words).0).unwrap();
+        let found = keys.iter().rev().find(|(name, ..)| name == key).map(|(_, value, _)| value.as_str());
+        assert_eq!(found, Some(wanted), "{words:?} {key}");
+    };
+    check(&["-dbcache=1"], "chain.cache_mib", "4");
+    check(&["-dbcache=700"], "chain.cache_mib", "700");
+    check(&["-par=3"], "chain.script_threads", "3");
+    check(&["-par=0"], "chain.script_threads", "0");
+    check(&["-par=-1000"], "chain.script_threads", "1");
+    check(&["-assumevalid=0"], "chain.assume_valid", "0");
+    check(&["-minimumchainwork=0x10"], "chain.minimum_chain_work", "0x10");
+    check(&["-txindex"], "index.transactions", "true");
+    check(&["-coinstatsindex"], "index.coin_stats", "true");
+    check(&["-blockfilterindex=basic"], "index.filters", "true");
+    check(&["-blockfilterindex=0"], "index.filters", "false");
+    check(&["-fastprune"], "chain.small_files", "true");
+    check(
+        &["-testactivationheight=csv@1", "-testactivationheight=cltv@2"],
+        "chain.test_activation_heights",
+        "csv@1,cltv@2",
+    );
+    check(&[], "p2p.listen", "0.0.0.0:18444");
+    check(&["-port=5"], "p2p.listen", "0.0.0.0:5");
+    check(&["-bind=127.0.0.1:7"], "p2p.listen", "127.0.0.1:7");
+    check(&["-nolisten"], "p2p.listen", "");
+    check(&["-connect=a", "-addnode=[::1]:3"], "p2p.connect", "a:18444,[::1]:3");
+    check(&["-connect=0", "-addnode=b:1"], "p2p.connect", "b:1");
+    check(&["-addnode=b:1", "-networkactive=0"], "p2p.connect", "");
+    check(&["-maxconnections=94"], "p2p.inbound_max", "83");
+    check(&["-maxmempool=5"], "mempool.max_mib", "5");
+    check(&["-minrelaytxfee=0.00001"], "mempool.min_fee_sat_per_kvb", "1000");
+}
+
+#[test]
+fn what_has_no_key_is_set_all_the_same() {
+    let words = ["-bind=127.0.0.1:7", "-bind=127.0.0.1:8=onion", "-uacomment=me", "-nopersistmempool"];
+    let (config, dir) = config(&words);
+    let settings = settings(&config).unwrap();
+    assert_eq!(settings.peer.listen, Some("127.0.0.1:7".parse().unwrap()));
+    assert_eq!(settings.peer.listen_more, ["127.0.0.1:8".parse().unwrap()]);
+    assert!(settings.peer.user_agent.unwrap().starts_with("/Satoshi:31.0.0(me)/Adit:"));
+    assert!(!settings.mempool.is_kept && settings.pool.is_none());
+    assert_eq!(
+        (settings.layout, settings.datadir),
+        (Layout::Core { blocks: None }, dir.path().join("regtest"))
+    );
+    let blocks = tempfile::tempdir().unwrap();
+    let settings = read(&[&format!("-blocksdir={}", blocks.path().display())]);
+    assert_eq!(settings.layout, Layout::Core { blocks: Some(blocks.path().join("regtest")) });
+    assert!(settings.mempool.is_kept);
+}
+
+#[test]
+fn an_address_is_one_in_digits() {
+    let refused = settings(&config(&["-bind=nobody.invalid"]).0).unwrap_err().to_string();
+    assert_eq!(refused, "Cannot resolve -bind address: 'nobody.invalid'");
+}
