@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use adit_domain::chain::{BlockStatus, HeaderTree, NodeId};
+use adit_domain::chain::{BlockStatus, HeaderTree, Node, NodeId};
 use adit_domain::consensus::BLOCK_WEIGHT_MAX;
 use adit_domain::script::ScriptVerifier;
 use adit_domain::units::{Height, UnixMillis};
@@ -115,6 +115,8 @@ type Progress<'a> = dyn FnMut(ReindexProgress) -> bool + 'a;
 /// Headers, where their blocks lie, and where the new database's files end.
 struct Found {
     known: Known,
+    /// Blocks that an operator's word has out, with those that stand on them.
+    marked: HashSet<BlockHash>,
     blocks_end: FileEnd,
     flushes: u64,
 }
@@ -214,7 +216,9 @@ fn of_records(old: &ChainDb, config: &ChainConfig) -> Result<Found, String> {
         known.tree.set_tip(tip);
     }
     let (blocks_end, flushes) = state.map(|s| (s.blocks_end, s.flushes)).unwrap_or_default();
-    Ok(Found { known, blocks_end, flushes })
+    let marked = known.tree.ids().map(|id| known.tree.node(id)).filter(|node| node.status().invalidated);
+    let marked = marked.map(Node::hash).collect();
+    Ok(Found { known, marked, blocks_end, flushes })
 }
 
 /// What the block files have, with the undo data that the old database knew of; none where it was stopped.
@@ -251,8 +255,8 @@ fn of_files(
             places.insert(id, Places { block: Some(pos), undo });
         }
     }
-    let flushes = old.map_or(0, |old| old.flushes);
-    Ok(Some(Found { known: Known::new(tree, places), blocks_end, flushes }))
+    let (marked, flushes) = old.map(|old| (old.marked, old.flushes)).unwrap_or_default();
+    Ok(Some(Found { known: Known::new(tree, places), marked, blocks_end, flushes }))
 }
 
 /// What is damaged, by block.
@@ -305,7 +309,7 @@ impl Damaged {
     }
 }
 
-/// Begins the new database: all headers, where the sound blocks and undo data lie, no coin.
+/// Begins the new database: all headers with an operator's marks, where the sound blocks and undo data lie, no coin.
 fn write(store: &Store, found: &Found, damaged: &Damaged, old: Option<&ChainDb>) -> Result<(), ReindexError> {
     let tree = &found.known.tree;
     let record = |id: NodeId| {
@@ -319,6 +323,7 @@ fn write(store: &Store, found: &Found, damaged: &Damaged, old: Option<&ChainDb>)
         let status = BlockStatus {
             body_stored: stored,
             script_valid: id == HeaderTree::GENESIS,
+            invalidated: found.marked.contains(&hash),
             ..BlockStatus::default()
         };
         NodeRecord { number: id.to_u32(), header: *node.header(), status: status.to_bits(), block, undo }

@@ -36,7 +36,7 @@ impl Node {
         check(&store, &Arc::new(Params::regtest()), options, &mut |_| true).unwrap()
     }
 
-    fn reindex(
+    pub(super) fn reindex(
         &mut self,
         chainstate_only: bool,
         go_on: &mut dyn FnMut(ReindexProgress) -> bool,
@@ -48,7 +48,7 @@ impl Node {
         reindex(&store, config, Arc::new(Interpreter), &ReindexOptions { chainstate_only }, go_on)
     }
 
-    fn reopen(&mut self) {
+    pub(super) fn reopen(&mut self) {
         self.chain = Some(open(self.dir.path(), self.cache_mib));
     }
 }

@@ -226,3 +226,22 @@ fn a_coin_that_a_coinbase_took_the_place_of_is_back_when_the_fork_is_left() {
     node.mark(repeats.tip, Mark::Invalid);
     assert_eq!((node.tip().0, born(&mut node), node.stats()), (trunk.tip, Some(height(5)), before));
 }
+
+#[test]
+fn what_was_marked_stays_marked_over_a_reindex_of_either_kind() {
+    let (mut node, first, second) = branches();
+    node.mark(first.blocks[2].hash(), Mark::Invalid);
+    assert_eq!(node.tip().0, second.tip);
+    let stats = node.stats();
+    for chainstate_only in [true, false] {
+        node.reindex(chainstate_only, &mut |_| true).unwrap();
+        node.reopen();
+        assert_eq!((node.tip().0, node.stats()), (second.tip, stats.clone()), "{chainstate_only}");
+        assert_eq!(reason(node.submit(&first.blocks[5])), "duplicate-invalid");
+    }
+    node.mark(first.blocks[2].hash(), Mark::Reconsider);
+    assert_eq!(node.tip().0, first.tip);
+    node.reindex(false, &mut |_| true).unwrap();
+    node.reopen();
+    assert_eq!(node.tip().0, first.tip);
+}
