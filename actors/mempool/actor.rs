@@ -60,6 +60,8 @@ pub struct MempoolActor {
     changed: bool,
     /// Whether the queue has been empty once: what was kept over a restart has been judged.
     loaded: bool,
+    /// The chain has turned aside, and was not at the end of its way.
+    behind: bool,
 }
 
 impl MempoolActor {
@@ -85,6 +87,7 @@ impl MempoolActor {
             verifying: false,
             changed: false,
             loaded: false,
+            behind: false,
         }
     }
 
@@ -105,7 +108,7 @@ impl MempoolActor {
 
     fn prepare(&mut self, tx: &Arc<ParsedTx>) -> Result<Candidate, TxRejected> {
         for _ in 0..PREPARE_TRIES {
-            self.follow(None)?;
+            self.follow()?;
             let next = self.deps.chain.next_block(self.clock.now());
             let chain = context(&*self.deps.chain, &next);
             let prepared = self.pool.prepare(Arc::clone(tx), &chain);
@@ -178,14 +181,28 @@ impl MempoolActor {
         }
     }
 
-    /// Brings the pool to the chain's present tip: by the blocks at hand where they lead there, by the chain's own else.
-    fn follow(&mut self, event: Option<&TipChanged>) -> Result<(), ViewFault> {
-        if let Some(event) = event
-            && event.disconnected.is_empty()
-            && event.connected.first().is_some_and(|b| b.header().prev_blockhash == self.pool.tip())
-        {
+    /// What a new tip brings: the blocks at hand where they join the pool's; where the chain has turned aside, the pool is judged anew once,
+    /// at the end of the way, however many steps that has.
+    fn hear(&mut self, event: &TipChanged) -> Result<(), ViewFault> {
+        let joins = event.connected.first().is_some_and(|b| b.header().prev_blockhash == self.pool.tip());
+        if joins && event.disconnected.is_empty() {
             event.connected.iter().for_each(|block| self.connect(block));
         }
+        self.behind = true;
+        self.settle()
+    }
+
+    /// Follows a chain that has stopped on its way.
+    fn settle(&mut self) -> Result<(), ViewFault> {
+        if !self.behind || !self.deps.chain.is_settled() {
+            return Ok(());
+        }
+        self.behind = false;
+        self.follow()
+    }
+
+    /// Brings the pool to the chain's present tip.
+    fn follow(&mut self) -> Result<(), ViewFault> {
         let tip = self.deps.chain.next_block(self.clock.now()).prev;
         if tip != self.pool.tip() {
             self.catch_up(tip)?;
@@ -246,6 +263,12 @@ impl MempoolActor {
         hashes.iter().map(block).collect()
     }
 
+    fn say(&self, followed: Result<(), ViewFault>) {
+        if let Err(fault) = followed {
+            tracing::error!(%fault, "the mempool cannot follow the chain");
+        }
+    }
+
     fn publish(&mut self) {
         if std::mem::take(&mut self.changed) {
             self.reader.publish(self.pool.snapshot());
@@ -273,7 +296,11 @@ impl Actor for MempoolActor {
 
     /// Runs again after a panic.
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.run_interval(PUBLISH_EVERY, |actor, _| actor.publish());
+        ctx.run_interval(PUBLISH_EVERY, |actor, _| {
+            let settled = actor.settle();
+            actor.say(settled);
+            actor.publish();
+        });
         ctx.run_interval(EXPIRE_EVERY, |actor, _| actor.expire());
         self.work(ctx);
     }
@@ -287,7 +314,7 @@ impl Rebuild for MempoolActor {
         let chain = context(&*self.deps.chain, &next);
         self.queue.clear();
         self.orphans.clear();
-        self.verifying = false;
+        (self.verifying, self.behind) = (false, false);
         self.pool = Mempool::new(self.config.pool, next.prev);
         self.pool.readmit(self.reader.all(), &chain);
         self.reader.replace(&self.pool);
@@ -366,9 +393,8 @@ impl Handler<TipChanged> for MempoolActor {
     type Result = ();
 
     fn handle(&mut self, msg: TipChanged, ctx: &mut Self::Context) {
-        if let Err(fault) = self.follow(Some(&msg)) {
-            tracing::error!(%fault, "the mempool cannot follow the chain");
-        }
+        let heard = self.hear(&msg);
+        self.say(heard);
         self.publish();
         self.work(ctx);
     }

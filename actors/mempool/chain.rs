@@ -12,6 +12,8 @@ use bitcoin::BlockHash;
 pub trait MempoolChain: HeaderView + UtxoView + Send + Sync {
     /// What the next block must be.
     fn next_block(&self, now: UnixMillis) -> NextBlock;
+    /// Whether the tip is the best that there is: it is not in the middle of a longer way.
+    fn is_settled(&self) -> bool;
     /// The rules that the scripts of a block at this height are verified under, if it is yet to be made.
     fn script_flags(&self, height: Height) -> ScriptFlags;
     /// The way from an old tip to the present one: blocks to disconnect, the highest first, and to connect, the lowest first.

@@ -37,6 +37,7 @@ struct State {
     blocks: Vec<Arc<ParsedBlock>>,
     /// Blocks that were cut off, the highest first.
     cut: Vec<Arc<ParsedBlock>>,
+    on_its_way: bool,
 }
 
 fn hash_of(blocks: &[Arc<ParsedBlock>]) -> BlockHash {
@@ -64,6 +65,9 @@ impl MempoolChain for FakeChain {
         let bits = genesis_block(Network::Regtest).header.bits;
         let (height, version) = (Height::new(501), NextBlock::NO_VOTES);
         NextBlock { prev, height, version, bits, time_min: 0, median_time_past: 0 }
+    }
+    fn is_settled(&self) -> bool {
+        !self.0.lock().unwrap().on_its_way
     }
     fn script_flags(&self, _: Height) -> ScriptFlags {
         ScriptFlags::CONSENSUS
@@ -302,6 +306,22 @@ async fn a_reorganisation_brings_back_what_the_lost_block_had() {
     rig.mempool.addr.send(rig.chain.reorganise(before)).await.unwrap();
     assert!(rig.holds(&lost) && rig.holds(&held));
     assert_eq!(rig.mempool.addr.send(GetMempool).await.unwrap().transactions, 2);
+}
+
+#[actix::test]
+async fn in_the_middle_of_a_longer_way_the_pool_waits_for_its_end() {
+    let rig = Rig::start(None);
+    let (lost, held) = (spend(outside(0), 90_000), spend(outside(1), 90_000));
+    rig.offer(&held).await.unwrap();
+    let before = rig.chain.0.lock().unwrap().coins.clone();
+    rig.mempool.addr.send(rig.chain.connect(&[&lost])).await.unwrap();
+    rig.chain.0.lock().unwrap().on_its_way = true;
+    rig.mempool.addr.send(rig.chain.reorganise(before)).await.unwrap();
+    assert!(!rig.holds(&lost) && rig.holds(&held));
+    // Nothing tells of the end of a way whose last block was refused.
+    rig.chain.0.lock().unwrap().on_its_way = false;
+    assert_eq!(rig.snapshot(2).await.len(), 2);
+    assert!(rig.holds(&lost));
 }
 
 #[actix::test]

@@ -68,6 +68,10 @@ impl MempoolChain for ChainReader {
         ChainReader::next_block(self, now)
     }
 
+    fn is_settled(&self) -> bool {
+        ChainReader::is_settled(self)
+    }
+
     fn script_flags(&self, height: Height) -> ScriptFlags {
         ChainReader::script_flags(self, height)
     }

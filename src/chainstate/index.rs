@@ -29,6 +29,8 @@ pub use query::{CoinStats, FilterFound, IndexError, TxFound};
 const BATCH_BLOCKS_MAX: u32 = 1_000;
 /// Their bytes: with what is built of them, 200 MB of memory.
 const BATCH_BYTES_MAX: usize = 64 << 20;
+/// Coins that the blocks of one commit of the statistics make and spend: half a second or so of hashing, so that it is seen how far it is.
+const BATCH_COINS_MAX: usize = 100_000;
 /// An index waits while the chain is further than this behind its best header and the index is not as far behind the chain: a
 /// commit for every few blocks of a first sync would cost more than it saves.
 const SYNC_LAG: u32 = 1_000;
@@ -198,6 +200,7 @@ impl Indexes {
             builder: Builder::new(kind, self.reader.params()),
             index,
             reader: self.reader.clone(),
+            coins_max: BATCH_COINS_MAX,
             at: None,
         })
     }
@@ -230,6 +233,7 @@ pub struct Indexer {
     index: Arc<Index>,
     reader: ChainReader,
     builder: Builder,
+    coins_max: usize,
     /// What the builder stands on; none before the first step, and after a fault.
     at: Option<Stand>,
 }
@@ -261,6 +265,12 @@ impl Indexer {
     /// Which it builds.
     pub fn kind(&self) -> IndexKind {
         self.index.kind
+    }
+
+    /// As if a commit of the statistics took so few coins.
+    #[cfg(test)]
+    pub(crate) fn with_coins_max(self, coins_max: usize) -> Indexer {
+        Indexer { coins_max, ..self }
     }
 
     /// Takes a bounded number of blocks and makes that durable, while `go_on` says so.
@@ -334,9 +344,9 @@ impl Indexer {
         from: Stand,
         go_on: &dyn Fn() -> bool,
     ) -> Result<(Stand, Option<Height>), ChainFault> {
-        let (mut end, mut bytes) = (from, 0usize);
+        let (mut end, mut bytes, mut coins) = (from, 0usize, 0usize);
         for _ in 0..BATCH_BLOCKS_MAX {
-            if bytes >= BATCH_BYTES_MAX || !go_on() {
+            if bytes >= BATCH_BYTES_MAX || coins >= self.coins_max || !go_on() {
                 break;
             }
             let (height, below) = end.next();
@@ -349,6 +359,7 @@ impl Indexer {
                 return Ok((end, Some(height)));
             }
             bytes = bytes.saturating_add(block.size_bytes());
+            coins = coins.saturating_add(self.builder.coins_in(&block));
             end = Stand::On(height, hash);
         }
         Ok((end, None))

@@ -53,6 +53,15 @@ impl Builder {
         !matches!(self.state, State::Transactions)
     }
 
+    /// Coins that it hashes of a block.
+    pub(super) fn coins_in(&self, block: &ParsedBlock) -> usize {
+        if !matches!(self.state, State::CoinStats(..)) {
+            return 0;
+        }
+        let moved = block.txs().iter().map(|tx| tx.tx().input.len().saturating_add(tx.tx().output.len()));
+        moved.fold(0, usize::saturating_add)
+    }
+
     /// Goes on behind this block, or begins.
     pub(super) fn stand_on(&mut self, last: Option<&IndexedBlock>) -> Result<(), ChainFault> {
         self.batch = Batch::default();

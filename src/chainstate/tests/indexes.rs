@@ -132,6 +132,22 @@ fn a_step_ends_where_it_is_told_to() {
 }
 
 #[test]
+fn statistics_are_seen_to_come_further_within_a_thousand_blocks() {
+    let mut node = Node::new();
+    let branch = busy_chain();
+    node.submit_all(&branch.blocks);
+    let indexes = indexes(&mut node, ALL);
+    let mut indexer = indexes.indexer(IndexKind::CoinStats).unwrap().with_coins_max(20);
+    let mut stands = Vec::new();
+    while indexer.step(&|| true).unwrap() == IndexStep::More {
+        stands.push(indexes.status()[2].best.unwrap().0);
+    }
+    assert!(stands.len() > 10 && stands.is_sorted(), "{stands:?}");
+    build(&indexes);
+    check(&mut node, &indexes);
+}
+
+#[test]
 fn an_index_that_is_off_or_behind_says_so() {
     let mut node = Node::new();
     let branch = busy_chain();
