@@ -51,7 +51,7 @@ impl ChainConfig {
     }
 
     /// What block and undo files may take; none where they are not pruned by size.
-    pub(crate) fn prune_bytes(&self) -> Option<u64> {
+    pub fn prune_bytes(&self) -> Option<u64> {
         (self.prune_mib > 1).then(|| self.prune_mib.saturating_mul(1 << 20))
     }
 

@@ -5,6 +5,7 @@
 //! block. Bodies of other branches are kept as well where they are near the tip, as a node would have them.
 
 pub(crate) mod join;
+mod room;
 mod sources;
 
 use std::collections::HashMap;
@@ -26,6 +27,7 @@ use crate::stage::REORG_BLOCKS_MAX;
 use crate::types::{ChainFault, SubmitError, UtxoStats};
 
 use join::{Joined, WAITING_MAX, join_headers};
+pub use room::room_needed;
 pub use sources::{SourceError, Sources};
 
 /// Why an import could not go on; nothing of this says that a block is invalid.

@@ -35,7 +35,9 @@ pub use engine::{
     BATCH_BLOCKS_MAX, BATCH_BYTES_MAX, BlocksAccepted, Chainstate, KEPT_BLOCKS, Mark, MarkError, PruneError,
     PruneUpTo, Pruned, Rejected, Totals,
 };
-pub use import::{ImportError, ImportOptions, ImportProgress, Imported, SourceError, Sources, import};
+pub use import::{
+    ImportError, ImportOptions, ImportProgress, Imported, SourceError, Sources, import, room_needed,
+};
 pub use index::{
     CoinStats, FilterFound, IndexConfig, IndexError, IndexKind, IndexOpenError, IndexStatus, IndexStep,
     Indexer, Indexes, TxFound,

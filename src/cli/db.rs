@@ -5,21 +5,17 @@
 mod reindex;
 mod show;
 
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
-use adit_chainstate::{ChainConfig, ChainFault, CheckOptions, CheckProgress, ReindexError, check, inventory};
-use adit_store::{DataDir, DataDirError, Store, StoreFault};
+use adit_chainstate::{ChainConfig, CheckOptions, CheckProgress, check, inventory};
+use adit_store::{DataDir, Store, StoreFault};
 use clap::{Args, Subcommand};
-use thiserror::Error;
 
 use super::exit::Exit;
+use super::offline::{Failed, SAY_EVERY, begin};
 use super::progress::Progress;
 use super::run::SettingsArgs;
-use super::settings::{Settings, SettingsError};
-use super::{logging, signals};
+use super::settings::Settings;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -30,9 +26,6 @@ Examples:
   adit help db check                    what a command takes
 
 The node must not run: one process at a time has a datadir (exit code 69).";
-
-/// How often it is said how far it is, where no terminal shows it.
-const SAY_EVERY: Duration = Duration::from_secs(30);
 
 /// What `adit db` takes.
 #[derive(Debug, Args)]
@@ -97,39 +90,6 @@ struct StatsArgs {
     json: bool,
 }
 
-/// Why nothing came of it.
-#[derive(Debug, Error)]
-enum Failed {
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
-    #[error("{path} is no datadir of Adit; --datadir and --network choose another")]
-    NoDataDir { path: PathBuf },
-    #[error(transparent)]
-    DataDir(#[from] DataDirError),
-    #[error(transparent)]
-    Store(#[from] StoreFault),
-    #[error(transparent)]
-    Chain(#[from] ChainFault),
-    #[error(transparent)]
-    Reindex(ReindexError),
-    #[error("{0}")]
-    Logging(String),
-    #[error("signals: {0}")]
-    Signals(std::io::Error),
-}
-
-impl Failed {
-    fn exit(&self) -> Exit {
-        match self {
-            Failed::Settings(_) | Failed::Logging(_) => Exit::Config,
-            Failed::NoDataDir { .. } | Failed::Reindex(_) => Exit::Input,
-            Failed::Store(StoreFault::Unfinished { .. }) => Exit::Unavailable,
-            Failed::DataDir(DataDirError::Io { .. }) | Failed::Store(_) | Failed::Chain(_) => Exit::Io,
-            Failed::DataDir(_) | Failed::Signals(_) => Exit::Unavailable,
-        }
-    }
-}
-
 /// Does what was asked.
 pub(crate) fn run(args: &DbArgs) -> Exit {
     let done = match &args.command {
@@ -138,16 +98,6 @@ pub(crate) fn run(args: &DbArgs) -> Exit {
         DbCommand::Reindex(args) => reindex::run(args),
     };
     done.unwrap_or_else(|failed| failed.exit().because(&failed))
-}
-
-/// Reads the configuration, and begins to log and to listen to Ctrl-C.
-fn begin(args: &SettingsArgs) -> Result<(Settings, Arc<AtomicBool>), Failed> {
-    let settings = Settings::read(&args.given(Vec::new())?)?;
-    logging::start("warn", logging::To::Stderr).map_err(Failed::Logging)?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&stop);
-    signals::on_first(move || asked.store(true, Ordering::SeqCst)).map_err(Failed::Signals)?;
-    Ok((settings, stop))
 }
 
 /// The folder, if there is one: looking for it does not make it.
@@ -161,16 +111,13 @@ fn open(settings: &Settings) -> Result<DataDir, Failed> {
     Ok(DataDir::open(&settings.datadir, &settings.params.folder())?)
 }
 
+/// Nothing is pruned here: what is being looked at or built again may need every block.
 fn config(settings: &Settings) -> ChainConfig {
-    ChainConfig {
-        cache_mib: usize::try_from(settings.chain.cache_mib).unwrap_or(usize::MAX),
-        script_threads: settings.chain.script_threads,
-        ..ChainConfig::new(Arc::new(settings.params.clone()))
-    }
+    ChainConfig { prune_mib: 0, ..super::offline::config(settings) }
 }
 
 fn run_check(args: &CheckArgs) -> Result<Exit, Failed> {
-    let (settings, stop) = begin(&args.settings)?;
+    let (settings, stop) = begin(&args.settings.given(Vec::new())?)?;
     let dir = open(&settings)?;
     let config = config(&settings);
     let options = CheckOptions { deep: args.deep, threads: config.threads() };
@@ -195,7 +142,7 @@ fn run_check(args: &CheckArgs) -> Result<Exit, Failed> {
 }
 
 fn run_stats(args: &StatsArgs) -> Result<Exit, Failed> {
-    let (settings, _) = begin(&args.settings)?;
+    let (settings, _) = begin(&args.settings.given(Vec::new())?)?;
     let store = Store::open(open(&settings)?)?;
     let config = config(&settings);
     let found = inventory(&store, &config.params, config.threads(), !args.no_coins)?;

@@ -4,26 +4,24 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use adit_actors::clock::{SystemClock, SystemEntropy};
 use adit_chainstate::{
-    ChainConfig, ChainFault, Chainstate, ImportError, ImportOptions, ImportProgress, Imported, Skipped,
-    SourceError, Sources, import,
+    ChainConfig, Chainstate, ImportOptions, ImportProgress, Imported, Skipped, Sources, import, room_needed,
 };
 use adit_domain::script::Interpreter;
 use adit_domain::units::{Clock, Entropy, Height};
-use adit_store::{DataDir, DataDirError, Store, StoreFault, XorKey};
+use adit_store::{DataDir, Store, XorKey};
 use clap::Args;
 use serde_json::{Value, json};
-use thiserror::Error;
 
 use super::exit::Exit;
+use super::offline::{Failed, SAY_EVERY, begin, config};
 use super::progress::Progress;
 use super::run::SettingsArgs;
-use super::settings::{Settings, SettingsError};
-use super::{logging, signals};
+use super::settings::Settings;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -38,10 +36,7 @@ come in any order; nothing in the folder is changed. An xor.dat beside blk*.dat 
 The last line on stdout is one JSON object. An import that was cut short goes on where it was: the same command again. Bodies of
 branches that left the best chain more than 288 blocks below its tip are not taken over.
 Exit codes: 0 all was connected, 1 a block is invalid, 66 what was named does not read or holds no block of the network,
-69 the datadir is in use or not Adit's, 74 the disk failed, 130 interrupted.";
-
-/// How often it is said how far it is, where no terminal shows it.
-const SAY_EVERY: Duration = Duration::from_secs(30);
+69 the datadir is in use or not Adit's, or its disk has less room than the files will need, 74 the disk failed, 130 interrupted.";
 
 /// What `adit import` takes.
 #[derive(Debug, Args)]
@@ -69,42 +64,6 @@ pub(crate) struct ImportArgs {
     paths: Vec<PathBuf>,
 }
 
-/// Why an import did not come to its end.
-#[derive(Debug, Error)]
-enum Failed {
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
-    #[error(transparent)]
-    DataDir(#[from] DataDirError),
-    #[error(transparent)]
-    Store(#[from] StoreFault),
-    #[error(transparent)]
-    Chain(#[from] ChainFault),
-    #[error(transparent)]
-    Import(#[from] ImportError),
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    #[error("{0}")]
-    Logging(String),
-    #[error("signals: {0}")]
-    Signals(std::io::Error),
-}
-
-impl Failed {
-    fn exit(&self) -> Exit {
-        match self {
-            Failed::Settings(_) | Failed::Logging(_) => Exit::Config,
-            Failed::Import(ImportError::Fault(_)) => Exit::Io,
-            Failed::Source(_) | Failed::Import(_) => Exit::Input,
-            Failed::DataDir(DataDirError::Io { .. }) => Exit::Io,
-            Failed::DataDir(_) | Failed::Signals(_) | Failed::Store(StoreFault::Unfinished { .. }) => {
-                Exit::Unavailable
-            }
-            Failed::Store(_) | Failed::Chain(_) => Exit::Io,
-        }
-    }
-}
-
 /// Imports, and prints what came of it.
 pub(crate) fn run(args: &ImportArgs) -> Exit {
     match connect(args) {
@@ -129,14 +88,13 @@ impl ImportArgs {
 }
 
 fn connect(args: &ImportArgs) -> Result<(Imported, f64), Failed> {
-    let settings = Settings::read(&args.settings.given(args.flags())?)?;
-    logging::start("warn", logging::To::Stderr).map_err(Failed::Logging)?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&stop);
-    signals::on_first(move || asked.store(true, Ordering::SeqCst)).map_err(Failed::Signals)?;
+    let (settings, stop) = begin(&args.settings.given(args.flags())?)?;
     // All that can be wrong with them is said before the datadir is touched.
     let sources = Sources::find(&args.paths)?;
     sources.probe(&settings.params)?;
+    if args.stop_at.is_none() {
+        require_room(&settings, &sources)?;
+    }
     let mut chain = open(&settings)?;
     let mut shown = Progress::start(SAY_EVERY);
     let begun = Instant::now();
@@ -157,17 +115,22 @@ fn connect(args: &ImportArgs) -> Result<(Imported, f64), Failed> {
     Ok((imported, seconds))
 }
 
+/// Refuses blocks that will not find room: what is said now costs nothing, and a full disk after hours does. What lies below a height is
+/// not known before the files are read, so that it is not asked for where one is given.
+fn require_room(settings: &Settings, sources: &Sources) -> Result<(), Failed> {
+    let (base, network) = (&settings.datadir, settings.params.folder());
+    let free = DataDir::free_bytes(base, &network)?;
+    let stored = DataDir::stored_block_bytes(base, &network)?;
+    let needed = room_needed(sources.bytes()?, stored, config(settings).prune_bytes());
+    if free >= needed {
+        return Ok(());
+    }
+    Err(Failed::NoRoom { path: DataDir::folder(base, &network), free, needed })
+}
+
 fn open(settings: &Settings) -> Result<Chainstate, Failed> {
-    let params = Arc::new(settings.params.clone());
-    let dir = DataDir::open(&settings.datadir, &params.folder())?;
-    let config = ChainConfig {
-        params,
-        cache_mib: usize::try_from(settings.chain.cache_mib).unwrap_or(usize::MAX),
-        script_threads: settings.chain.script_threads,
-        prune_mib: settings.chain.prune_mib,
-        indexes: settings.index,
-        small_files: settings.chain.small_files,
-    };
+    let config = config(settings);
+    let dir = DataDir::open(&settings.datadir, &config.params.folder())?;
     let key = XorKey::new(SystemEntropy.next_u64().to_le_bytes());
     let page_bytes = ChainConfig::page_bytes(config.cache_mib);
     let store = Arc::new(Store::open_with_key(dir, key, page_bytes)?);

@@ -13,6 +13,7 @@ mod logging;
 mod migrate;
 mod mine;
 mod miner;
+mod offline;
 mod progress;
 mod run;
 mod settings;

@@ -8,6 +8,7 @@ use crate::disk::{Disk, MachineDisk};
 use crate::fault::StoreFault;
 use crate::flat::{BlockFiles, FileEnd, UndoFiles, Verified};
 use crate::index_db::IndexDb;
+use crate::inventory::free_bytes_at;
 use crate::xor::XorKey;
 
 /// Everything durable of one network's chain, opened once and shared.
@@ -83,9 +84,7 @@ impl Store {
 
     /// Bytes that the disk under the datadir has left for this process.
     pub fn free_bytes(&self) -> Result<u64, StoreFault> {
-        let path = self.dir.path();
-        let stat = rustix::fs::statvfs(path).map_err(|e| StoreFault::io(path)(e.into()))?;
-        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+        free_bytes_at(self.dir.path())
     }
 
     /// The block files, written up to `end`; see [`BlockFiles::new`].

@@ -12,6 +12,7 @@
 )]
 #![allow(missing_docs, unreachable_pub)]
 
+mod assumed;
 mod bitcoin_core;
 mod bitcoind;
 mod books;
@@ -31,6 +32,7 @@ mod harness;
 mod import;
 mod indexes;
 mod kills;
+mod layout;
 mod line;
 mod panics;
 mod prune;

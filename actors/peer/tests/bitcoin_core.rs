@@ -51,7 +51,8 @@ impl Core {
         }
         let process = command.spawn().unwrap();
         let core = Core { cli: binary.with_file_name("bitcoin-cli"), dir, rpc_port, p2p_port, process };
-        core.ask(&["-rpcwait", "getblockcount"]);
+        // Where somebody else took its port in between, it ends, and nobody waits for ever.
+        core.ask(&["-rpcwait", "-rpcwaittimeout=120", "getblockcount"]);
         Some(core)
     }
 

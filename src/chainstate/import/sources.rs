@@ -113,6 +113,12 @@ impl Sources {
         Err(self.nothing(params)?)
     }
 
+    /// Bytes of all files.
+    pub fn bytes(&self) -> Result<u64, SourceError> {
+        let lens = self.files.iter().map(|file| look(&file.path).map(|meta| meta.len()));
+        lens.sum::<Result<u64, SourceError>>()
+    }
+
     /// What the files hold instead.
     fn nothing(&self, params: &Params) -> Result<SourceError, SourceError> {
         let (networks, magics): (Vec<Network>, Vec<[u8; 4]>) = foreign_networks(params.magic).unzip();

@@ -398,21 +398,23 @@ fn damaged_blocks_and_undo_data_are_left_out_and_come_again() {
 
 #[test]
 fn a_reindex_that_is_stopped_goes_on_and_the_old_database_stays_until_then() {
-    for stop_after in [0, 1, 5, 40] {
+    use ReindexProgress::{Connecting, Reading, Scanning};
+    type Stops = fn(ReindexProgress) -> bool;
+    // Where no block was connected yet there is nothing to go on with.
+    let places: [(Stops, bool); 4] = [
+        (|at| matches!(at, Scanning { .. }), false),
+        (|at| matches!(at, Reading { .. }), false),
+        (|at| matches!(at, Connecting { .. }), true),
+        (|at| matches!(at, Connecting { height: reached, .. } if reached >= height(40)), true),
+    ];
+    for (number, (stops, begun)) in places.into_iter().enumerate() {
         let (mut node, branch) = stored();
         let want = node.stats();
         node.end();
-        let mut left = stop_after;
-        let stopped = node.reindex(false, &mut |_| {
-            left -= 1;
-            left >= 0
-        });
-        let stopped = stopped.unwrap();
-        assert!(stopped.stopped, "{stopped:?}");
+        let stopped = node.reindex(false, &mut |at| !stops(at)).unwrap();
+        assert!(stopped.stopped, "{number}: {stopped:?}");
         assert!(node.file("chainstate.redb").exists());
-        // Where no block was connected yet there is nothing to go on with.
-        let begun = node.file("chainstate.rebuild.redb").exists();
-        assert_eq!(begun, stop_after >= 5, "{stop_after}");
+        assert_eq!(node.file("chainstate.rebuild.redb").exists(), begun, "{number}");
         let opened = Store::open(DataDir::open(node.dir.path(), "regtest").unwrap());
         assert_eq!(matches!(opened.err(), Some(StoreFault::Unfinished { .. })), begun);
         let done = node.reindex(false, &mut |_| true).unwrap();
@@ -428,12 +430,7 @@ fn without_the_new_database_all_is_as_before() {
     let (mut node, branch) = stored();
     let want = node.stats();
     node.end();
-    let mut left = 20;
-    node.reindex(false, &mut |_| {
-        left -= 1;
-        left > 0
-    })
-    .unwrap();
+    node.reindex(false, &mut |at| !matches!(at, ReindexProgress::Connecting { .. })).unwrap();
     std::fs::remove_file(node.file("chainstate.rebuild.redb")).unwrap();
     assert!(node.check(true).is_sound());
     node.reopen();

@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use adit_chainstate::{ReindexError, ReindexOptions, ReindexProgress, Reindexed, reindex};
+use adit_chainstate::{ReindexOptions, ReindexProgress, Reindexed, reindex};
 use adit_domain::script::Interpreter;
 use adit_store::{DataDir, Store};
 use clap::Args;
 use serde_json::json;
 
-use super::{Failed, SAY_EVERY, begin, config, existing};
+use super::{config, existing};
 use crate::cli::exit::Exit;
+use crate::cli::offline::{Failed, SAY_EVERY, begin};
 use crate::cli::progress::Progress;
 use crate::cli::run::SettingsArgs;
 
@@ -40,7 +41,7 @@ pub(super) struct ReindexArgs {
 }
 
 pub(super) fn run(args: &ReindexArgs) -> Result<Exit, Failed> {
-    let (settings, stop) = begin(&args.settings)?;
+    let (settings, stop) = begin(&args.settings.given(Vec::new())?)?;
     existing(&settings)?;
     let dir = DataDir::open_to_rebuild(&settings.datadir, &settings.params.folder())?;
     let store = Arc::new(Store::rebuild(dir)?);
@@ -56,15 +57,6 @@ pub(super) fn run(args: &ReindexArgs) -> Result<Exit, Failed> {
         store.dir().rebuilt()?;
     }
     Ok(report(&done, begun.elapsed().as_millis()))
-}
-
-impl From<ReindexError> for Failed {
-    fn from(error: ReindexError) -> Failed {
-        match error {
-            ReindexError::Fault(fault) => Failed::Chain(fault),
-            error => Failed::Reindex(error),
-        }
-    }
 }
 
 fn show(shown: &mut Progress, progress: ReindexProgress) {

@@ -5,6 +5,7 @@ use adit_store::StoreFault;
 use serde_json::{Value, json};
 
 use crate::cli::exit::Exit;
+use crate::cli::offline::bytes;
 
 /// The database does not open.
 pub(super) fn unopened(fault: &StoreFault, as_json: bool) -> Exit {
@@ -142,14 +143,4 @@ fn inventory_object(found: &Inventory, prune_mib: u64) -> Value {
         "amount_sat": found.coins.map(|count| count.amount_sat),
         "tiers": found.tiers.iter().map(tier).collect::<Vec<_>>(),
     })
-}
-
-/// Bytes as a person reads them.
-fn bytes(count: u64) -> String {
-    match count {
-        0..10_000 => format!("{count} B"),
-        10_000..10_000_000 => format!("{} kB", count / 1_000),
-        10_000_000..10_000_000_000 => format!("{} MB", count / 1_000_000),
-        _ => format!("{} GB", count / 1_000_000_000),
-    }
 }

@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bitcoin::absolute::LockTime;
 use bitcoin::block::{Header, Version};
@@ -32,13 +33,23 @@ struct Core {
     child: Child,
 }
 
+/// How often another is started where somebody else took the port of one in between.
+const STARTS_MAX: usize = 5;
+/// Looks at whether one answers, a tenth of a second between two: two minutes.
+const LOOKS_MAX: usize = 1_200;
+
 impl Core {
     fn start() -> Option<Core> {
         let bitcoind = PathBuf::from(std::env::var_os("BITCOIND")?);
+        Some((0..STARTS_MAX).find_map(|_| Core::run(&bitcoind)).expect("bitcoind starts"))
+    }
+
+    /// None where it ends before it answers.
+    fn run(bitcoind: &Path) -> Option<Core> {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = std::env::temp_dir().join(format!("adit-core-{}-{port}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        let child = Command::new(&bitcoind)
+        let child = Command::new(bitcoind)
             .arg(format!("-datadir={}", folder.display()))
             .arg(format!("-rpcport={port}"))
             .arg(format!("-mocktime={NOW_S}"))
@@ -47,21 +58,38 @@ impl Core {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Some(Core { cli: Path::new(&bitcoind).with_file_name("bitcoin-cli"), folder, port, child })
+        let mut core = Core { cli: bitcoind.with_file_name("bitcoin-cli"), folder, port, child };
+        for _ in 0..LOOKS_MAX {
+            if core.try_call("getblockcount", "").is_some() {
+                return Some(core);
+            }
+            if core.child.try_wait().unwrap().is_some() {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!("bitcoind does not answer");
     }
 
-    /// What it answers to a call whose argument comes from its standard input.
-    fn call(&self, method: &str, argument: &str) -> String {
+    /// What it answers to a call whose argument comes from its standard input; none where it does not.
+    fn try_call(&self, method: &str, argument: &str) -> Option<String> {
         let mut child = Command::new(&self.cli)
             .arg(format!("-datadir={}", self.folder.display()))
             .arg(format!("-rpcport={}", self.port))
-            .args(["-regtest", "-rpcwait", "-stdin", method])
+            .args(["-regtest", "-stdin", method])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        child.stdin.take().unwrap().write_all(argument.as_bytes()).unwrap();
-        String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap().trim().to_owned()
+        // One that has ended already does not read it.
+        let _ = child.stdin.take().unwrap().write_all(argument.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
+    }
+
+    fn call(&self, method: &str, argument: &str) -> String {
+        self.try_call(method, argument).unwrap_or_else(|| panic!("bitcoind does not answer {method}"))
     }
 
     fn submit(&self, block: &Block) -> String {
@@ -71,7 +99,9 @@ impl Core {
 
 impl Drop for Core {
     fn drop(&mut self) {
-        self.call("stop", "");
+        if self.try_call("stop", "").is_none() {
+            let _ = self.child.kill();
+        }
         let _ = self.child.wait();
         let _ = std::fs::remove_dir_all(&self.folder);
     }

@@ -4,6 +4,7 @@ use std::io::Write;
 use adit_domain::consensus::{BlockUndo, Coin};
 use adit_domain::units::Height;
 use bitcoin::hashes::Hash;
+use bitcoin::hex::FromHex;
 use bitcoin::{Amount, BlockHash, ScriptBuf, TxOut};
 
 use super::*;
@@ -370,4 +371,69 @@ fn an_undo_file_of_four_gigabytes_is_full() {
     let undo = EncodedUndo::new(&hash(1), &spent(1));
     let full = files.append(&hash(2), u32::MAX, &undo, true);
     assert!(matches!(full, Err(StoreFault::Missing { what: "room for undo data" })));
+}
+
+/// The x of the curve's generator, whose y is even.
+const GENERATOR: &str = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
+
+/// Put together from Core's format by hand, field by field; the sum by another program.
+#[test]
+fn undo_data_lies_as_core_writes_it() {
+    let hex = |digits: &str| -> Vec<u8> { FromHex::from_hex(digits).unwrap() };
+    let sat = |sat: u64, at: u32, is_coinbase: bool, script: &str| Coin {
+        output: TxOut { value: Amount::from_sat(sat), script_pubkey: ScriptBuf::from_bytes(hex(script)) },
+        height: Height::new(at),
+        is_coinbase,
+    };
+    let (ones, twos, threes) = ("11".repeat(20), "22".repeat(20), "33".repeat(20));
+    let (long, y) = ("6a".repeat(200), "483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8");
+    let fields = [
+        // Two transactions beside the coinbase, the first with two inputs.
+        ["02", "02", ""],
+        // Height and coinbase, a zero, amount; script.
+        ["8049", "0032", &format!("00{ones}")],
+        ["0e", "0001", &format!("01{twos}")],
+        ["04", "", ""],
+        ["e5c400", "008390e7ea3d", &format!("02{GENERATOR}")],
+        ["12", "0000", &format!("04{GENERATOR}")],
+        ["80f900", "008980dd40", &format!("1c0014{threes}")],
+        // At height 0 there is no zero.
+        ["00", "35", &format!("804e{long}")],
+    ];
+    let data = hex(&fields.concat().concat());
+    let row = [
+        MAGIC.as_slice(),
+        &[0x6d, 0x01, 0, 0],
+        &data,
+        &hex("e0368f4df285515dea9aa2283defc2929e534e655f0a1a8d70a64ea0ab6f9bd5"),
+    ]
+    .concat();
+    let undo = BlockUndo {
+        spent: vec![
+            vec![
+                sat(5_000_000_000, 100, true, &format!("76a914{ones}88ac")),
+                sat(1, 7, false, &format!("a914{twos}87")),
+            ],
+            vec![
+                sat(123_456_789, 840_000, false, &format!("2102{GENERATOR}ac")),
+                sat(0, 9, false, &format!("4104{GENERATOR}{y}ac")),
+                sat(2_100_000_000_000_000, 16_000, false, &format!("0014{threes}")),
+                sat(600, 0, false, &long),
+            ],
+        ],
+    };
+    for key in KEYS {
+        let folder = Undo::new(key);
+        let (files, _) = folder.open(&[], 0);
+        let pos = files.append(&hash(9), 0, &EncodedUndo::new(&hash(1), &undo), true).unwrap();
+        assert_eq!(pos, FilePos { file: 0, offset: 8, len: 365 });
+        let mut stored = fs::read(folder.path("rev00000.dat")).unwrap();
+        key.apply(&mut stored, 0);
+        assert_eq!(stored, row);
+        // The same bytes, from somebody else.
+        let mut theirs = row.clone();
+        key.apply(&mut theirs, 0);
+        fs::write(folder.path("rev00000.dat"), theirs).unwrap();
+        assert_eq!(files.read(&hash(1), pos).unwrap(), undo);
+    }
 }
