@@ -53,6 +53,8 @@ pub struct Accepted {
 pub struct Stream {
     /// What the other end says.
     pub read: Box<dyn AsyncRead + Send + Unpin>,
+    /// The near end's address; none where it has none.
+    pub local: Option<SocketAddr>,
     /// What is said to it. Small writes leave at once.
     pub write: Box<dyn AsyncWrite + Send + Unpin>,
 }
@@ -135,8 +137,9 @@ impl From<TcpStream> for Stream {
     fn from(stream: TcpStream) -> Stream {
         // Where it can't be set, packets leave a little later.
         let _ = stream.set_nodelay(true);
+        let local = stream.local_addr().ok();
         let (read, write) = stream.into_split();
-        Stream { read: Box::new(read), write: Box::new(write) }
+        Stream { read: Box::new(read), local, write: Box::new(write) }
     }
 }
 

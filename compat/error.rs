@@ -25,6 +25,8 @@ codes! {
     invalid_request = -32600;
     /// No such method.
     method_not_found = -32601;
+    /// Arguments that don't go together.
+    invalid_params = -32602;
     /// Our own fault.
     internal = -32603;
     /// Not JSON.

@@ -51,13 +51,16 @@ pub(crate) fn node_config(dir: &Path) -> NodeConfig {
 pub(crate) struct House {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) server: Option<Server>,
+    /// Where other nodes connect.
+    pub(crate) p2p: Option<SocketAddr>,
     supervisor: Supervisor,
     root: Option<JoinHandle<ExitReason>>,
 }
 
-fn run(dir: &Path) -> (NodeLinks, JoinHandle<ExitReason>) {
+fn run(dir: &Path, listens: bool) -> (NodeLinks, JoinHandle<ExitReason>) {
     let (tell, told) = std::sync::mpsc::channel();
-    let config = node_config(dir);
+    let mut config = node_config(dir);
+    config.peer.listen = listens.then(|| "127.0.0.1:0".parse().unwrap());
     let root = std::thread::spawn(move || {
         actix::System::new().block_on(async move {
             let node = Node::start(config, Arc::new(MachineNet)).await.unwrap();
@@ -75,18 +78,27 @@ pub(crate) fn server_config(dir: &Path) -> Config {
 
 impl House {
     pub(crate) fn start() -> House {
-        House::with(|_| {})
+        House::build(false, |_| {})
+    }
+
+    /// One that other nodes may connect to.
+    pub(crate) fn listening() -> House {
+        House::build(true, |_| {})
     }
 
     pub(crate) fn with(change: impl FnOnce(&mut Config)) -> House {
+        House::build(false, change)
+    }
+
+    fn build(listens: bool, change: impl FnOnce(&mut Config)) -> House {
         let dir = tempfile::tempdir().unwrap();
-        let (links, root) = run(dir.path());
+        let (links, root) = run(dir.path(), listens);
         let mut config = server_config(dir.path());
         change(&mut config);
         let server = Server::start(config, &SystemEntropy).unwrap();
-        let supervisor = links.supervisor.clone();
+        let (supervisor, p2p) = (links.supervisor.clone(), links.addresses.p2p);
         server.ready(links);
-        House { dir, server: Some(server), supervisor, root: Some(root) }
+        House { dir, server: Some(server), p2p, supervisor, root: Some(root) }
     }
 
     pub(crate) fn client(&self) -> Client {

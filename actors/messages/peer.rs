@@ -1,5 +1,6 @@
 //! What the peer manager is told and asked.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use actix::Message;
@@ -23,6 +24,45 @@ pub struct RelayBlock {
 #[rtype(result = "Vec<PeerInfo>")]
 pub struct GetPeers;
 
+/// A node to be connected to. Sent by: JSON-RPC. Handled by: peer. Reply: whether it was not kept already; the connection comes
+/// when it comes. When full: refused.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "bool")]
+pub struct ConnectPeer {
+    /// `HOST:PORT`.
+    pub target: String,
+    /// Whether it is to be connected again whenever it is lost.
+    pub keep: bool,
+}
+
+/// A connection to be closed. Sent by: JSON-RPC. Handled by: peer. Reply: whether there is one. When full: refused.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "bool")]
+pub struct DisconnectPeer {
+    /// Which.
+    pub which: Which,
+}
+
+/// A connection, as an operator names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// By its number.
+    Id(u64),
+    /// By the other end, `address:port`.
+    Address(String),
+    /// One that [`ConnectPeer`] keeps: it is not connected again.
+    Added(String),
+}
+
+/// An operator wants the connection closed. Sent by: the peer manager, the connection's task. Handled by: a peer. Reply: nothing.
+/// When full: dropped, it is asked again.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct ReleasePeer {
+    /// Whether it is for good.
+    pub for_good: bool,
+}
+
 /// A connection has been opened; its figures begin anew. Sent by: the connection's task. Handled by: a peer.
 /// Reply: when the session has spoken. When full: the connection waits.
 #[derive(Message)]
@@ -32,6 +72,8 @@ pub struct LinkOpened {
     pub(crate) link: Link,
     /// `address:port` of the other end, or the name it was looked up by.
     pub(crate) remote: String,
+    /// Our own end, where it has an address.
+    pub(crate) local: Option<SocketAddr>,
 }
 
 /// The connection has closed. Sent by: the connection's task. Handled by: a peer. Reply: nothing. When full: the task waits.

@@ -28,8 +28,8 @@ impl Net for MemoryNet {
         // A pipe a direction, so that one end can be deaf and still speak.
         let ((near_read, far_write), (far_read, near_write)) =
             (tokio::io::duplex(PIPE_BYTES), tokio::io::duplex(PIPE_BYTES));
-        let near = Stream { read: Box::new(near_read), write: Box::new(near_write) };
-        let far = Stream { read: Box::new(far_read), write: Box::new(far_write) };
+        let near = Stream { read: Box::new(near_read), local: None, write: Box::new(near_write) };
+        let far = Stream { read: Box::new(far_read), local: None, write: Box::new(far_write) };
         let accepted = Accepted { remote: REMOTE.parse().unwrap(), open: Box::new(|| Ok(far)) };
         let listeners = self.0.lock().unwrap();
         let taken = listeners.get(&target.parse().unwrap()).is_some_and(|l| l.send(accepted).is_ok());

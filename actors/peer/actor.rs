@@ -23,7 +23,7 @@ use super::serve::serve;
 use crate::messages::chain::{SubmitBlock, SubmitHeaders};
 use crate::messages::mempool::SubmitTransaction;
 use crate::messages::peer::{
-    AnnounceFound, AnnounceTip, AnnounceTx, LinkClosed, LinkOpened, MessageReceived,
+    AnnounceFound, AnnounceTip, AnnounceTx, LinkClosed, LinkOpened, MessageReceived, ReleasePeer,
 };
 use crate::supervision::{Fault, Rebuild};
 
@@ -46,6 +46,7 @@ struct Live {
     session: Session,
     link: Link,
     remote: String,
+    local: Option<String>,
     opened_at: UnixMillis,
     full_since: Option<UnixMillis>,
     /// Tells this connection's verdicts from those of an earlier one.
@@ -68,9 +69,10 @@ impl PeerActor {
         let view = View { deps: &self.links.deps, board: &self.links.board };
         let (session, effects) = Session::open(config, &view, now);
         self.opened = self.opened.saturating_add(1);
-        let LinkOpened { link, remote } = msg;
+        let LinkOpened { link, remote, local } = msg;
+        let local = local.map(|local| local.to_string());
         let number = self.opened;
-        self.live = Some(Live { session, link, remote, opened_at: now, full_since: None, number });
+        self.live = Some(Live { session, link, remote, local, opened_at: now, full_since: None, number });
         self.show();
         self.execute(effects, Intake::default(), ctx);
     }
@@ -202,12 +204,18 @@ impl PeerActor {
         let info = self.live.as_ref().map(|live| PeerInfo {
             id: self.id,
             remote: live.remote.clone(),
+            local: live.local.clone(),
+            protocol: live.session.remote().map_or(0, |r| r.protocol),
+            services: live.session.remote().map_or(0, |r| r.services),
+            relays_txs: live.session.remote().is_some_and(|r| r.relay),
             inbound: self.inbound,
             user_agent: live.session.remote().map(|r| r.user_agent.clone()).unwrap_or_default(),
             height: live.session.height().max(said_height(&live.session)),
             connected_at: live.opened_at,
             bytes_received: 0,
             bytes_sent: 0,
+            received_by_kind: Vec::new(),
+            sent_by_kind: Vec::new(),
         });
         self.status.set(info);
     }
@@ -296,6 +304,18 @@ impl Handler<LinkClosed> for PeerActor {
     fn handle(&mut self, _msg: LinkClosed, ctx: &mut Self::Context) {
         self.close();
         if self.inbound {
+            self.links.board.leave(self.id);
+            ctx.stop();
+        }
+    }
+}
+
+impl Handler<ReleasePeer> for PeerActor {
+    type Result = ();
+
+    fn handle(&mut self, msg: ReleasePeer, ctx: &mut Self::Context) {
+        self.close();
+        if msg.for_good {
             self.links.board.leave(self.id);
             ctx.stop();
         }

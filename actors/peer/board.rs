@@ -28,6 +28,8 @@ pub(super) struct Board {
     nonces: Mutex<Recent<u64>>,
     found: Mutex<VecDeque<Arc<ParsedBlock>>>,
     next_id: AtomicU64,
+    /// Nodes that an operator has added, and their connections' numbers.
+    added: Mutex<BTreeMap<String, PeerId>>,
     log: Mutex<LogHour>,
 }
 
@@ -57,10 +59,22 @@ pub(super) struct Status {
     pub(super) received: AtomicU64,
     pub(super) sent: AtomicU64,
     crashed: AtomicBool,
+    received_by_kind: Mutex<BTreeMap<String, u64>>,
+    sent_by_kind: Mutex<BTreeMap<String, u64>>,
     info: Mutex<Option<PeerInfo>>,
 }
 
 impl Status {
+    /// Counts a message that came; the whole frame's bytes.
+    pub(super) fn count_received(&self, name: Option<&str>, bytes: usize) {
+        count(&self.received_by_kind, name, bytes);
+    }
+
+    /// Counts a message that went.
+    pub(super) fn count_sent(&self, name: Option<&str>, bytes: usize) {
+        count(&self.sent_by_kind, name, bytes);
+    }
+
     /// What there is to show while the connection is open; none when it closes.
     pub(super) fn set(&self, info: Option<PeerInfo>) {
         *lock(&self.info) = info;
@@ -80,7 +94,28 @@ impl Status {
         let mut info = lock(&self.info).clone()?;
         info.bytes_received = self.received.load(Ordering::Relaxed);
         info.bytes_sent = self.sent.load(Ordering::Relaxed);
+        let listed = |kinds: &Mutex<BTreeMap<String, u64>>| {
+            lock(kinds).iter().map(|(name, bytes)| (name.clone(), *bytes)).collect()
+        };
+        info.received_by_kind = listed(&self.received_by_kind);
+        info.sent_by_kind = listed(&self.sent_by_kind);
         Some(info)
+    }
+}
+
+/// Kinds of messages that are counted apart; the protocol has fewer, and a peer may make up as many as it likes.
+const KINDS_MAX: usize = 64;
+/// Where the others are counted.
+const OTHER_KINDS: &str = "*other*";
+
+fn count(kinds: &Mutex<BTreeMap<String, u64>>, name: Option<&str>, bytes: usize) {
+    let mut kinds = lock(kinds);
+    let name =
+        name.filter(|name| kinds.len() < KINDS_MAX || kinds.contains_key(*name)).unwrap_or(OTHER_KINDS);
+    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+    match kinds.get_mut(name) {
+        Some(sum) => *sum = sum.saturating_add(bytes),
+        None => drop(kinds.insert(name.to_owned(), bytes)),
     }
 }
 
@@ -92,6 +127,7 @@ impl Default for Board {
             nonces: Mutex::new(Recent::new(NONCES_MAX)),
             found: Mutex::default(),
             next_id: AtomicU64::new(1),
+            added: Mutex::default(),
             log: Mutex::default(),
         }
     }
@@ -119,6 +155,36 @@ impl Board {
 
     pub(super) fn addrs(&self) -> Vec<Addr<PeerActor>> {
         lock(&self.slots).values().map(|slot| slot.addr.clone()).collect()
+    }
+
+    /// Notes a node that an operator adds.
+    pub(super) fn add(&self, target: &str, id: PeerId) {
+        lock(&self.added).insert(target.to_owned(), id);
+    }
+
+    /// Whether an operator has added it.
+    pub(super) fn is_added(&self, target: &str) -> bool {
+        lock(&self.added).contains_key(target)
+    }
+
+    /// The connection of a node that an operator added, and takes away.
+    pub(super) fn remove_added(&self, target: &str) -> Option<Addr<PeerActor>> {
+        let id = lock(&self.added).remove(target)?;
+        self.addr_of(id)
+    }
+
+    /// The connection of that number.
+    pub(super) fn addr_of(&self, id: PeerId) -> Option<Addr<PeerActor>> {
+        lock(&self.slots).get(&id).map(|slot| slot.addr.clone())
+    }
+
+    /// The open connection to that other end, or of that number.
+    pub(super) fn open_one(&self, is_it: impl Fn(&PeerInfo) -> bool) -> Option<Addr<PeerActor>> {
+        let slots = lock(&self.slots);
+        slots
+            .values()
+            .find(|slot| slot.status.info().is_some_and(|info| is_it(&info)))
+            .map(|s| s.addr.clone())
     }
 
     pub(super) fn infos(&self) -> Vec<PeerInfo> {

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::Addr;
-use adit_domain::peer::{Frame, FrameDecoder, FrameError, Message, MessageError};
+use adit_domain::peer::{Frame, FrameDecoder, FrameError, HEADER_BYTES, Message, MessageError, PeerId};
 use bitcoin::p2p::Magic;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::board::Status;
 use super::link::{Outbox, link};
 use super::{Links, PeerActor};
-use crate::messages::peer::{LinkClosed, LinkOpened, MessageReceived};
+use crate::messages::peer::{LinkClosed, LinkOpened, MessageReceived, ReleasePeer};
 use crate::net::Stream;
 
 /// Bytes read at once.
@@ -84,7 +84,8 @@ pub(super) async fn run(
     links: &Links,
 ) {
     let (link, outbox) = link();
-    if addr.send(LinkOpened { link, remote: remote.to_owned() }).await.is_err() {
+    let local = stream.local;
+    if addr.send(LinkOpened { link, remote: remote.to_owned(), local }).await.is_err() {
         return;
     }
     let mut incoming = Incoming::new(stream.read, addr, status, links);
@@ -101,10 +102,34 @@ async fn write(mut writer: impl AsyncWrite + Unpin, mut outbox: Outbox, status: 
         if let Err(error) = writer.write_all(&frame).await {
             return error.into();
         }
+        status.count_sent(name_of(&frame), frame.len());
         status.sent.fetch_add(u64::try_from(frame.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
         outbox.sent(frame.len());
     }
     Ended::Released
+}
+
+/// The name in a frame of our own: 12 bytes behind the magic, padded with zeros.
+fn name_of(frame: &[u8]) -> Option<&str> {
+    let padded = std::str::from_utf8(frame.get(4..16)?).ok()?;
+    Some(padded.trim_end_matches('\0'))
+}
+
+/// Connects once; the actor goes with the connection.
+pub(super) async fn connect_once(
+    target: String,
+    id: PeerId,
+    (addr, status): (Addr<PeerActor>, Arc<Status>),
+    links: Links,
+) {
+    match tokio::time::timeout(CONNECT_MAX, links.shared.net.connect(&target)).await {
+        Ok(Ok(stream)) => run(stream, &target, &addr, &status, &links).await,
+        Ok(Err(error)) => tracing::debug!(peer = target, %error, "no connection"),
+        Err(_) => tracing::debug!(peer = target, "no connection in time"),
+    }
+    links.board.leave(id);
+    // It has nothing else to do: where its mailbox is full, this waits.
+    let _ = addr.send(ReleasePeer { for_good: true }).await;
 }
 
 struct Incoming<'a> {
@@ -146,6 +171,8 @@ impl<'a> Incoming<'a> {
 
     async fn take(&mut self, mut arrived: &[u8]) -> Result<(), Ended> {
         while let Some(frame) = self.decoder.feed(&mut arrived)? {
+            let bytes = frame.payload.len().saturating_add(HEADER_BYTES);
+            self.status.count_received(frame.command.name(), bytes);
             let message = parse(frame).await?;
             let intake = self.admit(&message).await;
             // The actor answers when there is room for more.

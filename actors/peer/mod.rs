@@ -97,6 +97,7 @@ struct Links {
     board: Arc<Board>,
     block_kib: Arc<Semaphore>,
     actors: ArbiterHandle,
+    sockets: ArbiterHandle,
 }
 
 /// Binds the socket, starts the manager, and connects.
@@ -112,6 +113,7 @@ pub fn start(shared: &Shared, deps: PeerDeps, config: PeerConfig) -> io::Result<
         board: Arc::new(Board::default()),
         block_kib: Arc::new(Semaphore::new(BLOCK_KIB_MAX)),
         actors: actors.handle(),
+        sockets: sockets.handle(),
     };
     let own = links.clone();
     let spec = ChildSpec::of_role(Role::Peer, MANAGER_MAILBOX_MAX, SHUTDOWN, links.config.intensity);

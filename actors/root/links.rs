@@ -13,7 +13,7 @@ use crate::events::EventBus;
 use crate::mempool::MempoolReader;
 use crate::messages::chain::{MarkBlock, PruneBlocks, SubmitBlock, SubmitHeaders};
 use crate::messages::mempool::{LookIntoMempool, PublishSnapshot, SubmitTransaction, TestTransaction};
-use crate::messages::peer::GetPeers;
+use crate::messages::peer::{ConnectPeer, DisconnectPeer, GetPeers};
 use crate::messages::utxo::{DumpUtxoSet, FlushCoins, GetUtxoStats};
 use crate::supervision::Supervisor;
 
@@ -65,6 +65,10 @@ pub struct NodeLinks {
     pub mempool_config: adit_domain::mempool::MempoolConfig,
     /// The peers.
     pub peers: Recipient<GetPeers>,
+    /// The peers, for one more.
+    pub connect_peer: Recipient<ConnectPeer>,
+    /// The peers, for one less.
+    pub disconnect_peer: Recipient<DisconnectPeer>,
     /// The coins' figures.
     pub utxo_stats: Recipient<GetUtxoStats>,
     /// The coins, to a file.

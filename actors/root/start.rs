@@ -210,6 +210,8 @@ impl Starting<'_> {
             look_into_mempool: mempool.addr.clone().recipient(),
             mempool_config: self.mempool_config(),
             peers: peers.addr.clone().recipient(),
+            connect_peer: peers.addr.clone().recipient(),
+            disconnect_peer: peers.addr.clone().recipient(),
             utxo_stats: utxo.clone().recipient(),
             dump_utxo: utxo.clone().recipient(),
             engine: chain.link.clone(),

@@ -61,7 +61,7 @@ pub(super) async fn run(open: OpenHere<Stream>, opened: OpenedSession, links: Li
 }
 
 async fn serve(stream: Stream, opened: OpenedSession, links: Links) {
-    let Stream { read, write } = stream;
+    let Stream { read, write, .. } = stream;
     let (out, lines) = mpsc::channel(WRITE_QUEUE_MAX);
     let mut writer = pin!(writer::write_lines(write, lines, links.config.limits.write));
     let mut jobs = links.jobs.subscribe();

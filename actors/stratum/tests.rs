@@ -229,7 +229,7 @@ struct Client {
 
 impl Client {
     async fn connect(house: &House) -> Client {
-        let Stream { read, write } = house.net.connect(&house.stratum.local.to_string()).await.unwrap();
+        let Stream { read, write, .. } = house.net.connect(&house.stratum.local.to_string()).await.unwrap();
         let stream = BufReader::new(tokio::io::join(read, write));
         Client { stream, held: VecDeque::new(), nonce: 0, job: String::new() }
     }

@@ -7,8 +7,11 @@ mod info;
 mod mempool;
 mod mining;
 mod net;
+mod peers;
+mod proof;
 mod rawtx;
 mod scan;
+mod stats;
 mod template;
 mod util;
 
@@ -18,15 +21,18 @@ use std::sync::LazyLock;
 use crate::table::Method;
 
 /// The families' tables.
-const FAMILIES: [&[Method]; 9] = [
+const FAMILIES: [&[Method]; 12] = [
     chain::METHODS,
     control::METHODS,
     info::METHODS,
     mempool::METHODS,
     mining::METHODS,
     net::METHODS,
+    peers::METHODS,
+    proof::METHODS,
     rawtx::METHODS,
     scan::METHODS,
+    stats::METHODS,
     util::METHODS,
 ];
 

@@ -86,16 +86,35 @@ async fn get_network_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
     ]))
 }
 
+/// The names of the bits that a peer offers.
+fn names_of(bits: u64) -> Vec<Json> {
+    let known = [
+        (0, "NETWORK"),
+        (2, "BLOOM"),
+        (3, "WITNESS"),
+        (6, "COMPACT_FILTERS"),
+        (10, "NETWORK_LIMITED"),
+        (11, "P2P_V2"),
+    ];
+    let name = |bit: u32| {
+        let word = known.iter().find(|(known, _)| *known == bit).map(|(_, name)| Json::from(*name));
+        word.unwrap_or_else(|| Json::from(format!("UNKNOWN[2^{bit}]")))
+    };
+    (0..u64::BITS).filter(|bit| (bits >> bit) & 1 == 1).map(name).collect()
+}
+
 /// What is not counted for a connection yet is said to be nothing.
 fn peer(info: &PeerInfo) -> Json {
-    let none = || object::<&str>([]);
-    object([
-        ("id", Json::from(info.id)),
-        ("addr", Json::from(info.remote.clone())),
+    let kinds = |kinds: &[(String, u64)]| {
+        object(kinds.iter().map(|(name, bytes)| (name.clone(), Json::from(*bytes))))
+    };
+    let mut fields = vec![("id", Json::from(info.id)), ("addr", Json::from(info.remote.clone()))];
+    fields.extend(info.local.clone().map(|local| ("addrbind", Json::from(local))));
+    fields.extend([
         ("network", Json::from("not_publicly_routable")),
-        ("services", Json::from("0000000000000000")),
-        ("servicesnames", Json::List(Vec::new())),
-        ("relaytxes", Json::from(true)),
+        ("services", Json::from(format!("{:016x}", info.services))),
+        ("servicesnames", Json::List(names_of(info.services))),
+        ("relaytxes", Json::from(info.relays_txs)),
         ("last_inv_sequence", Json::from(0)),
         ("inv_to_send", Json::from(0)),
         ("lastsend", Json::from(0)),
@@ -106,7 +125,7 @@ fn peer(info: &PeerInfo) -> Json {
         ("bytesrecv", Json::from(info.bytes_received)),
         ("conntime", Json::from(info.connected_at.to_seconds_floor())),
         ("timeoffset", Json::from(0)),
-        ("version", Json::from(PROTOCOL)),
+        ("version", Json::from(info.protocol)),
         ("subver", Json::from(info.user_agent.clone())),
         ("inbound", Json::from(info.inbound)),
         ("bip152_hb_to", Json::from(false)),
@@ -115,17 +134,20 @@ fn peer(info: &PeerInfo) -> Json {
         ("synced_headers", Json::from(info.height.to_u32())),
         ("synced_blocks", Json::from(info.height.to_u32())),
         ("inflight", Json::List(Vec::new())),
+    ]);
+    fields.extend([
         ("addr_relay_enabled", Json::from(false)),
         ("addr_processed", Json::from(0)),
         ("addr_rate_limited", Json::from(0)),
         ("permissions", Json::List(Vec::new())),
         ("minfeefilter", Json::Amount(0)),
-        ("bytessent_per_msg", none()),
-        ("bytesrecv_per_msg", none()),
+        ("bytessent_per_msg", kinds(&info.sent_by_kind)),
+        ("bytesrecv_per_msg", kinds(&info.received_by_kind)),
         ("connection_type", Json::from(if info.inbound { "inbound" } else { "manual" })),
         ("transport_protocol_type", Json::from("v1")),
         ("session_id", Json::from("")),
-    ])
+    ]);
+    object(fields)
 }
 
 async fn get_peer_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {

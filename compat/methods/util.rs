@@ -120,8 +120,8 @@ async fn get_descriptor_info(ctx: &Ctx, params: Params) -> Result<Json, RpcError
     ]))
 }
 
-/// Later than this the machine's own clock has no room: 292 billion years.
-const TIME_S_MAX: i64 = 9_223_372_036;
+/// What a header's time may be.
+const TIME_S_MAX: i64 = 4_294_967_295;
 
 async fn set_mock_time(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     let node = ctx.node()?;

@@ -9,6 +9,14 @@ pub struct PeerInfo {
     pub remote: String,
     /// Whether they connected to us.
     pub inbound: bool,
+    /// Our own end's `address:port`; none where it has none.
+    pub local: Option<String>,
+    /// The protocol that it speaks; 0 before the handshake.
+    pub protocol: u32,
+    /// What it offers, the bits of `ServiceFlags`; 0 before the handshake.
+    pub services: u64,
+    /// Whether it wants transactions announced.
+    pub relays_txs: bool,
     /// What it calls itself; empty before the handshake.
     pub user_agent: String,
     /// The best height that it is known to have.
@@ -19,4 +27,8 @@ pub struct PeerInfo {
     pub bytes_received: u64,
     /// Bytes sent.
     pub bytes_sent: u64,
+    /// Bytes received of each kind of message, by its name.
+    pub received_by_kind: Vec<(String, u64)>,
+    /// Bytes sent of each kind of message, by its name.
+    pub sent_by_kind: Vec<(String, u64)>,
 }

@@ -1,0 +1,112 @@
+//! Who we are connected to, at an operator's word.
+
+use std::net::{IpAddr, SocketAddr};
+
+use adit_actors::messages::peer::{ConnectPeer, DisconnectPeer, Which};
+use bitcoin::Network as Chain;
+
+use crate::ctx::{Ctx, ask};
+use crate::error::RpcError;
+use crate::help;
+use crate::json::{Json, object};
+use crate::params::Params;
+use crate::table::Category::{Hidden, Network};
+use crate::table::{Kind, Method, method, opt, req};
+
+pub(super) const METHODS: &[Method] = &[
+    method(
+        "addnode",
+        Network,
+        &[req("node", Kind::Str), req("command", Kind::Str), opt("v2transport", Kind::Bool)],
+        "Connects to a node: once (onetry), or for good (add, remove).",
+        |c, p| Box::pin(add_node(c, p)),
+    ),
+    method(
+        "disconnectnode",
+        Network,
+        &[opt("address", Kind::Str), opt("nodeid", Kind::Num)],
+        "Lets go of a node, by its address or by its number.",
+        |c, p| Box::pin(disconnect_node(c, p)),
+    ),
+    method(
+        "addconnection",
+        Hidden,
+        &[req("address", Kind::Str), req("connection_type", Kind::Str), req("v2transport", Kind::Bool)],
+        "Connects to a node as a kind of connection. On regtest.",
+        |c, p| Box::pin(add_connection(c, p)),
+    ),
+];
+
+/// `HOST:PORT`, with the network's port where none is named.
+fn target(typed: &str, ctx: &Ctx) -> Result<String, RpcError> {
+    let port = ctx.node()?.params.default_port;
+    if let Ok(address) = typed.parse::<IpAddr>() {
+        return Ok(SocketAddr::new(address, port).to_string());
+    }
+    let has_port = typed.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    Ok(if has_port { typed.to_owned() } else { format!("{typed}:{port}") })
+}
+
+fn no_v2() -> RpcError {
+    RpcError::invalid_parameter("Error: v2transport requested but not enabled (see -v2transport)")
+}
+
+async fn connect(ctx: &Ctx, target: String, keep: bool) -> Result<bool, RpcError> {
+    let actor = ctx.node()?.connect_peer.clone();
+    ask(&actor, ConnectPeer { target, keep }).await
+}
+
+async fn add_node(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
+    let (node, command) = (target(params.str(0)?, ctx)?, params.str(1)?);
+    if params.bool_or(2, false)? {
+        return Err(no_v2());
+    }
+    match command {
+        "onetry" => connect(ctx, node, false).await.map(|_| Json::Null),
+        "add" if connect(ctx, node.clone(), true).await? => Ok(Json::Null),
+        "add" => Err(RpcError::node_already_added("Error: Node already added")),
+        "remove" => {
+            let actor = ctx.node()?.disconnect_peer.clone();
+            if ask(&actor, DisconnectPeer { which: Which::Added(node) }).await? {
+                return Ok(Json::Null);
+            }
+            let text = "Error: Node could not be removed. It has not been added previously.";
+            Err(RpcError::node_not_added(text))
+        }
+        _ => Err(RpcError::misc(super::find("addnode").map(help::of).unwrap_or_default())),
+    }
+}
+
+async fn disconnect_node(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
+    let address = params.opt_str(0)?.filter(|address| !address.is_empty() || params.given(1).is_none());
+    let which = match (address, params.opt_int::<i64>(1)?) {
+        (Some(address), None) => Which::Address(address.to_owned()),
+        (None, Some(id)) => Which::Id(u64::try_from(id).unwrap_or(u64::MAX)),
+        _ => {
+            return Err(RpcError::invalid_params("Only one of address and nodeid should be provided."));
+        }
+    };
+    let actor = ctx.node()?.disconnect_peer.clone();
+    if ask(&actor, DisconnectPeer { which }).await? {
+        return Ok(Json::Null);
+    }
+    Err(RpcError::node_not_connected("Node not found in connected nodes"))
+}
+
+async fn add_connection(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
+    if ctx.node()?.params.network != Chain::Regtest {
+        return Err(RpcError::misc("addconnection is for regression testing (-regtest mode) only."));
+    }
+    let (typed, kind) = (params.str(0)?, params.str(1)?.trim());
+    let known = ["outbound-full-relay", "block-relay-only", "addr-fetch", "feeler"];
+    if !known.contains(&kind) {
+        let text = super::find("addconnection").map(help::of).unwrap_or_default();
+        return Err(RpcError::invalid_parameter(text));
+    }
+    if params.bool_or(2, false)? {
+        let text = "Error: Adding v2transport connections requires -v2transport init flag to be set.";
+        return Err(RpcError::invalid_parameter(text));
+    }
+    connect(ctx, target(typed, ctx)?, false).await?;
+    Ok(object([("address", Json::from(typed.to_owned())), ("connection_type", Json::from(kind.to_owned()))]))
+}
