@@ -7,8 +7,14 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::Json;
 
-/// A whole text as a value; none where it is not JSON.
+/// Commas of a text at most: there is a value for each, of 32 bytes, so that they take 64 MB.
+const COMMAS_MAX: usize = 2_000_000;
+
+/// A whole text as a value; none where it is not JSON, or has more than [`COMMAS_MAX`].
 pub(crate) fn read(bytes: &[u8]) -> Option<Json> {
+    if bytes.iter().filter(|byte| **byte == b',').count() > COMMAS_MAX {
+        return None;
+    }
     serde_json::from_slice(bytes).ok()
 }
 

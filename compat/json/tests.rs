@@ -51,6 +51,8 @@ fn numbers_beyond_ours_keep_their_size() {
 #[test]
 fn what_is_not_json_is_refused() {
     let deep = [vec![b'['; 200], vec![b']'; 200]].concat();
+    let many = [b"[".to_vec(), b"1,".repeat(2_000_001), b"1]".to_vec()].concat();
+    assert_eq!(read(&many), None);
     for bytes in [b"".as_slice(), b"{", b"[1,]", b"nul", b"1 2", b"\xff", &deep] {
         assert_eq!(read(bytes), None);
     }

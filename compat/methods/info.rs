@@ -125,7 +125,7 @@ async fn get_blockchain_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
         ("difficulty", Json::from(show::difficulty(tip.header.bits))),
         ("time", Json::from(tip.header.time)),
         ("mediantime", Json::from(tip.median_time_past)),
-        ("verificationprogress", Json::from(progress(tip.height, headers, syncing))),
+        ("verificationprogress", Json::from(progress(tip.height, headers))),
         ("initialblockdownload", Json::from(syncing)),
         ("chainwork", Json::hex(&tip.chain_work.to_be_bytes())),
         ("size_on_disk", Json::from(bytes)),
@@ -146,8 +146,8 @@ async fn get_blockchain_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
 }
 
 /// Blocks of those that are known of; Core guesses transactions, which we don't count.
-fn progress(blocks: Height, headers: Height, syncing: bool) -> f64 {
-    if !syncing && blocks >= headers {
+pub(super) fn progress(blocks: Height, headers: Height) -> f64 {
+    if blocks >= headers {
         return 1.0;
     }
     (f64::from(blocks.to_u32()) / f64::from(headers.to_u32().max(1))).min(1.0)

@@ -13,6 +13,7 @@ mod rawtx;
 mod scan;
 mod stats;
 mod template;
+mod thin;
 mod util;
 
 use std::collections::HashMap;
@@ -21,7 +22,7 @@ use std::sync::LazyLock;
 use crate::table::Method;
 
 /// The families' tables.
-const FAMILIES: [&[Method]; 12] = [
+const FAMILIES: [&[Method]; 13] = [
     chain::METHODS,
     control::METHODS,
     info::METHODS,
@@ -33,6 +34,7 @@ const FAMILIES: [&[Method]; 12] = [
     rawtx::METHODS,
     scan::METHODS,
     stats::METHODS,
+    thin::METHODS,
     util::METHODS,
 ];
 

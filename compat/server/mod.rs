@@ -87,7 +87,7 @@ impl Server {
         let work = Work::new(config.threads, config.work_queue);
         let timeout = config.timeout;
         let ctx = Arc::new(Ctx::new(config));
-        let door = Arc::new(Door { ctx: Arc::clone(&ctx), users, work });
+        let door = Arc::new(Door::new(Arc::clone(&ctx), users, work));
         let (ending, _) = watch::channel(false);
         let (held, running) = mpsc::channel(1);
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use axum::routing::any;
 use axum::{Extension, Router};
 use http_body_util::BodyExt;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::auth::{Subnet, Users};
 use crate::ctx::Ctx;
@@ -20,6 +20,10 @@ use crate::request::{Answer, answer};
 
 /// Bytes of a body, as Core has it: a block in hex is a quarter of it.
 const BODY_BYTES_MAX: usize = 32 << 20;
+/// Bodies up to this size are read at once: those of all connections are 256 MB.
+const BODY_BYTES_SMALL: usize = 64 << 10;
+/// Larger ones together, in KiB: eight of the largest; who sends one more waits.
+const LARGE_BODIES_KIB_MAX: usize = 256 << 10;
 /// What a wrong password costs, as in Core.
 const WRONG_PASSWORD_COSTS: Duration = Duration::from_millis(250);
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -35,6 +39,23 @@ pub(super) struct Door {
     pub(super) ctx: Arc<Ctx>,
     pub(super) users: Users,
     pub(super) work: Work,
+    /// What larger bodies may take, in KiB.
+    pub(super) large: Semaphore,
+}
+
+impl Door {
+    pub(super) fn new(ctx: Arc<Ctx>, users: Users, work: Work) -> Door {
+        Door { ctx, users, work, large: Semaphore::new(LARGE_BODIES_KIB_MAX) }
+    }
+
+    /// Room for a body; as much as it says that it has, or as it may have where it doesn't say.
+    async fn room(&self, length: Option<usize>) -> Option<SemaphorePermit<'_>> {
+        let bytes = length.unwrap_or(BODY_BYTES_MAX);
+        if bytes <= BODY_BYTES_SMALL {
+            return None;
+        }
+        self.large.acquire_many(u32::try_from(bytes / 1024).unwrap_or(u32::MAX)).await.ok()
+    }
 }
 
 /// How many calls are carried out at a time, and how many wait.
@@ -51,7 +72,7 @@ impl Work {
     }
 
     /// Waits for a place; none where too many wait already.
-    async fn place(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
+    async fn place(&self) -> Option<SemaphorePermit<'_>> {
         if let Ok(place) = self.places.try_acquire() {
             return Some(place);
         }
@@ -117,6 +138,11 @@ async fn call(
         Ok(user) => user,
         Err(refused) => return refused,
     };
+    let length = match said_length(request.headers()) {
+        Some(length) if length > BODY_BYTES_MAX => return bare(StatusCode::PAYLOAD_TOO_LARGE),
+        length => length,
+    };
+    let _room = door.room(length).await;
     let body = match body(&door, request).await {
         Ok(body) => body,
         Err(status) => return bare(status),
@@ -141,13 +167,12 @@ async fn proven(door: &Door, Remote(remote): Remote, headers: &HeaderMap) -> Res
     Err(stranger())
 }
 
+fn said_length(headers: &HeaderMap) -> Option<usize> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
 /// The whole body, as long as more of it keeps coming.
 async fn body(door: &Door, request: Request<Body>) -> Result<Bytes, StatusCode> {
-    let length = |headers: &HeaderMap| headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse::<u64>().ok();
-    let most = u64::try_from(BODY_BYTES_MAX).unwrap_or(u64::MAX);
-    if length(request.headers()).is_some_and(|length| length > most) {
-        return Err(StatusCode::PAYLOAD_TOO_LARGE);
-    }
     let mut body = request.into_body();
     let mut whole = Vec::new();
     loop {
