@@ -80,7 +80,7 @@ fn hex_of_chance(words: usize, entropy: &dyn Entropy) -> String {
 }
 
 /// The cookie's file; taken away when it is dropped.
-struct Cookie(PathBuf);
+pub(crate) struct Cookie(PathBuf);
 
 impl Cookie {
     /// Writes a new one beside the old and puts it in its place.
@@ -113,11 +113,10 @@ pub(crate) struct Users {
     users: Vec<User>,
     whitelist: BTreeMap<String, BTreeSet<String>>,
     whitelist_default: bool,
-    _cookie: Option<Cookie>,
 }
 
 impl Users {
-    pub(crate) fn new(config: &Config, entropy: &dyn Entropy) -> Result<Users, AuthError> {
+    pub(crate) fn new(config: &Config, entropy: &dyn Entropy) -> Result<(Users, Option<Cookie>), AuthError> {
         let mut users = Vec::new();
         let mut cookie = None;
         match &config.cookie {
@@ -134,12 +133,12 @@ impl Users {
         for row in &config.auth {
             users.push(User::parse(row).ok_or(AuthError::RpcAuth)?);
         }
-        Ok(Users {
+        let users = Users {
             users,
             whitelist: whitelist(&config.whitelist),
             whitelist_default: config.whitelist_default.unwrap_or(!config.whitelist.is_empty()),
-            _cookie: cookie,
-        })
+        };
+        Ok((users, cookie))
     }
 
     /// The user that an `Authorization` header proves.

@@ -29,6 +29,7 @@ pub(crate) fn node_config(dir: &Path) -> NodeConfig {
     NodeConfig {
         params: Arc::new(Params::regtest()),
         datadir: dir.to_owned(),
+        layout: Default::default(),
         chain: ChainSettings {
             cache_mib: 8,
             script_cache_mib: 4,
@@ -37,8 +38,14 @@ pub(crate) fn node_config(dir: &Path) -> NodeConfig {
             small_files: false,
         },
         index: IndexConfig { transactions: true, filters: true, coin_stats: true },
-        mempool: MempoolSettings { max_mib: 300, min_fee_sat_per_kvb: 100 },
-        peer: PeerSettings { listen: None, connect: Vec::new(), inbound_max: 8 },
+        mempool: MempoolSettings { max_mib: 300, min_fee_sat_per_kvb: 100, is_kept: true },
+        peer: PeerSettings {
+            listen: None,
+            listen_more: Vec::new(),
+            connect: Vec::new(),
+            inbound_max: 8,
+            user_agent: None,
+        },
         pool: None,
         rpc: RpcSettings::default(),
         intensity: Intensity::default(),

@@ -231,6 +231,9 @@ fn answers_are_those_of_bitcoin_core() {
         assert_eq!(theirs.call("submitblock", &format!("[{block}]")), Json::Null);
     }
     let mut both = Both { ours: &ours, theirs: &theirs, findings: Vec::new() };
+    for client in [&ours, &theirs] {
+        until_indexed(client);
+    }
     requests_of_a_chain(&mut both, hashes);
     let tx = requests_of_transactions(&mut both, hashes, &address);
     mempool(&mut both, &tx);
@@ -242,6 +245,15 @@ fn answers_are_those_of_bitcoin_core() {
     branches(&mut both, hashes);
     shapes(&mut both);
     assert!(both.findings.is_empty(), "{} differences:\n{}", both.findings.len(), both.findings.join("\n"));
+}
+
+/// Indexes follow by themselves.
+fn until_indexed(client: &Client) {
+    let since = Instant::now();
+    while client.call("getindexinfo", "[]").to_string().contains("\"synced\":false") {
+        assert!(since.elapsed() < Duration::from_secs(120), "the indexes do not follow");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 fn requests_of_a_chain(both: &mut Both<'_>, hashes: &[Json]) {
@@ -457,7 +469,7 @@ fn requests_of_a_block(both: &mut Both<'_>, hash: &Json, tx: &str) {
     for params in ["[6]", "[0]", "[1,\"x\"]", "[1]"] {
         both.ask("estimatesmartfee", params);
     }
-    for method in ["getzmqnotifications", "listbanned", "getnodeaddresses", "getprioritisedtransactions"] {
+    for method in ["listbanned", "getnodeaddresses", "getprioritisedtransactions"] {
         both.ask(method, "[]");
     }
     both.ask("getchainstates", "[]");

@@ -1,9 +1,10 @@
 //! The coins as their index has them at each block.
 
 use std::path::Path;
+use std::time::Duration;
 
 use adit_actors::root::NodeLinks;
-use adit_chainstate::{Dumped, IndexError};
+use adit_chainstate::{Dumped, IndexError, IndexKind};
 use adit_domain::units::Height;
 
 use super::chain::entry;
@@ -51,6 +52,23 @@ pub(super) fn at(node: &NodeLinks, block: &Json, kind: &str) -> Result<Json, Rpc
     ]);
     fields.push(("block_info", block));
     Ok(object(fields))
+}
+
+/// How long an index may take to be where the chain is; then it says where it is.
+const INDEX_WITHIN: Duration = Duration::from_secs(10);
+/// How often it is looked whether it is.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Waits for an index to be where the chain is: the last block has often just come.
+pub(super) async fn followed(node: &NodeLinks, kind: IndexKind) {
+    let behind = || node.indexes.status().iter().any(|status| status.kind == kind && !status.synced);
+    let followed = async {
+        while behind() {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    // Where it does not come so far, what it has is asked for all the same.
+    let _ = tokio::time::timeout(INDEX_WITHIN, followed).await;
 }
 
 /// A height of the best chain, named by itself or by its block's hash.

@@ -12,6 +12,7 @@ use bitcoin::hashes::{Hash, sha256d};
 use bitcoin::{Network, OutPoint};
 
 use super::chain::entry;
+use super::coinstats::followed;
 use crate::ctx::{Ctx, off_thread, within};
 use crate::error::RpcError;
 use crate::json::{Json, object};
@@ -294,6 +295,9 @@ async fn get_tx_out_set_info(ctx: &Ctx, params: Params) -> Result<Json, RpcError
     }
     let node = ctx.node()?;
     let has_index = node.indexes.kinds().contains(&IndexKind::CoinStats);
+    if has_index && kind != "hash_serialized_3" {
+        followed(&node, IndexKind::CoinStats).await;
+    }
     if let Some(block) = params.given(1) {
         let refused = |text: &str| Err(RpcError::invalid_parameter(text));
         return match () {
@@ -394,6 +398,7 @@ async fn get_block_filter(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
         return Err(RpcError::misc("Index is not enabled for filtertype basic"));
     }
     let entry = entry(&node.chain, &hash)?;
+    followed(&node, IndexKind::Filters).await;
     let found = node.indexes.filter(&entry.hash).map_err(|error| {
         let syncing = "Block filters are still in the process of being indexed.";
         RpcError::misc(format!("Filter not found. {syncing} ({error})"))

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use adit_chainstate::IndexKind;
 use adit_domain::units::Height;
 use bitcoin::consensus::encode::{deserialize, serialize};
 use bitcoin::hashes::Hash;
 use bitcoin::{BlockHash, MerkleBlock, OutPoint, Txid};
 
 use super::chain::{entry, missing};
+use super::coinstats::followed;
 use crate::ctx::{Ctx, off_thread};
 use crate::error::RpcError;
 use crate::json::Json;
@@ -52,6 +54,9 @@ async fn get_tx_out_proof(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     let named = params.given(1).map(|_| params.block_hash(1, "blockhash")).transpose()?;
     if let Some(hash) = &named {
         entry(&node.chain, hash)?;
+    }
+    if named.is_none() {
+        followed(&node, IndexKind::Transactions).await;
     }
     off_thread(move || {
         let block = named.map_or_else(|| block_of(&node, &txids), Ok)?;

@@ -15,6 +15,7 @@ use bitcoin::transaction::Version;
 use bitcoin::{Amount, Network, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, Witness};
 
 use super::chain::entry;
+use super::coinstats::followed;
 use super::mempool::decode;
 use crate::ctx::{Ctx, off_thread};
 use crate::error::RpcError;
@@ -155,6 +156,9 @@ async fn get_raw_transaction(ctx: &Ctx, params: Params) -> Result<Json, RpcError
     }
     let verbosity = params.verbosity(1, 0, true)?;
     let named = params.given(2).map(|_| params.block_hash(2, "parameter 3")).transpose()?;
+    if named.is_none() && node.mempool.get(&TxRef::Txid(txid)).is_none() {
+        followed(&node, IndexKind::Transactions).await;
+    }
     off_thread(move || {
         let found = find(&node, &txid, named.as_ref())?;
         let network = node.params.network;

@@ -62,8 +62,7 @@ async fn estimate_smart_fee(ctx: &Ctx, params: Params) -> Result<Json, RpcError>
         return Err(RpcError::invalid_parameter(text));
     }
     let errors = Json::List(vec![Json::from("Insufficient data or no feerate found")]);
-    // A target of one block is taken for two, as in Core.
-    Ok(object([("errors", errors), ("blocks", Json::from(target.max(2)))]))
+    Ok(object([("errors", errors), ("blocks", Json::from(0))]))
 }
 
 async fn nothing(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {

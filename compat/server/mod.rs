@@ -24,7 +24,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, mpsc, watch};
 
-use crate::auth::{AuthError, Users};
+use crate::auth::{AuthError, Cookie, Users};
 use crate::config::Config;
 use crate::ctx::Ctx;
 
@@ -65,8 +65,8 @@ pub struct Server {
     addresses: Vec<SocketAddr>,
     ending: Arc<watch::Sender<bool>>,
     running: mpsc::Receiver<()>,
-    // Dropped with the server: its cookie goes.
-    _door: Arc<Door>,
+    /// Gone with the server.
+    cookie: Option<Cookie>,
 }
 
 impl Server {
@@ -83,7 +83,7 @@ impl Server {
         let guard = runtime.enter();
         let listeners = bind(&config.bind)?;
         let addresses = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
-        let users = Users::new(&config, entropy)?;
+        let (users, cookie) = Users::new(&config, entropy)?;
         let work = Work::new(config.threads, config.work_queue);
         let timeout = config.timeout;
         let ctx = Arc::new(Ctx::new(config));
@@ -96,7 +96,7 @@ impl Server {
             tokio::spawn(house.clone().accept(listener));
         }
         drop(guard);
-        Ok(Server { ctx, runtime, addresses, ending: Arc::new(ending), running, _door: door })
+        Ok(Server { ctx, runtime, addresses, ending: Arc::new(ending), running, cookie })
     }
 
     /// Where it listens.
@@ -123,7 +123,7 @@ impl Server {
 
     /// Takes no more calls, waits a while for the answers that are on their way, and takes the cookie away.
     pub fn stop(self) {
-        let Server { ctx, runtime, ending, mut running, _door: door, .. } = self;
+        let Server { ctx, runtime, ending, mut running, cookie, .. } = self;
         ctx.set_ending();
         ending.send_replace(true);
         // Nobody sends: the end of all senders is what is waited for.
@@ -131,7 +131,7 @@ impl Server {
             tracing::warn!("JSON-RPC: calls were still running at the end");
         }
         runtime.shutdown_background();
-        drop(door);
+        drop(cookie);
     }
 }
 
