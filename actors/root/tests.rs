@@ -278,7 +278,8 @@ async fn a_node_without_a_pool_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let node = start(NodeConfig { pool: None, ..config(dir.path()) }).await.unwrap();
     assert_eq!(node.addresses().stratum, None);
-    let error = PoolServiceClient::new(line(&node).await).list_workers(v1::ListWorkersRequest {}).await;
+    let error =
+        PoolServiceClient::new(line(&node).await).list_workers(v1::ListWorkersRequest::default()).await;
     assert_eq!(error.unwrap_err().code(), tonic::Code::Unavailable);
     node.supervisor().end(ExitReason::Requested);
     node.wait().await;

@@ -12,6 +12,7 @@ mod incoming;
 mod index;
 mod listen;
 mod node;
+mod page;
 mod pool;
 mod server;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use tonic::{Request, Response, Status};
 
 use super::api::Api;
 use super::ask::ask;
+use super::page::page;
 use crate::messages::payout::{GetBalances, GetPoolBlocks, GetWorkers};
 use crate::messages::stratum::GetSessions;
 use crate::messages::template::{GetMiningWait, GetTemplate};
@@ -16,10 +17,13 @@ use crate::messages::template::{GetMiningWait, GetTemplate};
 impl PoolService for Api {
     async fn list_workers(
         &self,
-        _request: Request<v1::ListWorkersRequest>,
+        request: Request<v1::ListWorkersRequest>,
     ) -> Result<Response<v1::ListWorkersResponse>, Status> {
-        let workers = ask(&self.pool()?.workers, GetWorkers).await?.into_iter().map(worker).collect();
-        Ok(Response::new(v1::ListWorkersResponse { workers }))
+        let v1::ListWorkersRequest { after, rows_max } = request.into_inner();
+        let all = ask(&self.pool()?.workers, GetWorkers).await?;
+        let (rows, next) = page(all, |row| row.name.clone(), named(&after), rows_max);
+        let workers = rows.into_iter().map(worker).collect();
+        Ok(Response::new(v1::ListWorkersResponse { workers, next: next.unwrap_or_default() }))
     }
 
     async fn list_blocks(
@@ -33,18 +37,24 @@ impl PoolService for Api {
 
     async fn list_balances(
         &self,
-        _request: Request<v1::ListBalancesRequest>,
+        request: Request<v1::ListBalancesRequest>,
     ) -> Result<Response<v1::ListBalancesResponse>, Status> {
-        let balances = ask(&self.pool()?.balances, GetBalances).await?.into_iter().map(balance).collect();
-        Ok(Response::new(v1::ListBalancesResponse { balances }))
+        let v1::ListBalancesRequest { after, rows_max } = request.into_inner();
+        let all = ask(&self.pool()?.balances, GetBalances).await?;
+        let (rows, next) = page(all, |row| row.account.clone(), named(&after), rows_max);
+        let balances = rows.into_iter().map(balance).collect();
+        Ok(Response::new(v1::ListBalancesResponse { balances, next: next.unwrap_or_default() }))
     }
 
     async fn list_sessions(
         &self,
-        _request: Request<v1::ListSessionsRequest>,
+        request: Request<v1::ListSessionsRequest>,
     ) -> Result<Response<v1::ListSessionsResponse>, Status> {
-        let sessions = ask(&self.pool()?.sessions, GetSessions).await?.into_iter().map(session).collect();
-        Ok(Response::new(v1::ListSessionsResponse { sessions }))
+        let v1::ListSessionsRequest { after, rows_max } = request.into_inner();
+        let all = ask(&self.pool()?.sessions, GetSessions).await?;
+        let (rows, next) = page(all, |row| row.id, after.as_ref(), rows_max);
+        let sessions = rows.into_iter().map(session).collect();
+        Ok(Response::new(v1::ListSessionsResponse { sessions, next }))
     }
 
     async fn get_template(
@@ -59,6 +69,11 @@ impl PoolService for Api {
         };
         Ok(Response::new(template(&newest)))
     }
+}
+
+/// No row has an empty name: it is the beginning.
+fn named(after: &String) -> Option<&String> {
+    Some(after).filter(|after| !after.is_empty())
 }
 
 fn worker(totals: WorkerTotals) -> v1::Worker {

@@ -298,9 +298,10 @@ async fn an_operator_sees_the_node() {
     let chain = node.get_chain_info(v1::GetChainInfoRequest {}).await.unwrap().into_inner();
     assert_eq!((chain.next_bits, chain.chain_work.len()), (0x207f_ffff, 64));
     let mut pool = PoolServiceClient::new(house.line().await);
-    let worker = &pool.list_workers(v1::ListWorkersRequest {}).await.unwrap().into_inner().workers[0];
+    let worker = &pool.list_workers(v1::ListWorkersRequest::default()).await.unwrap().into_inner().workers[0];
     assert_eq!(worker.work, u128::MAX.to_string());
-    let balance = &pool.list_balances(v1::ListBalancesRequest {}).await.unwrap().into_inner().balances[0];
+    let balance =
+        &pool.list_balances(v1::ListBalancesRequest::default()).await.unwrap().into_inner().balances[0];
     assert_eq!((balance.immature_sat, balance.mature_sat), (5, -7));
     assert_eq!(pool.list_blocks(v1::ListBlocksRequest {}).await.unwrap().into_inner().total, 1_234);
 }
@@ -394,7 +395,11 @@ async fn an_error_has_its_code_and_the_words_of_core() {
         Code::FailedPrecondition,
         "chain.prune_mib is 0",
     );
-    check(pool.list_workers(v1::ListWorkersRequest {}).await.unwrap_err(), Code::Unavailable, "no pool");
+    check(
+        pool.list_workers(v1::ListWorkersRequest::default()).await.unwrap_err(),
+        Code::Unavailable,
+        "no pool",
+    );
     let name = "rpc".to_owned();
     check(
         admin.panic_actor(v1::PanicActorRequest { name }).await.unwrap_err(),

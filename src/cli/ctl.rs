@@ -5,6 +5,7 @@
 mod connect;
 mod index;
 mod input;
+mod pages;
 mod show;
 mod table;
 #[cfg(test)]
@@ -409,20 +410,12 @@ async fn ask(node: &Node, command: &CtlCommand) -> Result<View, CtlError> {
 async fn ask_pool(node: &Node, command: &CtlCommand) -> Result<View, CtlError> {
     let mut pool = node.pool();
     Ok(match command {
-        CtlCommand::Workers => {
-            let workers = pool.list_workers(timed(v1::ListWorkersRequest {})).await?.into_inner();
-            show::workers(&workers, now_ms())
-        }
+        CtlCommand::Workers => show::workers(&pages::workers(node).await?, now_ms()),
         CtlCommand::Blocks => {
             show::blocks(&pool.list_blocks(timed(v1::ListBlocksRequest {})).await?.into_inner())
         }
-        CtlCommand::Balances => {
-            show::balances(&pool.list_balances(timed(v1::ListBalancesRequest {})).await?.into_inner())
-        }
-        CtlCommand::Sessions => {
-            let sessions = pool.list_sessions(timed(v1::ListSessionsRequest {})).await?.into_inner();
-            show::sessions(&sessions, now_ms())
-        }
+        CtlCommand::Balances => show::balances(&pages::balances(node).await?),
+        CtlCommand::Sessions => show::sessions(&pages::sessions(node).await?, now_ms()),
         _ => show::template(&pool.get_template(timed(v1::GetTemplateRequest {})).await?.into_inner()),
     })
 }

@@ -112,7 +112,7 @@ fn programs_get_the_fields_that_they_were_promised() {
         hashrate: 1000,
         ..Default::default()
     };
-    let view = show::workers(&v1::ListWorkersResponse { workers: vec![worker] }, 0);
+    let view = show::workers(&v1::ListWorkersResponse { workers: vec![worker], next: String::new() }, 0);
     let row = &view.json[0];
     for (key, should) in [("shares_accepted", 5), ("shares_rejected", 1), ("hashrate", 1000)] {
         assert_eq!(row[key], should, "{key}");

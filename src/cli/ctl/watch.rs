@@ -5,7 +5,7 @@ use std::path::Path;
 use adit_proto::v1;
 
 use super::connect::Node;
-use super::{CtlArgs, CtlCommand, CtlError, timed};
+use super::{CtlArgs, CtlCommand, CtlError, pages, timed};
 
 /// What a screen shows of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,9 +62,9 @@ impl Watch {
     pub(crate) async fn look(&self) -> Result<Glance, CtlError> {
         let info = self.node.admin().get_info(timed(v1::GetInfoRequest {})).await?.into_inner();
         let actors = self.node.admin().list_actors(timed(v1::ListActorsRequest {})).await?.into_inner();
-        let workers = self.node.pool().list_workers(timed(v1::ListWorkersRequest {})).await?.into_inner();
+        let workers = pages::workers(&self.node).await?;
         let blocks = self.node.pool().list_blocks(timed(v1::ListBlocksRequest {})).await?.into_inner();
-        let balances = self.node.pool().list_balances(timed(v1::ListBalancesRequest {})).await?.into_inner();
+        let balances = pages::balances(&self.node).await?;
         let owed = balances.balances.iter().filter(|b| !b.account.starts_with("chain:"));
         let (immature_sat, mature_sat) = owed.fold((0i64, 0i64), |(immature, mature), b| {
             (immature.saturating_add(b.immature_sat), mature.saturating_add(b.mature_sat))
