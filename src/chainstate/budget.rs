@@ -13,11 +13,11 @@
 const PAGES_BYTES_MAX: usize = 48 << 20;
 /// Below this redb would read a page again while it still works on it.
 const PAGES_BYTES_MIN: usize = 1 << 20;
-/// Two dozen full blocks: one half is read and parsed while the other half's scripts run.
+/// A dozen full blocks: one half is read and parsed while the other half's scripts run.
 const BLOCKS_BYTES_MAX: usize = 120 << 20;
-/// What a byte of a block takes in memory when it is parsed, prepared and staged: five for payments. A block of nothing but outputs of one
-/// byte takes three times that.
-const PARSED_BYTES_PER_BYTE: usize = 5;
+/// What a byte of a block takes in memory when it is parsed, prepared and staged, with what the allocator adds: eight for payments. A block of
+/// nothing but outputs of one byte takes twice that.
+const PARSED_BYTES_PER_BYTE: usize = 8;
 
 /// The shares of one figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

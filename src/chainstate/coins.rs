@@ -98,13 +98,13 @@ impl CoinCache {
     /// Applies blocks' changes, in order, and publishes the tip that they lead to: readers see all of it or nothing.
     pub(crate) fn apply<'a>(
         &self,
-        changes: impl Iterator<Item = &'a mut Vec<Change>>,
+        changes: impl Iterator<Item = &'a [Change]>,
         tip: Arc<Tip>,
     ) -> Result<(), ChainFault> {
         let mut inner = self.write()?;
         for block in changes {
-            for (outpoint, coin) in block.drain(..) {
-                let key = outpoint_key(&outpoint);
+            for (outpoint, coin) in block {
+                let key = outpoint_key(outpoint);
                 if let Some(part) = inner.parts.get_mut(part_of(&key)) {
                     part.live.change(&key, coin.as_ref().map(CompactCoin::as_packed));
                 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use adit_domain::script::is_unspendable;
 use adit_domain::units::Height;
-use adit_domain::wire::{IdMap, IdSet, IdState, ParsedBlock};
-use adit_store::{CoinSnapshot, CompactCoin};
+use adit_domain::wire::{IdSet, IdState, ParsedBlock};
+use adit_store::CompactCoin;
 use bitcoin::{OutPoint, Txid};
 
 use crate::coins::{Change, CoinCache};
@@ -50,7 +50,11 @@ impl Prepared {
 
 /// The coins from outside that a block spends, and those of its own.
 fn spends(block: &ParsedBlock) -> (Vec<Change>, IdSet<OutPoint>) {
-    let (mut outside, mut inside) = (Vec::new(), IdSet::default());
+    let inputs = block.txs().iter().map(|tx| tx.tx().input.len()).sum::<usize>();
+    let outputs = block.txs().iter().map(|tx| tx.tx().output.len()).sum::<usize>();
+    // Room for what is made as well: it comes behind.
+    let mut outside = Vec::with_capacity(inputs.saturating_add(outputs));
+    let mut inside = IdSet::default();
     let mut made: IdSet<Txid> = IdSet::with_capacity_and_hasher(block.txs().len(), IdState::default());
     for tx in block.txs() {
         if !tx.tx().is_coinbase() {
@@ -67,31 +71,42 @@ fn spends(block: &ParsedBlock) -> (Vec<Change>, IdSet<OutPoint>) {
     (outside, inside)
 }
 
-/// Coins that were looked for on disk before their block's turn.
-#[derive(Default)]
+/// The coins that a block spends, as they were found before its turn.
+///
+/// They are those at the tip that was published then: what blocks change that are applied later, or are staged, goes before them.
 pub(crate) struct ReadAhead {
-    /// Where they were looked for.
-    disk: Option<Arc<CoinSnapshot>>,
-    found: IdMap<OutPoint, Option<CompactCoin>>,
+    coins: Vec<Option<CompactCoin>>,
 }
 
 impl ReadAhead {
-    /// Looks on disk for what a block spends and the cache does not have, in the order of the keys: one pass over each tier.
+    /// Looks for what a block spends; on disk in the order of the keys: one pass over each tier.
     pub(crate) fn read(block: &Prepared, coins: &CoinCache) -> Result<ReadAhead, ChainFault> {
-        let (mut missing, disk) = {
+        let mut found = Vec::with_capacity(block.spends().len());
+        let mut missing = Vec::new();
+        let disk = {
             let read = coins.read()?;
-            let missing = block.spends().filter(|outpoint| read.cached(outpoint).is_none());
-            (missing.copied().collect::<Vec<OutPoint>>(), Arc::clone(read.disk()))
+            for (number, outpoint) in block.spends().enumerate() {
+                let cached = read.cached(outpoint);
+                if cached.is_none() {
+                    missing.push((*outpoint, number));
+                }
+                found.push(cached.flatten());
+            }
+            Arc::clone(read.disk())
         };
         missing.sort_unstable();
-        let found = disk.get_many(&missing)?;
-        Ok(ReadAhead { disk: Some(disk), found: missing.into_iter().zip(found).collect() })
+        let outpoints: Vec<OutPoint> = missing.iter().map(|(outpoint, _)| *outpoint).collect();
+        for ((_, number), coin) in missing.into_iter().zip(disk.get_many(&outpoints)?) {
+            if let Some(slot) = found.get_mut(number) {
+                *slot = coin;
+            }
+        }
+        Ok(ReadAhead { coins: found })
     }
 
-    /// What lies at `outpoint` on `disk`, if it was looked for there: a later flush makes what was found worth nothing.
-    pub(crate) fn get(&self, disk: &Arc<CoinSnapshot>, outpoint: &OutPoint) -> Option<Option<&CompactCoin>> {
-        let same = self.disk.as_ref().is_some_and(|own| Arc::ptr_eq(own, disk));
-        if same { self.found.get(outpoint).map(Option::as_ref) } else { None }
+    /// They, in the order of [`Prepared::spends`]; none where there was no unspent one.
+    pub(crate) fn into_coins(self) -> Vec<Option<CompactCoin>> {
+        self.coins
     }
 }
 

@@ -2,6 +2,9 @@
 //!
 //! A block's coins are staged as soon as all rules but the scripts hold, so that the next block can be resolved while the
 //! workers verify. What is staged is applied to the published coins only when it is verified, or dropped without a trace.
+//!
+//! The coins that a block spends are read some blocks ahead of its turn. What changes between the two is found here: blocks that have been
+//! applied stay in the index until no block is on its way whose coins were read, or may have been read, before that.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -15,7 +18,6 @@ use adit_store::{CompactCoin, UndoRecord};
 use bitcoin::OutPoint;
 
 use crate::coins::{Change, CoinsRead};
-use crate::prepare::ReadAhead;
 use crate::scripts::ScriptRun;
 use crate::types::ChainFault;
 
@@ -54,10 +56,18 @@ pub(crate) struct Staged {
     pub(crate) step: Step,
 }
 
+/// What a block changed that is applied.
+struct Applied {
+    sequence: u64,
+    changes: Vec<Change>,
+}
+
 /// The staged blocks, in order, and the coins as they leave them.
 #[derive(Default)]
 pub(crate) struct Stage {
     blocks: VecDeque<Staged>,
+    /// What the blocks before these changed, and is applied.
+    applied: VecDeque<Applied>,
     /// The last change of each coin: the block's sequence number, and which of its changes.
     index: IdMap<OutPoint, (u64, u32)>,
     next: u64,
@@ -79,19 +89,36 @@ impl Stage {
         self.blocks.push_back(Staged { sequence, block, tip, changes, step });
     }
 
-    /// Takes the oldest block out, to be applied.
+    /// Takes the oldest block out, to be applied; then it comes back by [`Stage::applied`].
     pub(crate) fn pop(&mut self) -> Option<Staged> {
         let staged = self.blocks.pop_front()?;
-        for (outpoint, _) in &staged.changes {
-            if let Entry::Occupied(entry) = self.index.entry(*outpoint)
-                && entry.get().0 == staged.sequence
-            {
-                entry.remove();
-            }
-        }
         self.inputs = self.inputs.saturating_sub(inputs_of(&staged.block));
         self.bytes = self.bytes.saturating_sub(staged.block.size_bytes());
         Some(staged)
+    }
+
+    /// A block has been applied: its changes are found here until they are forgotten.
+    pub(crate) fn applied(&mut self, staged: Staged) {
+        self.applied.push_back(Applied { sequence: staged.sequence, changes: staged.changes });
+    }
+
+    /// All blocks whose sequence number is below this are applied. Whoever looks at the published coins from now on sees them.
+    pub(crate) fn applied_below(&self) -> u64 {
+        self.blocks.front().map_or(self.next, |staged| staged.sequence)
+    }
+
+    /// Forgets blocks that are applied and whose sequence number is below `sequence`.
+    pub(crate) fn forget_below(&mut self, sequence: u64) {
+        while self.applied.front().is_some_and(|applied| applied.sequence < sequence) {
+            let Some(applied) = self.applied.pop_front() else { break };
+            for (outpoint, _) in &applied.changes {
+                if let Entry::Occupied(entry) = self.index.entry(*outpoint)
+                    && entry.get().0 == applied.sequence
+                {
+                    entry.remove();
+                }
+            }
+        }
     }
 
     /// Drops everything; checks that have not begun are left out.
@@ -118,13 +145,20 @@ impl Stage {
         self.blocks.len() >= REORG_BLOCKS_MAX || self.bytes >= REORG_BYTES_MAX
     }
 
-    /// The coin at `outpoint` where a staged block has touched it.
-    fn get(&self, outpoint: &OutPoint) -> Option<Option<&CompactCoin>> {
+    /// The coin at `outpoint` where a staged block has touched it, or one that is applied and not forgotten.
+    pub(crate) fn get(&self, outpoint: &OutPoint) -> Option<Option<&CompactCoin>> {
         let (sequence, number) = self.index.get(outpoint)?;
-        let oldest = self.blocks.front()?.sequence;
-        let block = self.blocks.get(usize::try_from(sequence.checked_sub(oldest)?).ok()?)?;
-        let (_, coin) = block.changes.get(usize::try_from(*number).ok()?)?;
+        let (_, coin) = self.changes_of(*sequence)?.get(usize::try_from(*number).ok()?)?;
         Some(coin.as_ref())
+    }
+
+    /// Sequence numbers have no gaps, neither among the applied blocks nor among the staged ones behind them.
+    fn changes_of(&self, sequence: u64) -> Option<&[Change]> {
+        let behind = |first: u64| usize::try_from(sequence.checked_sub(first)?).ok();
+        match self.blocks.front().and_then(|first| behind(first.sequence)) {
+            Some(number) => Some(&self.blocks.get(number)?.changes),
+            None => Some(&self.applied.get(behind(self.applied.front()?.sequence)?)?.changes),
+        }
     }
 }
 
@@ -136,13 +170,11 @@ fn inputs_of(block: &ParsedBlock) -> usize {
 pub(crate) struct StageView<'a> {
     stage: &'a Stage,
     coins: &'a CoinsRead<'a>,
-    ahead: &'a ReadAhead,
 }
 
 impl<'a> StageView<'a> {
-    /// `ahead` is what was read of the disk before.
-    pub(crate) fn new(stage: &'a Stage, coins: &'a CoinsRead<'a>, ahead: &'a ReadAhead) -> StageView<'a> {
-        StageView { stage, coins, ahead }
+    pub(crate) fn new(stage: &'a Stage, coins: &'a CoinsRead<'a>) -> StageView<'a> {
+        StageView { stage, coins }
     }
 
     /// The coin at `outpoint`, if it is unspent.
@@ -153,11 +185,7 @@ impl<'a> StageView<'a> {
         if let Some(coin) = self.coins.cached(outpoint) {
             return Ok(coin);
         }
-        let disk = self.coins.disk();
-        match self.ahead.get(disk, outpoint) {
-            Some(coin) => Ok(coin.cloned()),
-            None => Ok(disk.get(outpoint)?),
-        }
+        Ok(self.coins.disk().get(outpoint)?)
     }
 }
 

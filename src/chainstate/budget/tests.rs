@@ -8,7 +8,7 @@ fn check(mib: usize, filters: usize, pages: usize, blocks: usize, coins: usize) 
     let budget = Budget::of_mib(mib);
     let shares = [budget.pages(), budget.blocks(), budget.coins(filters * MIB)];
     assert_eq!(shares.map(|bytes| bytes / MIB), [pages, blocks, coins]);
-    assert_eq!(budget.window(), budget.blocks() / 10);
+    assert_eq!(budget.window(), budget.blocks() / 16);
 }
 
 #[test]

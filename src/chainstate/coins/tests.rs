@@ -73,9 +73,9 @@ impl Fixture {
     fn apply(&mut self, changes: &[(u32, Option<usize>)]) {
         self.height += 1;
         let height = self.height;
-        let mut changes: Vec<Change> =
+        let changes: Vec<Change> =
             changes.iter().map(|(n, script)| (outpoint(*n), script.map(|len| coin(height, len)))).collect();
-        self.cache.apply([&mut changes].into_iter(), tip(height)).unwrap();
+        self.cache.apply([&changes[..]].into_iter(), tip(height)).unwrap();
         assert_eq!(self.cache.read().unwrap().tip(), &tip(height));
     }
 
@@ -202,7 +202,7 @@ fn a_coinbase_that_takes_the_place_of_another_is_written_and_so_is_its_end() {
         CompactCoin::new(&output, Height::new(height), true)
     };
     let change = |f: &Fixture, coin: Option<CompactCoin>| {
-        f.cache.apply([&mut vec![(outpoint(1), coin)]].into_iter(), tip(9)).unwrap();
+        f.cache.apply([&[(outpoint(1), coin)][..]].into_iter(), tip(9)).unwrap();
     };
     let found = |f: &Fixture| f.cache.get(&outpoint(1)).unwrap().map(|coin| coin.height().to_u32());
     for room in [0, ALL] {
@@ -226,9 +226,9 @@ fn a_coinbase_that_takes_the_place_of_another_is_written_and_so_is_its_end() {
 fn coins_that_a_panic_left_half_changed_are_shown_to_nobody() {
     let mut f = Fixture::new();
     f.apply(&[(1, Some(22)), (2, Some(22))]);
-    let mut blocks = [vec![(outpoint(1), None)], vec![(outpoint(2), None)]];
-    let dying = blocks.iter_mut().enumerate().map(|(n, changes)| match n {
-        0 => changes,
+    let blocks = [vec![(outpoint(1), None)], vec![(outpoint(2), None)]];
+    let dying = blocks.iter().enumerate().map(|(n, changes)| match n {
+        0 => &changes[..],
         _ => panic!("on purpose"),
     });
     let died = catch_unwind(AssertUnwindSafe(|| f.cache.apply(dying, tip(2))));
@@ -327,8 +327,8 @@ impl Model {
                 None => self.now.remove(n),
             };
         }
-        let mut changes: Vec<Change> = block.into_iter().map(|(n, change)| (outpoint(n), change)).collect();
-        self.f.cache.apply([&mut changes].into_iter(), tip(height)).unwrap();
+        let changes: Vec<Change> = block.into_iter().map(|(n, change)| (outpoint(n), change)).collect();
+        self.f.cache.apply([&changes[..]].into_iter(), tip(height)).unwrap();
     }
 
     fn agrees(&self) {

@@ -38,12 +38,19 @@ pub(super) enum Coming {
     Later(Receiver<Result<Body, NotStaged>>),
 }
 
+/// A body on its way, its bytes on disk, and the first sequence number whose block may be missing in the coins that are read for it.
+struct Fetched {
+    coming: Coming,
+    bytes: usize,
+    looked_at: u64,
+}
+
 /// The bodies of a way up, in order, some of them on their way.
 pub(super) struct Ahead<'p> {
     /// Whether it is one block: then there is nothing to be done beside it.
     single: bool,
     upcoming: std::slice::Iter<'p, NodeId>,
-    coming: VecDeque<(Coming, usize)>,
+    coming: VecDeque<Fetched>,
     bytes: usize,
     /// Of these there may be so many, the last block's beside them.
     bytes_max: usize,
@@ -61,11 +68,16 @@ impl<'p> Ahead<'p> {
             let Some(id) = self.upcoming.next() else { break };
             let (coming, bytes) = chain.fetch(*id, run, self.single);
             self.bytes = self.bytes.saturating_add(bytes);
-            self.coming.push_back((coming, bytes));
+            self.coming.push_back(Fetched { coming, bytes, looked_at: chain.stage.applied_below() });
         }
-        let (coming, bytes) = self.coming.pop_front()?;
+        let Fetched { coming, bytes, .. } = self.coming.pop_front()?;
         self.bytes = self.bytes.saturating_sub(bytes);
         Some(coming)
+    }
+
+    /// No coins are read any more, or were, that do not have all blocks below this sequence number in them.
+    pub(super) fn oldest_look(&self) -> u64 {
+        self.coming.front().map_or(u64::MAX, |fetched| fetched.looked_at)
     }
 }
 
@@ -136,7 +148,8 @@ impl Chainstate {
             Coming::Here(block) => {
                 let height = self.live.tree().node(id).height();
                 let prepared = Prepared::new(&block, height);
-                Ok(Body { block, stored: true, prepared, read: ReadAhead::default() })
+                let read = ReadAhead::read(&prepared, &self.live.coins)?;
+                Ok(Body { block, stored: true, prepared, read })
             }
             Coming::Later(receiver) => receiver.recv().unwrap_or(Err(NotStaged::Panicked)),
         }

@@ -93,6 +93,7 @@ impl Chainstate {
         }
         let moved: Vec<Staged> = std::iter::from_fn(|| self.stage.pop()).collect();
         self.publish(moved, run)?;
+        self.stage.forget_below(u64::MAX);
         if leaving.len() == LEAVE_BLOCKS_MAX {
             // Who waits is heard before the rest leaves.
             run.end_step();

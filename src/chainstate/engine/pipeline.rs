@@ -211,6 +211,7 @@ impl Chainstate {
             self.stage_disconnect(*id)?;
             // What is more than one step may hold goes out before the rest comes in.
             self.settle(Wait::No, run)?;
+            self.stage.forget_below(u64::MAX);
             if run.is_over() {
                 return Ok(Ended::Paused);
             }
@@ -231,6 +232,7 @@ impl Chainstate {
             if let Some(rejected) = self.settle(wait, run)? {
                 return Ok(Ended::Failed(rejected));
             }
+            self.stage.forget_below(ahead.oldest_look());
             if run.is_over() {
                 break;
             }
@@ -252,7 +254,7 @@ impl Chainstate {
     fn stage_coming(&mut self, id: NodeId, coming: Coming) -> Result<(), NotStaged> {
         let Body { block, stored, prepared, read } = self.receive(id, coming)?;
         let below = Below::of(&self.live, id).ok_or_else(no_first)?;
-        let Coins { spent, overwritten } = self.resolve(&block, &below, &prepared, &read)?;
+        let Coins { spent, overwritten } = self.resolve(&block, &below, &prepared, read)?;
         let (tip, verified, assumed) = {
             let tree = self.live.tree();
             (tree.as_tip(id), tree.node(id).status().script_valid, tree.scripts_are_assumed(id))
@@ -276,14 +278,15 @@ impl Chainstate {
         block: &ParsedBlock,
         below: &Below,
         prepared: &Prepared,
-        read: &ReadAhead,
+        read: ReadAhead,
     ) -> Result<Coins, NotStaged> {
         let context = BlockContext { params: &self.live.params, parent: below };
         let coins = self.live.coins.read()?;
-        let view = StageView::new(&self.stage, &coins, read);
+        let view = StageView::new(&self.stage, &coins);
         let mut found = Vec::with_capacity(prepared.spends().len());
-        for outpoint in prepared.spends() {
-            match view.get(outpoint)? {
+        for (outpoint, read) in prepared.spends().zip(read.into_coins()) {
+            // What has changed since it was read goes before it.
+            match self.stage.get(outpoint).map_or(read, Option::<&CompactCoin>::cloned) {
                 Some(coin) => found.push((*outpoint, coin)),
                 None => return Err(refusal(block, &context, &view)),
             }
@@ -434,11 +437,14 @@ impl Chainstate {
                 self.count(&staged.block, run);
             }
         }
-        self.live.coins.apply(moved.iter_mut().map(|staged| &mut staged.changes), Arc::clone(&tip))?;
+        self.live.coins.apply(moved.iter().map(|staged| staged.changes.as_slice()), Arc::clone(&tip))?;
         self.mark_connected(&moved, &tip);
         self.live.tip.store(Arc::clone(&tip));
-        if run.steps.is_some() {
-            run.blocks.extend(moved.into_iter().map(|staged| (staged.block.hash(), staged.block)));
+        for staged in moved {
+            if run.steps.is_some() {
+                run.blocks.insert(staged.block.hash(), Arc::clone(&staged.block));
+            }
+            self.stage.applied(staged);
         }
         self.flush_if_due()?;
         let goes_on = run.progress.as_mut().is_none_or(|progress| progress(tip.height));

@@ -71,7 +71,7 @@ fn what_a_block_spends_and_makes() {
 }
 
 #[test]
-fn what_was_read_ahead_counts_until_the_next_flush() {
+fn coins_are_read_in_the_order_in_which_they_are_spent() {
     let dir = tempfile::tempdir().unwrap();
     let db = ChainDb::open(&dir.path().join("db")).unwrap();
     let coin = CompactCoin::new(&tx(&[], &[b"\x51"]).output[0], Height::new(3), false);
@@ -85,22 +85,28 @@ fn what_was_read_ahead_counts_until_the_next_flush() {
     };
     let cache = CoinCache::new(db.snapshot().unwrap(), Arc::new(tip));
     // Their first bytes are among those that a flush looks at, to know what it may drop.
-    let mut changes = vec![(outside(32), Some(coin.clone())), (outside(64), Some(coin.clone()))];
-    cache.apply(std::iter::once(&mut changes), Arc::new(tip)).unwrap();
+    let changes = [(outside(32), Some(coin.clone())), (outside(64), Some(coin.clone()))];
+    cache.apply(std::iter::once(&changes[..]), Arc::new(tip)).unwrap();
     let frozen = cache.freeze().unwrap();
     let state = FlushState { tip: tip.hash, height: tip.height, flushes: 1, blocks_end: Default::default() };
     db.flush(Flush { state, nodes: Vec::new(), coins: &mut frozen.changes() }).unwrap();
     cache.flushed(frozen, db.snapshot().unwrap(), 0).unwrap();
 
-    let spender = block(&[tx(&[outside(64), outside(96), outside(32)], &[b"\x51"])]);
-    let ahead = ReadAhead::read(&Prepared::new(&spender, Height::new(4)), &cache).unwrap();
-    let disk = Arc::clone(cache.read().unwrap().disk());
-    assert_eq!(ahead.get(&disk, &outside(32)), Some(Some(&coin)));
-    assert_eq!(ahead.get(&disk, &outside(64)), Some(Some(&coin)));
-    assert_eq!(ahead.get(&disk, &outside(96)), Some(None));
-    assert_eq!(ahead.get(&disk, &outside(128)), None);
-    // Another snapshot may have other coins.
-    let later = Arc::new(db.snapshot().unwrap());
-    assert_eq!(ahead.get(&later, &outside(32)), None);
-    assert_eq!(ReadAhead::default().get(&later, &outside(32)), None);
+    // In the cache behind the disk: one that is new, and one that is spent.
+    let newer = CompactCoin::new(&tx(&[], &[b"\x52"]).output[0], Height::new(4), false);
+    cache
+        .apply(std::iter::once(&[(outside(64), None), (outside(8), Some(newer.clone()))][..]), Arc::new(tip))
+        .unwrap();
+    let check = |spends: &[(u8, Option<&CompactCoin>)]| {
+        let outpoints: Vec<OutPoint> = spends.iter().map(|(n, _)| outside(*n)).collect();
+        let prepared = Prepared::new(&block(&[tx(&outpoints, &[b"\x51"])]), Height::new(5));
+        let read = ReadAhead::read(&prepared, &cache).unwrap().into_coins();
+        assert_eq!(
+            read.iter().map(Option::as_ref).collect::<Vec<_>>(),
+            spends.iter().map(|s| s.1).collect::<Vec<_>>()
+        );
+    };
+    check(&[]);
+    check(&[(64, None), (96, None), (32, Some(&coin)), (8, Some(&newer))]);
+    check(&[(8, Some(&newer)), (32, Some(&coin)), (7, None)]);
 }

@@ -86,3 +86,43 @@ fn undo_data_of_another_block_is_noticed() {
         assert_eq!(disconnect_changes(&block, &undo), None);
     }
 }
+
+/// What was read before a block was applied is corrected by the stage for as long as somebody may have read it.
+#[test]
+fn applied_blocks_are_found_until_they_are_forgotten() {
+    let mut stage = Stage::default();
+    let outpoint = |vout| OutPoint { txid: bitcoin::hashes::Hash::all_zeros(), vout };
+    let made = |height| Some(CompactCoin::from(&coin(height)));
+    let tip = || {
+        let header = genesis_block(Network::Regtest).header;
+        let chain_work = bitcoin::Work::from_be_bytes([0; 32]);
+        let hash = header.block_hash();
+        Arc::new(Tip { hash, height: Height::GENESIS, header, median_time_past: 0, chain_work })
+    };
+    let push = |stage: &mut Stage, changes: &[(u32, Option<CompactCoin>)]| {
+        let changes = changes.iter().map(|(vout, coin)| (outpoint(*vout), coin.clone())).collect();
+        stage.push(Arc::new(block(vec![])), tip(), changes, Step::Disconnect);
+    };
+    let get = |stage: &Stage, vout| stage.get(&outpoint(vout)).map(Option::<&CompactCoin>::cloned);
+    assert_eq!(stage.applied_below(), 0);
+    push(&mut stage, &[(1, made(1)), (2, made(1))]);
+    push(&mut stage, &[(1, None), (3, made(2))]);
+    push(&mut stage, &[(4, made(3))]);
+    assert_eq!(stage.applied_below(), 0);
+    for applied in 1..=2 {
+        let oldest = stage.pop().unwrap();
+        stage.applied(oldest);
+        assert_eq!(stage.applied_below(), applied);
+        let found = [1, 2, 3, 4, 5].map(|vout| get(&stage, vout));
+        assert_eq!(found, [Some(None), Some(made(1)), Some(made(2)), Some(made(3)), None]);
+    }
+    // The later change of the first coin stays, though the earlier one is forgotten.
+    stage.forget_below(1);
+    assert_eq!([1, 2, 3, 4].map(|vout| get(&stage, vout)), [Some(None), None, Some(made(2)), Some(made(3))]);
+    stage.forget_below(u64::MAX);
+    assert_eq!([1, 2, 3, 4].map(|vout| get(&stage, vout)), [None, None, None, Some(made(3))]);
+    push(&mut stage, &[(4, None)]);
+    assert_eq!(get(&stage, 4), Some(None));
+    stage.clear();
+    assert_eq!((get(&stage, 4), stage.applied_below()), (None, 4));
+}

@@ -79,3 +79,20 @@ fn a_longer_branch_among_them_is_followed() {
         check(&blocks, at_once, &[]);
     }
 }
+
+/// Coins are read before the blocks in front of them are applied: what those spend, and make, is seen all the same.
+#[test]
+fn a_coin_that_was_read_ahead_and_is_spent_meanwhile_is_not_spent_again() {
+    let mut branch = busy_chain();
+    branch.mine_empty(20);
+    let coin = branch.reward(40);
+    let made = branch.mine(vec![spend(&[coin], 2, 5)]);
+    branch.mine_empty(6);
+    branch.mine(vec![spend(&outputs_of(made.txs()[1].tx())[..1], 1, 5)]);
+    let again = branch.block(vec![spend(&[coin], 3, 7)], SUBSIDY);
+    branch.push(&again);
+    branch.mine_empty(2);
+    for at_once in [2, 9, 11, 32] {
+        check(&branch.blocks, at_once, &[148, 149, 150]);
+    }
+}
