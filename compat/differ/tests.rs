@@ -328,6 +328,7 @@ fn requests_of_a_chain(both: &mut Both<'_>, hashes: &[Json]) {
     let block = both.ask("getblock", &format!("[{},0]", hashes[50]));
     both.ask("submitblock", &format!("[{block}]"));
     both.ask("submitheader", &format!("[\"{}\"]", &text(&block)[..160]));
+    both.ask("submitheader", &format!("[{block}]"));
 }
 
 /// Sends a transaction with an output of each kind; its bytes are returned.

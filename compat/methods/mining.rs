@@ -13,7 +13,7 @@ use adit_domain::mempool::{MempoolEntry, MempoolSnapshot};
 use adit_domain::peer::TxRef;
 use adit_domain::template::{BlockTemplate, FoundHeader, TemplateRequest, build_template};
 use adit_domain::units::parse_address;
-use adit_domain::wire::{ParsedBlock, ParsedTx};
+use adit_domain::wire::{HEADER_BYTES, ParsedBlock, ParsedTx};
 use bitcoin::consensus::encode::deserialize;
 use bitcoin::hex::FromHex;
 use bitcoin::{Amount, ScriptBuf, Target, Txid};
@@ -291,7 +291,9 @@ pub(super) fn reject_token(reject: &str) -> String {
 async fn submit_header(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     let failed = || RpcError::deserialization("Block header decode failed");
     let raw = Vec::from_hex(params.str(0)?).map_err(|_| failed())?;
-    let header: bitcoin::block::Header = deserialize(&raw).map_err(|_| failed())?;
+    // What follows the header is passed over, as in Core: a whole block will do.
+    let raw = raw.get(..HEADER_BYTES).ok_or_else(failed)?;
+    let header: bitcoin::block::Header = deserialize(raw).map_err(|_| failed())?;
     let node = ctx.node()?;
     if !node.chain.has_header(&header.prev_blockhash) {
         let text = format!("Must submit previous header ({}) first", header.prev_blockhash);
