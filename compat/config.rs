@@ -64,6 +64,6 @@ impl Config {
     /// The program's name as wallets and explorers look for it (Core's first), with `-uacomment`'s words.
     pub fn subversion(comments: &[String]) -> String {
         let words = if comments.is_empty() { String::new() } else { format!("({})", comments.join("; ")) };
-        format!("/Satoshi:31.0.0{words}/Adit:{}/", env!("CARGO_PKG_VERSION"))
+        format!("/Satoshi:31.0.0/Adit:{}{words}/", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -147,6 +147,11 @@ impl DataDir {
         let network = network.to_owned();
         let mut dir = DataDir { path, network, layout, _lock: lock, _blocks_lock: None };
         let (databases, blocks) = (dir.databases(), dir.blocks());
+        if dir.layout != Layout::Own {
+            // Block files may lie where another datadir has its own.
+            fs::create_dir_all(&blocks).map_err(io_error(&blocks))?;
+            dir._blocks_lock = Some(self::lock(&blocks, ".lock")?);
+        }
         match read_format(&MachineDisk, &databases)? {
             Some((version, found)) => check_format(&dir.path, (oldest, version), found, &dir.network)?,
             None => {
@@ -155,13 +160,10 @@ impl DataDir {
                 write_format(&MachineDisk, &databases, &dir.network)?;
             }
         }
-        fs::create_dir_all(&blocks).map_err(io_error(&blocks))?;
         if dir.layout == Layout::Own {
-            let shares = dir.shares();
-            fs::create_dir_all(&shares).map_err(io_error(&shares))?;
-        } else {
-            // Block files may lie where another datadir has its own.
-            dir._blocks_lock = Some(self::lock(&blocks, ".lock")?);
+            for folder in [blocks, dir.shares()] {
+                fs::create_dir_all(&folder).map_err(io_error(&folder))?;
+            }
         }
         Ok(dir)
     }

@@ -115,6 +115,7 @@ fn listen_beside(config: &Config, host: &Host, log: Option<Arc<LogFile>>) {
     if let Some(command) = command {
         host.spawn(notify::on_blocks(host.links().events, command));
     }
+    host.spawn(log::tips(host.links().events));
     host.spawn(log::reopen_on_hangup(log));
 }
 

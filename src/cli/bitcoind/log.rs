@@ -8,8 +8,10 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use adit_actors::events::{EventBus, EventKind};
 use adit_actors::root::SetLogLevel;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::broadcast::error::RecvError;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
@@ -105,6 +107,23 @@ impl Write for Lines {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// A line for each new best block, as those look for who follow a log; until the node ends.
+pub(super) async fn tips(events: EventBus) {
+    let mut events = events.subscribe();
+    loop {
+        match events.recv().await {
+            Ok(event) => {
+                if let EventKind::TipChanged { tip, height, .. } = &event.kind {
+                    tracing::info!("UpdateTip: new best={tip} height={height}");
+                }
+            }
+            // The newest is among those that are left.
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return,
+        }
     }
 }
 

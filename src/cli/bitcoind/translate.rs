@@ -23,6 +23,8 @@ const THREADS_MAX: i64 = 256;
 const CACHE_MIB_MAX: i64 = 1 << 20;
 /// The least.
 const CACHE_MIB_MIN: i64 = 4;
+/// What block files may take at most, in MiB: beyond it nothing is ever pruned.
+const PRUNE_MIB_MAX: i64 = 1 << 24;
 /// Bytes of Core's megabyte, and of ours.
 const MEGABYTE: u64 = 1_000_000;
 const MEBIBYTE: u64 = 1 << 20;
@@ -94,7 +96,8 @@ fn chain_keys(layers: &Layers, keys: &mut Keys) {
         keys.add("blockfilterindex", "index.filters", check::keeps_filters(layers).to_string());
     }
     if layers.number("prune", 0) > 0 {
-        keys.add("prune", "chain.prune_mib", layers.number("prune", 0).to_string());
+        let mib = layers.number("prune", 0).min(PRUNE_MIB_MAX);
+        keys.add("prune", "chain.prune_mib", mib.to_string());
     }
 }
 

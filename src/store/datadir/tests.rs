@@ -170,5 +170,12 @@ fn block_files_may_lie_elsewhere_and_are_locked_there() {
     };
     let dir = open("one").unwrap();
     assert_eq!(dir.blocks(), base.path().join("away/regtest/blocks"));
+    fs::write(dir.blocks().join("blk00000.dat"), "").unwrap();
     assert!(matches!(open("two"), Err(DataDirError::Locked { path }) if path == dir.blocks()));
+    let blocks = dir.blocks();
+    drop(dir);
+    assert!(
+        matches!(open("two"), Err(DataDirError::Foreign { found: "blocks/blk00000.dat", .. })),
+        "{blocks:?}"
+    );
 }

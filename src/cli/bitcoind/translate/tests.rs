@@ -35,6 +35,8 @@ fn flags_become_keys() {
     check(&["-par=-1000"], "chain.script_threads", "1");
     check(&["-assumevalid=0"], "chain.assume_valid", "0");
     check(&["-minimumchainwork=0x10"], "chain.minimum_chain_work", "0x10");
+    check(&["-prune=600"], "chain.prune_mib", "600");
+    check(&["-prune=123456789"], "chain.prune_mib", "16777216");
     check(&["-txindex"], "index.transactions", "true");
     check(&["-coinstatsindex"], "index.coin_stats", "true");
     check(&["-blockfilterindex=basic"], "index.filters", "true");
@@ -64,7 +66,8 @@ fn what_has_no_key_is_set_all_the_same() {
     let settings = settings(&config).unwrap();
     assert_eq!(settings.peer.listen, Some("127.0.0.1:7".parse().unwrap()));
     assert_eq!(settings.peer.listen_more, ["127.0.0.1:8".parse().unwrap()]);
-    assert!(settings.peer.user_agent.unwrap().starts_with("/Satoshi:31.0.0(me)/Adit:"));
+    let agent = settings.peer.user_agent.unwrap();
+    assert!(agent.starts_with("/Satoshi:31.0.0/Adit:") && agent.ends_with("(me)/"), "{agent}");
     assert!(!settings.mempool.is_kept && settings.pool.is_none());
     assert_eq!(
         (settings.layout, settings.datadir),
