@@ -5,12 +5,13 @@ use std::{env, error, fs};
 
 use prost::Message;
 
-const PROTOS: [&str; 5] = [
+const PROTOS: [&str; 6] = [
     "adit/v1/admin.proto",
     "adit/v1/event.proto",
     "adit/v1/index.proto",
     "adit/v1/node.proto",
     "adit/v1/pool.proto",
+    "adit/v1/snapshot.proto",
 ];
 
 fn main() -> Result<(), Box<dyn error::Error>> {

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::thread;
 
 use adit_chainstate::{
-    BATCH_BLOCKS_MAX, BATCH_BYTES_MAX, BlockAccepted, ChainConfig, ChainFault, ChainReader, Chainstate,
-    FlushEnd, Mark, MarkError, PruneError, SubmitError,
+    BATCH_BLOCKS_MAX, BATCH_BYTES_MAX, Behind, BlockAccepted, ChainConfig, ChainFault, ChainReader,
+    Chainstate, FlushEnd, LoadError, Mark, MarkError, PruneError, SubmitError,
 };
 use adit_domain::units::UnixMillis;
 use adit_domain::wire::ParsedBlock;
@@ -124,8 +124,22 @@ impl EngineThread {
                 self.tell(&accepted);
                 Ok(true)
             }
-            None if self.marked.is_empty() => self.chain.maintain(),
+            None if self.marked.is_empty() => self.follow(),
             None => self.answer_marked().map(|()| true),
+        }
+    }
+
+    /// Verifies blocks below a snapshot until somebody asks for something.
+    fn follow(&mut self) -> Result<bool, ChainFault> {
+        let asks = &self.asks;
+        match self.chain.follow(&mut || asks.is_empty())? {
+            Behind::Idle => self.chain.maintain(),
+            Behind::More => Ok(true),
+            Behind::Verified => {
+                // Whoever waited for blocks in their order goes on.
+                self.tell_of_jump();
+                Ok(true)
+            }
         }
     }
 
@@ -174,6 +188,22 @@ impl EngineThread {
                 answer_begun(asked, begun)?;
             }
             Ask::Nudge => drop(self.chain.maintain()?),
+            Ask::BeginSnapshot(path, reply) => {
+                let begun = self.chain.load_snapshot(&path);
+                let met = load_fault(&begun);
+                let _ = reply.send(begun);
+                met?;
+            }
+            Ask::ActivateSnapshot(loaded, reply) => {
+                let activated = self.chain.activate_snapshot(*loaded);
+                let met = load_fault(&activated);
+                if activated.is_ok() {
+                    end_with_faults(&self.chain, &self.supervisor);
+                    self.tell_of_jump();
+                }
+                let _ = reply.send(activated);
+                met?;
+            }
             Ask::Rebuild => self.rebuild_for_actor()?,
             Ask::Stop(reply) => {
                 let _ = reply.send(self.chain.flush());
@@ -252,6 +282,13 @@ impl EngineThread {
         });
     }
 
+    /// The tip is where no block led to: whoever hears of it looks at the chain anew.
+    fn tell_of_jump(&mut self) {
+        let tip = self.reader.tip();
+        self.told = tip.hash;
+        self.listeners.tell(&TipChanged { tip, disconnected: Vec::new(), connected: Vec::new() });
+    }
+
     /// After a panic of the engine: builds it again, and has the panic counted as the actor's.
     fn recover(&mut self) -> Result<bool, ChainFault> {
         self.rebuilds_due = self.rebuilds_due.saturating_add(1);
@@ -308,6 +345,14 @@ fn answer_begun(asked: Result<Option<FlushEnd>, ChainFault>, begun: Begun) -> Re
 fn end_with_faults(chain: &Chainstate, supervisor: &Supervisor) {
     let supervisor = supervisor.clone();
     chain.on_fault(move |met| supervisor.fault(Role::Chain.as_str(), fault(met)));
+}
+
+/// As [`fault_in`], of a snapshot.
+fn load_fault<T>(answer: &Result<T, LoadError>) -> Result<(), ChainFault> {
+    match answer {
+        Err(LoadError::Fault(fault)) => Err(fault.clone()),
+        _ => Ok(()),
+    }
 }
 
 /// A fault of ours in an answer: it ends the process, whoever hears of it.

@@ -1,8 +1,9 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use adit_chainstate::{
-    BlockAccepted, ChainFault, FlushEnd, HeadersAccepted, Mark, MarkError, PruneError, PruneUpTo, Pruned,
-    StatsJob, SubmitError,
+    Activated, BlockAccepted, ChainFault, FlushEnd, HeadersAccepted, LoadError, LoadedSnapshot, Mark,
+    MarkError, PruneError, PruneUpTo, Pruned, SnapshotLoad, StatsJob, SubmitError,
 };
 use adit_domain::chain::Tip;
 use adit_domain::units::UnixMillis;
@@ -38,6 +39,8 @@ pub(super) enum Ask {
     Stats(oneshot::Sender<StatsJob>, Begun),
     /// A flush has ended: there may be another one that is waited for.
     Nudge,
+    BeginSnapshot(PathBuf, oneshot::Sender<Result<SnapshotLoad, LoadError>>),
+    ActivateSnapshot(Box<LoadedSnapshot>, oneshot::Sender<Result<Activated, LoadError>>),
     /// The actor panicked: build the engine again.
     Rebuild,
     /// The process ends: flush, say so, and end the thread.
@@ -126,6 +129,16 @@ impl ChainLink {
 
     async fn nudge(&self) -> Result<(), ChainFault> {
         self.asks.send(Ask::Nudge).await.map_err(|_| lost())
+    }
+
+    /// A job that reads a snapshot of the coins; it takes minutes, and no actor's thread.
+    pub(crate) async fn begin_snapshot(self, path: PathBuf) -> Result<SnapshotLoad, LoadError> {
+        self.ask(|reply| Ask::BeginSnapshot(path, reply)).await
+    }
+
+    /// Makes what such a job has read what the chain stands on.
+    pub(crate) async fn activate_snapshot(self, loaded: LoadedSnapshot) -> Result<Activated, LoadError> {
+        self.ask(|reply| Ask::ActivateSnapshot(Box::new(loaded), reply)).await
     }
 
     /// Waits on this thread for a flush: only at the end of the process.

@@ -1,14 +1,18 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use adit_chainstate::{ChainFault, IndexKind, IndexStep, Indexer, Indexes};
 
 use super::actor::IndexActor;
 use crate::house::Seat;
 use crate::messages::index::IndexerDied;
+
+/// How often an index looks for blocks that were verified below a snapshot: of those nobody is told.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// One index's thread, as its actor sees it.
 pub(super) struct Worker {
@@ -128,7 +132,11 @@ impl Life {
 
     /// Until it is woken; says whether it goes on.
     fn wait(&self) -> bool {
-        self.woken.recv().is_ok() && !self.ends()
+        let goes_on = match self.indexes.follow_a_snapshot() {
+            true => self.woken.recv_timeout(LOOK_EVERY) != Err(RecvTimeoutError::Disconnected),
+            false => self.woken.recv().is_ok(),
+        };
+        goes_on && !self.ends()
     }
 }
 

@@ -218,7 +218,9 @@ impl MempoolActor {
         }
         let short = disconnect.len().saturating_add(connect.len()) <= FOLLOW_BLOCKS_MAX;
         if short && disconnect.is_empty() && !connect.is_empty() {
-            self.blocks(&connect)?.iter().for_each(|block| self.connect(block));
+            // A snapshot leads over blocks that are not here.
+            let Ok(blocks) = self.blocks(&connect) else { return self.reorganise(&[]) };
+            blocks.iter().for_each(|block| self.connect(block));
             return Ok(());
         }
         let few = short && disconnect.len() <= RETURN_BLOCKS_MAX;

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix::Message;
-use adit_chainstate::{ChainFault, DumpError, Dumped, UtxoStats};
+use adit_chainstate::{Activated, ChainFault, DumpError, Dumped, LoadError, UtxoStats};
 use adit_domain::chain::Tip;
 use adit_domain::consensus::Coin;
 use bitcoin::OutPoint;
+use tokio::sync::mpsc;
 
 /// Writes every changed coin and the tip to disk. Sent by: root (at the end), the utxo actor's own timer.
 /// Handled by: utxo. Reply: when it is durable. When full: the sender waits.
@@ -28,6 +29,26 @@ pub struct GetUtxoStats;
 pub struct DumpUtxoSet {
     /// An absolute path.
     pub path: PathBuf,
+}
+
+/// Loads a snapshot of the coin set, on which the chain stands from then on. Sent by: rpc. Handled by: utxo. Reply: what the chain stands
+/// on, or why nothing was loaded. When full: refused.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Result<Activated, LoadError>")]
+pub struct LoadUtxoSet {
+    /// An absolute path.
+    pub path: PathBuf,
+    /// Told of coins that are done, and of how many; what finds no room is dropped. Closed, it stops the work.
+    pub progress: mpsc::Sender<LoadProgress>,
+}
+
+/// How far a snapshot is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadProgress {
+    /// Coins that are done.
+    pub coins: u64,
+    /// Coins in the file.
+    pub total: u64,
 }
 
 /// Coins by outpoint. Sent by: rpc. Handled by: utxo. Reply: each coin that is unspent, all at the tip that comes with them.

@@ -96,6 +96,9 @@ impl PayoutActor {
             Walked::Ahead(cursor) => {
                 tracing::info!(height = %cursor.height, "the books are ahead of the chain, and wait for it");
             }
+            Walked::Missing(next) => {
+                tracing::info!(height = %next.height, "the books wait for a block below a snapshot that is not here yet");
+            }
             Walked::Unknown(cursor) => {
                 tracing::warn!(tip = %cursor.hash, height = %cursor.height, "the books stand at a block that the chain does not know yet");
             }

@@ -59,6 +59,8 @@ pub(super) enum Walked {
     Waiting(BlockHash),
     /// Where it was: the chain ends below, on the same branch. It will come back, or another branch will win.
     Ahead(ChainPoint),
+    /// Before this block, whose body has not come: the chain stands on a snapshot, and the blocks below follow.
+    Missing(ChainPoint),
     /// Where it was: the chain does not know the block that the books stand at (yet: it may be in its first sync).
     Unknown(ChainPoint),
 }
@@ -127,7 +129,7 @@ impl Booker {
             if joins.is_empty() && !leaves.is_empty() {
                 return Ok(Walked::Ahead(cursor));
             }
-            let (step, waiting) = self.step(cursor, &leaves, &joins, patience)?;
+            let (step, stopped) = self.step(cursor, &leaves, &joins, patience)?;
             if !step.events.is_empty() {
                 match self.ledger().apply(&step) {
                     // Another walk was there first: go on from where it left the ledger.
@@ -135,22 +137,22 @@ impl Booker {
                     Err(error) => return Err(step_fault(error)),
                 }
             }
-            match waiting {
-                Some(hash) => return Ok(Walked::Waiting(hash)),
+            match stopped {
+                Some(stopped) => return Ok(stopped),
                 None if step.events.is_empty() => return Ok(Walked::Done),
                 None => {}
             }
         }
     }
 
-    /// The next step on a way, up to its end, its longest, or a block that must wait (which is then named).
+    /// The next step on a way, up to its end, its longest, or a block that must wait (then that is said).
     fn step(
         &self,
         from: ChainPoint,
         leaves: &[BlockHash],
         joins: &[BlockHash],
         patience: Patience,
-    ) -> Result<(LedgerStep, Option<BlockHash>), Fault> {
+    ) -> Result<(LedgerStep, Option<Walked>), Fault> {
         let mut step = LedgerStep { from: Some(from), to: from, events: Vec::new() };
         let mut height = from.height;
         for (i, hash) in leaves.iter().enumerate() {
@@ -159,15 +161,17 @@ impl Booker {
             height =
                 lower.ok_or_else(|| Fault::State("a way of the chain leads below genesis".to_owned()))?;
             let below = leaves.get(i.saturating_add(1)).copied();
-            let below = below.map_or_else(|| self.fork(joins), Ok)?;
+            let below = below.map_or_else(|| self.below(hash), Ok)?;
             step.to = ChainPoint { hash: below, height };
         }
         for hash in joins.iter().take(STEP_BLOCKS_MAX) {
             height = height.next();
             let point = ChainPoint { hash: *hash, height };
-            let facts = self.facts(hash, height)?;
+            let Some(facts) = self.facts(hash, height)? else {
+                return Ok((step, Some(Walked::Missing(point))));
+            };
             if facts.reward.is_some() && patience.waits_for(hash, height) && self.log().find(hash).is_none() {
-                return Ok((step, Some(*hash)));
+                return Ok((step, Some(Walked::Waiting(*hash))));
             }
             let ours = facts.reward.map(|reward| self.booking(hash, reward, facts.bits)).transpose()?;
             step.events.push(ChainEvent::Connected { point, ours });
@@ -195,11 +199,11 @@ impl Booker {
         Ok(Booking { finder, split })
     }
 
-    fn facts(&self, hash: &BlockHash, height: Height) -> Result<Facts, Fault> {
+    fn facts(&self, hash: &BlockHash, height: Height) -> Result<Option<Facts>, Fault> {
         let known = self.facts.lock().unwrap_or_else(PoisonError::into_inner).get(hash).copied();
         match known {
-            Some(facts) => Ok(facts),
-            None => Ok(self.facts_of(&*self.body(hash)?, height)),
+            Some(facts) => Ok(Some(facts)),
+            None => Ok(self.body(hash)?.map(|block| self.facts_of(&block, height))),
         }
     }
 
@@ -209,18 +213,18 @@ impl Booker {
         Facts { bits: block.header().bits, reward }
     }
 
-    /// The block under the first that joins.
-    fn fork(&self, joins: &[BlockHash]) -> Result<BlockHash, Fault> {
-        let first = joins.first().ok_or_else(|| Fault::State("a way that only leads down".to_owned()))?;
-        Ok(self.body(first)?.header().prev_blockhash)
+    /// The block under one that has left.
+    fn below(&self, hash: &BlockHash) -> Result<BlockHash, Fault> {
+        let block = self.body(hash)?;
+        let block = block.ok_or_else(|| Fault::State(format!("the body of block {hash} is missing")))?;
+        Ok(block.header().prev_blockhash)
     }
 
-    fn body(&self, hash: &BlockHash) -> Result<Arc<ParsedBlock>, Fault> {
-        let block = self.deps.chain.block(hash).map_err(|fault| match fault {
+    fn body(&self, hash: &BlockHash) -> Result<Option<Arc<ParsedBlock>>, Fault> {
+        self.deps.chain.block(hash).map_err(|fault| match fault {
             ChainFault::Storage(text) => Fault::Storage(text),
             ChainFault::State(text) => Fault::State(text),
-        })?;
-        block.ok_or_else(|| Fault::State(format!("the body of block {hash} is missing")))
+        })
     }
 }
 

@@ -66,7 +66,7 @@ impl PeerChain for ChainReader {
         ChainReader::has_block(self, hash)
     }
     fn is_pruned(&self) -> bool {
-        ChainReader::is_pruned(self)
+        ChainReader::is_pruned(self) || self.stands_on_snapshot()
     }
     fn locator(&self) -> Vec<BlockHash> {
         ChainReader::locator(self)

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use adit_chainstate::{
-    ChainFault, ChainReader, CoinStats, FilterFound, IndexError, IndexStatus, Indexes, Pruning, TxFound,
+    ChainFault, ChainReader, ChainstateInfo, CoinStats, FilterFound, IndexError, IndexStatus, Indexes,
+    Pruning, TxFound,
 };
 use adit_domain::chain::{NextBlock, Tip};
 use adit_domain::consensus::{DeploymentReport, ViewFault};
@@ -42,6 +43,10 @@ impl ChainSight for ChainReader {
 
     fn path_from(&self, tip: &BlockHash) -> Option<(Vec<BlockHash>, Vec<BlockHash>)> {
         ChainReader::path_from(self, tip)
+    }
+
+    fn chainstates(&self) -> Vec<ChainstateInfo> {
+        ChainReader::chainstates(self)
     }
 }
 

@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use actix::Recipient;
-use adit_chainstate::{CoinStats, FilterFound, IndexError, IndexStatus, Pruning, TxFound};
+use adit_chainstate::{ChainstateInfo, CoinStats, FilterFound, IndexError, IndexStatus, Pruning, TxFound};
 use adit_domain::chain::{NextBlock, Tip};
 use adit_domain::consensus::{DeploymentReport, ViewFault};
 use adit_domain::units::{Clock, Height, UnixMillis};
@@ -18,7 +18,7 @@ use crate::messages::payout::{GetBalances, GetPoolBlocks, GetWorkers};
 use crate::messages::peer::GetPeers;
 use crate::messages::stratum::GetSessions;
 use crate::messages::template::{GetMiningWait, GetTemplate};
-use crate::messages::utxo::{DumpUtxoSet, GetUtxoStats};
+use crate::messages::utxo::{DumpUtxoSet, GetUtxoStats, LoadUtxoSet};
 use crate::root::SetLogLevel;
 use crate::supervision::Supervisor;
 
@@ -38,6 +38,8 @@ pub trait ChainSight: Send + Sync {
     fn pruning(&self) -> Pruning;
     /// The way from an old tip to the present one: what leaves, and what joins.
     fn path_from(&self, tip: &BlockHash) -> Option<(Vec<BlockHash>, Vec<BlockHash>)>;
+    /// The chainstates, the tip's last.
+    fn chainstates(&self) -> Vec<ChainstateInfo>;
 }
 
 /// What the interface asks of the indexes; an answer may take the disk's time.
@@ -67,6 +69,8 @@ pub struct RpcLinks {
     pub utxo_stats: Recipient<GetUtxoStats>,
     /// The coins, to a file.
     pub dump_utxo: Recipient<DumpUtxoSet>,
+    /// The coins, from a file.
+    pub load_utxo: Recipient<LoadUtxoSet>,
     /// The indexes.
     pub indexes: Arc<dyn IndexSight>,
     /// The mempool.

@@ -15,6 +15,7 @@ mod node;
 mod page;
 mod pool;
 mod server;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 

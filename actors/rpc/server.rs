@@ -5,6 +5,7 @@ use adit_proto::v1::event_service_server::{EventServiceServer, SERVICE_NAME as E
 use adit_proto::v1::index_service_server::{IndexServiceServer, SERVICE_NAME as INDEX};
 use adit_proto::v1::node_service_server::{NodeServiceServer, SERVICE_NAME as NODE};
 use adit_proto::v1::pool_service_server::{PoolServiceServer, SERVICE_NAME as POOL};
+use adit_proto::v1::snapshot_service_server::{SERVICE_NAME as SNAPSHOT, SnapshotServiceServer};
 use tokio::sync::watch;
 use tonic::service::{InterceptorLayer, Routes};
 use tonic::transport::{Server, ServerTlsConfig};
@@ -82,9 +83,14 @@ async fn routes(api: Api) -> Routes {
                 .max_decoding_message_size(REQUEST_BYTES_MAX)
                 .max_encoding_message_size(ANSWER_BYTES_MAX),
         )
+        .add_service(
+            SnapshotServiceServer::new(api.clone())
+                .max_decoding_message_size(REQUEST_BYTES_MAX)
+                .max_encoding_message_size(ANSWER_BYTES_MAX),
+        )
         .add_service(EventServiceServer::new(api).max_decoding_message_size(REQUEST_BYTES_MAX));
     let (health, health_service) = tonic_health::server::health_reporter();
-    for name in ["", ADMIN, INDEX, NODE, POOL, EVENT] {
+    for name in ["", ADMIN, INDEX, NODE, POOL, SNAPSHOT, EVENT] {
         health.set_service_status(name, ServingStatus::Serving).await;
     }
     routes = routes.add_service(health_service.max_decoding_message_size(REQUEST_BYTES_MAX));

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use actix::{Addr, Arbiter, Context, Message, Recipient};
 use adit_chainstate::{
-    BlockAccepted, ChainFault, CoinStats, DumpError, Dumped, FilterFound, IndexError, IndexKind, IndexStatus,
-    MarkError, PruneError, Pruned, Pruning, SubmitError, TxFound, UtxoStats,
+    Activated, BlockAccepted, ChainFault, ChainstateInfo, CoinStats, DumpError, Dumped, FilterFound,
+    IndexError, IndexKind, IndexStatus, LoadError, MarkError, PruneError, Pruned, Pruning, SubmitError,
+    TxFound, UtxoStats,
 };
 use adit_domain::chain::{HeaderTree, NextBlock, Tip};
 use adit_domain::consensus::{DeploymentReport, Params, ViewFault};
@@ -21,6 +22,7 @@ use adit_proto::v1::event_service_client::EventServiceClient;
 use adit_proto::v1::index_service_client::IndexServiceClient;
 use adit_proto::v1::node_service_client::NodeServiceClient;
 use adit_proto::v1::pool_service_client::PoolServiceClient;
+use adit_proto::v1::snapshot_service_client::SnapshotServiceClient;
 use bitcoin::hashes::Hash;
 use bitcoin::{BlockHash, Network, Txid, Work};
 use prost::Message as _;
@@ -35,7 +37,7 @@ use crate::messages::payout::{GetBalances, GetPoolBlocks, PoolBlocks};
 use crate::messages::peer::GetPeers;
 use crate::messages::stratum::GetSessions;
 use crate::messages::template::{GetMiningWait, GetTemplate};
-use crate::messages::utxo::{DumpUtxoSet, GetUtxoStats};
+use crate::messages::utxo::{DumpUtxoSet, GetUtxoStats, LoadUtxoSet};
 use crate::net::MachineNet;
 use crate::root::RpcTcp;
 use crate::supervision::{ExitReason, Supervisor};
@@ -68,6 +70,9 @@ plays!(PruneBlocks, |_| -> Result<Pruned, PruneError> { Err(PruneError::Off) });
 plays!(SubmitTransaction, |_| -> Result<Txid, TxRejected> { Err(TxRejected::AlreadyHeld) });
 plays!(GetUtxoStats, |_| -> Result<UtxoStats, ChainFault> { Err(ChainFault::Storage("gone".to_owned())) });
 plays!(DumpUtxoSet, |_| -> Result<Dumped, DumpError> { Err(DumpError::Exists { path: "/taken".into() }) });
+plays!(LoadUtxoSet, |_| -> Result<Activated, LoadError> {
+    Ok(Activated { base: BlockHash::all_zeros(), height: Height::new(7), coins: 5 })
+});
 plays!(GetMempool, |_| MempoolSummary { transactions: 3, ..Default::default() });
 plays!(GetPeers, |_| -> Vec<PeerInfo> { Vec::new() });
 plays!(GetBalances, |_| {
@@ -131,6 +136,12 @@ impl ChainSight for Chain {
     fn path_from(&self, _tip: &BlockHash) -> Option<(Vec<BlockHash>, Vec<BlockHash>)> {
         Some((Vec::new(), vec![self.tip().hash]))
     }
+    fn chainstates(&self) -> Vec<ChainstateInfo> {
+        let base = Some((BlockHash::all_zeros(), Height::new(8)));
+        let below =
+            ChainstateInfo { tip: self.tip(), snapshot_base: None, target: Height::new(8), validated: true };
+        vec![below.clone(), ChainstateInfo { snapshot_base: base, validated: false, ..below }]
+    }
 }
 
 /// Knows a little, and says no in each of the ways that there are.
@@ -184,6 +195,7 @@ fn links(stage: &Addr<Stage>, chain: Arc<Chain>, pool: bool) -> RpcLinks {
         prune_blocks: to(stage),
         utxo_stats: to(stage),
         dump_utxo: to(stage),
+        load_utxo: to(stage),
         indexes: Arc::new(NoIndexes),
         mempool: Some(MempoolLinks { get: to(stage), submit: to(stage) }),
         peers: Some(to(stage)),
@@ -700,4 +712,37 @@ async fn over_tls_only_who_our_authority_knows_gets_an_answer() {
         Err(_) => false,
     };
     assert!(!answered);
+}
+
+#[actix::test]
+async fn a_snapshot_is_asked_for_and_the_chainstates_are_told() {
+    let house = house(false, true, false);
+    let mut snapshot = SnapshotServiceClient::new(house.line().await);
+    let load = |path: &str| v1::LoadUtxoSetRequest { path: path.to_owned() };
+    let refused = snapshot.load_utxo_set(load("coins.dat")).await.unwrap_err();
+    assert_eq!((refused.code(), refused.message()), (Code::InvalidArgument, "the path is not absolute"));
+    let refused = snapshot.load_utxo_set(load("/coins.dat")).await.unwrap_err();
+    assert_eq!((refused.code(), refused.message()), (Code::FailedPrecondition, "the mempool is not empty"));
+    let told = snapshot.list_chainstates(v1::ListChainstatesRequest {}).await.unwrap().into_inner();
+    let figures = |s: &v1::Chainstate| (s.height, s.target_height, s.snapshot_height, s.validated);
+    let states: Vec<_> = told.chainstates.iter().map(figures).collect();
+    assert_eq!((states, told.headers), (vec![(0, 8, None, true), (0, 8, Some(8), false)], 9));
+    assert_eq!(told.chainstates[0].verification_progress, 0.0);
+}
+
+#[test]
+fn a_snapshot_that_is_not_loaded_says_whose_fault_that_is() {
+    let base = BlockHash::all_zeros();
+    let check = |error: LoadError, code: Code| {
+        let words = error.to_string();
+        let status = super::snapshot::not_loaded(error);
+        assert_eq!((status.code(), status.message()), (code, words.as_str()));
+    };
+    check(LoadError::NotASnapshot, Code::InvalidArgument);
+    check(LoadError::NotListed { base, heights: vec![5] }, Code::InvalidArgument);
+    check(LoadError::Malformed { coins: 7 }, Code::InvalidArgument);
+    check(LoadError::NoHeader { base }, Code::FailedPrecondition);
+    check(LoadError::Already, Code::FailedPrecondition);
+    check(LoadError::Stopped, Code::Cancelled);
+    check(LoadError::Fault(ChainFault::Storage("gone".to_owned())), Code::Internal);
 }

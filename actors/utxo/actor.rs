@@ -1,13 +1,15 @@
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, ResponseFuture};
-use adit_chainstate::{ChainFault, ChainReader, DumpError, Dumped, UtxoStats};
+use adit_chainstate::{Activated, ChainFault, ChainReader, DumpError, Dumped, LoadError, UtxoStats};
 use bitcoin::BlockHash;
 use tokio::task::spawn_blocking;
 
 use crate::chain::ChainLink;
 use crate::messages::chain::TipChanged;
-use crate::messages::utxo::{CoinsAtTip, DumpUtxoSet, FlushCoins, GetCoins, GetUtxoStats};
+use crate::messages::utxo::{
+    CoinsAtTip, DumpUtxoSet, FlushCoins, GetCoins, GetUtxoStats, LoadProgress, LoadUtxoSet,
+};
 use crate::supervision::{Fault, Rebuild};
 
 /// Blocks after which coins are flushed before their time, so that a start never connects more than these again.
@@ -113,6 +115,26 @@ impl Handler<DumpUtxoSet> for UtxoActor {
             let job = link.stats().await?;
             let dumped = spawn_blocking(move || job.dump(&msg.path, magic)).await;
             dumped.map_err(|_| ChainFault::State("dumping coins panicked".to_owned()))?
+        })
+    }
+}
+
+impl Handler<LoadUtxoSet> for UtxoActor {
+    type Result = ResponseFuture<Result<Activated, LoadError>>;
+
+    fn handle(&mut self, msg: LoadUtxoSet, _ctx: &mut Self::Context) -> Self::Result {
+        let link = self.link.clone();
+        Box::pin(async move {
+            let load = link.clone().begin_snapshot(msg.path).await?;
+            let (total, progress) = (load.head().coins, msg.progress);
+            let mut tell = move |coins| {
+                // Who is slow hears of the next one.
+                let _ = progress.try_send(LoadProgress { coins, total });
+                !progress.is_closed()
+            };
+            let loaded = spawn_blocking(move || load.run(&mut tell)).await;
+            let loaded = loaded.map_err(|_| ChainFault::State("loading coins panicked".to_owned()))?;
+            link.activate_snapshot(loaded?).await
         })
     }
 }

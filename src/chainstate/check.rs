@@ -121,7 +121,7 @@ pub fn check(
             return Ok(checked);
         }
     };
-    let known = headers::read(store.db(), params, &mut checked);
+    let known = headers::read(&store.db(), params, &mut checked);
     let Some((known, tip)) = known.and_then(|known| headers::tip(known, state, &mut checked)) else {
         return Ok(checked);
     };

@@ -5,6 +5,7 @@
 
 mod asked;
 mod batch;
+mod behind;
 mod bodies;
 mod import;
 mod load;
@@ -23,7 +24,7 @@ use adit_domain::consensus::{
 use adit_domain::script::ScriptVerifier;
 use adit_domain::units::{Height, UnixMillis};
 use adit_domain::wire::ParsedBlock;
-use adit_store::{FlushState, NodeRecord, Store};
+use adit_store::{ChainDb, FlushState, NodeRecord, Store};
 use arc_swap::ArcSwap;
 use bitcoin::BlockHash;
 use bitcoin::block::Header;
@@ -39,6 +40,8 @@ use crate::types::{BlockAccepted, ChainFault, HeadersAccepted, SubmitError};
 use crate::workers::Workers;
 
 pub use batch::{BATCH_BLOCKS_MAX, BATCH_BYTES_MAX, BlocksAccepted};
+use behind::Following;
+pub use behind::{Activated, Behind};
 pub(crate) use bodies::decode_framed;
 pub use marks::{Mark, MarkError};
 pub use pipeline::Rejected;
@@ -58,7 +61,13 @@ const UNFLUSHED_INPUTS_MAX: u64 = 500_000;
 /// The chain: headers, blocks and coins, with one writer. It blocks; give it a thread of its own.
 pub struct Chainstate {
     config: ChainConfig,
-    store: Arc<Store>,
+    /// Its own headers, coins and tip.
+    db: Arc<ChainDb>,
+    part: Part,
+    /// The chainstate that follows from below, while this one's coins came from a snapshot.
+    behind: Option<Box<Following>>,
+    /// Of [`behind::CACHE_PARTS`] parts of the memory for coins, how many are this one's.
+    cache_parts: usize,
     workers: Arc<Workers>,
     shared: Shared,
     holds: Arc<Holds>,
@@ -78,6 +87,17 @@ pub struct Chainstate {
     failures: HashMap<BlockHash, String>,
     /// Whether the scripts of the last block were assumed to be valid.
     assumed: Option<Result<(), ScriptsRun>>,
+    /// Dropped last: it holds the datadir's lock, which must outlive the databases.
+    store: Arc<Store>,
+}
+
+/// What of the chain an engine's coins are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// The tip's, which everybody sees.
+    Tip,
+    /// Those that follow from below up to a snapshot's block: the tree's tip is not theirs, nor are the headers' records.
+    Behind,
 }
 
 /// What has been connected since the engine was opened.
@@ -131,7 +151,11 @@ impl Chainstate {
         store: Arc<Store>,
         verifier: Arc<dyn ScriptVerifier>,
     ) -> Result<Chainstate, ChainFault> {
-        reader.shared.load().coins.retire()?;
+        let old = reader.shared.load_full();
+        old.coins.retire()?;
+        if let Some(behind) = old.behind.load_full() {
+            behind.coins.retire()?;
+        }
         let live = Arc::new(load::load(&config, &store, &verifier)?);
         let kept = (live, Arc::clone(&reader.shared), Arc::clone(&reader.holds));
         Chainstate::start(config, store, kept, &mut Run::without_limit())
@@ -144,16 +168,34 @@ impl Chainstate {
         run: &mut Run<'_>,
     ) -> Result<Chainstate, ChainFault> {
         let workers = Arc::new(Workers::start(config.threads())?);
-        let state = store.db().state()?;
-        let mut this = Chainstate {
+        let db = store.db();
+        let mut this = Chainstate::over((config, workers), (db, Part::Tip), (live, shared, holds), store)?;
+        this.follow_from_below()?;
+        this.activate(run)?;
+        this.shared.store(Arc::clone(&this.live));
+        Ok(this)
+    }
+
+    fn over(
+        (config, workers): (ChainConfig, Arc<Workers>),
+        (db, part): (Arc<ChainDb>, Part),
+        (live, shared, holds): (Arc<Live>, Shared, Arc<Holds>),
+        store: Arc<Store>,
+    ) -> Result<Chainstate, ChainFault> {
+        let state = db.state()?;
+        Ok(Chainstate {
             config,
+            flusher: Flusher::start(Arc::clone(&store), Arc::clone(&db), Arc::clone(&live))?,
+            db,
+            part,
+            behind: None,
+            cache_parts: behind::CACHE_PARTS,
             workers,
             shared,
             holds,
             stage: Stage::default(),
             verified: 0,
             recent: VecDeque::new(),
-            flusher: Flusher::start(Arc::clone(&store), Arc::clone(&live))?,
             then: Vec::new(),
             flushes: state.map_or(0, |s| s.flushes),
             flushed_inputs: 0,
@@ -162,10 +204,7 @@ impl Chainstate {
             assumed: None,
             live,
             store,
-        };
-        this.activate(run)?;
-        this.shared.store(Arc::clone(&this.live));
-        Ok(this)
+        })
     }
 
     /// What everybody else may ask.
@@ -273,7 +312,8 @@ impl Chainstate {
     /// more than they may.
     pub fn flush(&mut self) -> Result<(), ChainFault> {
         self.begin_flush_and_prune()?;
-        self.flusher.wait()
+        self.flusher.wait()?;
+        self.flush_behind()
     }
 
     /// Begins to make them durable; the block files that take more than they may go when that is done.
@@ -287,11 +327,17 @@ impl Chainstate {
         self.flusher.wait()?;
         let tip = Arc::clone(self.live.coins.read()?.tip());
         let flushes = self.flushes.saturating_add(1);
-        self.live.undo.begin_flush(flushes)?;
+        let nodes = match self.part {
+            Part::Tip => {
+                self.live.undo.begin_flush(flushes)?;
+                self.dirty_nodes()
+            }
+            Part::Behind => Vec::new(),
+        };
         let blocks_end = self.live.blocks.end();
         let state = FlushState { tip: tip.hash, height: tip.height, flushes, blocks_end };
         let (room_bytes, then) = (self.coin_bytes()? / 2, std::mem::take(&mut self.then));
-        self.flusher.begin(FlushJob { state, tip, nodes: self.dirty_nodes(), room_bytes, then })?;
+        self.flusher.begin(FlushJob { state, tip, nodes, room_bytes, then })?;
         self.flushes = flushes;
         self.flushed_inputs = self.totals.inputs;
         Ok(())
@@ -299,21 +345,19 @@ impl Chainstate {
 
     /// Bytes that coins may take.
     fn coin_bytes(&self) -> Result<usize, ChainFault> {
-        Ok(self.config.budget().coins(self.live.coins.read()?.disk().filter_bytes()))
+        let all = self.config.budget().coins(self.live.coins.read()?.disk().filter_bytes());
+        Ok(all / behind::CACHE_PARTS * self.cache_parts)
     }
 
     /// Begins a flush in the background where one is due, and waits for the one before it where the cache is full.
     fn flush_if_due(&mut self) -> Result<(), ChainFault> {
-        let unflushed_inputs = self.totals.inputs.saturating_sub(self.flushed_inputs);
-        let (bytes, cache) = (self.live.coins.bytes()?, self.coin_bytes()?);
         if self.flusher.is_flushing()? {
-            if bytes > cache {
+            if self.live.coins.bytes()? > self.coin_bytes()? {
                 self.flusher.wait()?;
             }
             return Ok(());
         }
-        // An eighth is left for what comes while it is written.
-        if bytes > cache / 8 * 7 || unflushed_inputs >= UNFLUSHED_INPUTS_MAX {
+        if self.is_flush_due()? {
             return self.begin_flush_and_prune();
         }
         Ok(())
@@ -324,6 +368,18 @@ impl Chainstate {
         self.flusher.on_fault(Box::new(tell));
     }
 
+    fn flush_all(&mut self) -> Result<(), ChainFault> {
+        self.begin_flush()?;
+        self.flusher.wait()
+    }
+
+    fn is_flush_due(&self) -> Result<bool, ChainFault> {
+        let unflushed_inputs = self.totals.inputs.saturating_sub(self.flushed_inputs);
+        // An eighth is left for what comes while it is written.
+        let is_full = self.live.coins.bytes()? > self.coin_bytes()? / 8 * 7;
+        Ok(is_full || unflushed_inputs >= UNFLUSHED_INPUTS_MAX)
+    }
+
     /// Waits until nothing is being flushed and no tiers are left to be merged.
     pub fn wait_for_merges(&mut self) -> Result<(), ChainFault> {
         self.flusher.settle()
@@ -332,7 +388,7 @@ impl Chainstate {
     /// Flushes, and gives a job that computes the size and the MuHash of the coins as they are now, on any thread.
     pub fn utxo_stats(&mut self) -> Result<StatsJob, ChainFault> {
         self.flush()?;
-        Ok(StatsJob::new(self.store.db().snapshot()?, self.live.tip.load_full(), self.config.threads()))
+        Ok(StatsJob::new(self.db.snapshot()?, self.live.tip.load_full(), self.config.threads()))
     }
 
     #[cfg(test)]
@@ -347,6 +403,10 @@ impl Chainstate {
     /// Nobody who reads the tree waits for longer than a piece of it takes; the engine's thread alone changes it.
     fn dirty_nodes(&self) -> Vec<NodeRecord> {
         let dirty = self.live.tree_mut().take_dirty();
+        self.records(&dirty)
+    }
+
+    fn records(&self, ids: &[NodeId]) -> Vec<NodeRecord> {
         let record = |(tree, id): (&HeaderTree, NodeId)| {
             let node = tree.node(id);
             let places = self.live.place(&node.hash());
@@ -359,7 +419,7 @@ impl Chainstate {
                 undo: places.undo,
             }
         };
-        let pieces = dirty.chunks(DIRTY_PIECE).map(|ids| {
+        let pieces = ids.chunks(DIRTY_PIECE).map(|ids| {
             let tree = self.live.tree();
             ids.iter().map(|id| record((&tree, *id))).collect::<Vec<_>>()
         });
@@ -441,11 +501,15 @@ impl Chainstate {
 
     /// At the tip bodies that were stored are synced while their scripts run.
     fn begin_sync(&self, run: &mut Run<'_>) {
-        let behind = {
+        let (behind, is_above) = {
             let tree = self.live.tree();
-            tree.node(tree.best_header_id()).height().blocks_above(tree.node(tree.tip_id()).height())
+            let reached = tree.node(tree.tip_id()).height();
+            // Below a snapshot's block they are old ones, of which nobody waits to hear.
+            let above =
+                |block: &Arc<ParsedBlock>| tree.find(&block.hash()).is_some_and(|id| tree.stands_on_base(id));
+            (tree.node(tree.best_header_id()).height().blocks_above(reached), self.recent.iter().any(above))
         };
-        if behind <= DURABLE_BEHIND_MAX {
+        if behind <= DURABLE_BEHIND_MAX && is_above {
             let live = Arc::clone(&self.live);
             run.syncing = Some(self.workers.urgent(move || live.blocks.sync()));
         }

@@ -215,6 +215,11 @@ impl Indexes {
         };
         self.kept.iter().map(status).collect()
     }
+
+    /// Whether the next block to index comes without a new tip: below a snapshot.
+    pub fn follow_a_snapshot(&self) -> bool {
+        self.reader.stands_on_snapshot()
+    }
 }
 
 /// How a step of an index ended.
@@ -330,10 +335,11 @@ impl Indexer {
 
     /// Whether there is nothing to do before the tip moves.
     fn waits(&self, fork: Stand) -> bool {
-        let (tip, (_, best_header)) = (self.reader.tip(), self.reader.best_header());
+        // Below a snapshot that is what was verified: an index takes blocks in their order, and needs undo data.
+        let (last, (_, best_header)) = (self.reader.verified_height(), self.reader.best_header());
         let next = fork.next().0;
-        let behind = tip.height.next().blocks_above(next);
-        let syncing = best_header.blocks_above(tip.height) > SYNC_LAG;
+        let behind = last.next().blocks_above(next);
+        let syncing = best_header.blocks_above(last) > SYNC_LAG;
         behind == 0 || (syncing && behind < SYNC_LAG)
     }
 
@@ -345,11 +351,15 @@ impl Indexer {
         go_on: &dyn Fn() -> bool,
     ) -> Result<(Stand, Option<Height>), ChainFault> {
         let (mut end, mut bytes, mut coins) = (from, 0usize, 0usize);
+        let last = self.reader.verified_height();
         for _ in 0..BATCH_BLOCKS_MAX {
             if bytes >= BATCH_BYTES_MAX || coins >= self.coins_max || !go_on() {
                 break;
             }
             let (height, below) = end.next();
+            if height > last {
+                break;
+            }
             let Some(hash) = self.reader.hash_at(height) else { break };
             let Some(block) = self.reader.block(&hash)? else { return Ok((end, Some(height))) };
             if block.header().prev_blockhash != below {

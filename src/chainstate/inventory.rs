@@ -76,7 +76,7 @@ pub fn inventory(
 ) -> Result<Inventory, ChainFault> {
     let state = store.db().state()?;
     let mut checked = Checked::default();
-    let known = headers::read(store.db(), params, &mut checked);
+    let known = headers::read(&store.db(), params, &mut checked);
     let known = known.and_then(|known| headers::tip(known, state, &mut checked));
     let Some((known, tip)) = known else {
         let said = checked.problems.first().map(ToString::to_string);

@@ -5,6 +5,7 @@
 #![cfg_attr(test, allow(clippy::as_conversions, missing_docs))]
 
 mod budget;
+mod chainstates;
 mod check;
 mod coins;
 mod config;
@@ -28,12 +29,13 @@ mod types;
 mod verifier;
 mod workers;
 
+pub use chainstates::ChainstateInfo;
 pub use check::{CheckOptions, CheckProgress, Checked, Problem, Remedy, check};
 pub use coins::FlushEnd;
 pub use config::{CACHE_MIB_DEFAULT, ChainConfig};
 pub use engine::{
-    BATCH_BLOCKS_MAX, BATCH_BYTES_MAX, BlocksAccepted, Chainstate, KEPT_BLOCKS, Mark, MarkError, PruneError,
-    PruneUpTo, Pruned, Rejected, Totals,
+    Activated, BATCH_BLOCKS_MAX, BATCH_BYTES_MAX, Behind, BlocksAccepted, Chainstate, KEPT_BLOCKS, Mark,
+    MarkError, PruneError, PruneUpTo, Pruned, Rejected, Totals,
 };
 pub use import::{
     ImportError, ImportOptions, ImportProgress, Imported, SourceError, Sources, import, room_needed,
@@ -47,7 +49,7 @@ pub use look::{ChainTip, HeaderEntry};
 pub use reader::{ChainReader, Path, Pruning};
 pub use reindex::{ReindexError, ReindexOptions, ReindexProgress, Reindexed, reindex};
 pub use scan::Skipped;
-pub use snapshot::{DumpError, Dumped};
+pub use snapshot::{DumpError, Dumped, LoadError, LoadedSnapshot, SnapshotHead, SnapshotLoad};
 pub use stats::StatsJob;
 pub use types::{BlockAccepted, ChainFault, HeadersAccepted, SubmitError, UtxoStats};
 pub use verifier::{BlockVerifier, PoolVerifier, SCRIPT_CACHE_MIB_DEFAULT, ScriptCaches};

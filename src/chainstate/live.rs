@@ -10,7 +10,7 @@ use adit_domain::script::ScriptVerifier;
 use adit_domain::units::Height;
 use adit_domain::wire::ParsedBlock;
 use adit_store::{BlockFiles, FilePos, UndoFiles};
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bitcoin::BlockHash;
 
 use crate::coins::CoinCache;
@@ -24,20 +24,24 @@ pub(crate) struct Places {
 }
 
 /// The state of one life of the engine. The engine is its only writer.
+///
+/// While a snapshot's coins are verified there are two, which share all but the coins and their tip.
 pub(crate) struct Live {
     pub(crate) params: Arc<Params>,
     pub(crate) verifier: Arc<dyn ScriptVerifier>,
     pub(crate) genesis: Arc<ParsedBlock>,
     pub(crate) coins: CoinCache,
-    pub(crate) blocks: BlockFiles,
-    pub(crate) undo: UndoFiles,
+    pub(crate) blocks: Arc<BlockFiles>,
+    pub(crate) undo: Arc<UndoFiles>,
     pub(crate) tip: ArcSwap<Tip>,
+    /// The coins that follow from below, while these came from a snapshot.
+    pub(crate) behind: ArcSwapOption<Live>,
     /// Whether blocks of the best chain are gone, or may go at any time.
-    pruned: AtomicBool,
+    pruned: Arc<AtomicBool>,
     /// The lowest height from which on every block of the active chain is kept.
-    kept_from: AtomicU32,
-    tree: RwLock<HeaderTree>,
-    places: RwLock<HashMap<BlockHash, Places>>,
+    kept_from: Arc<AtomicU32>,
+    tree: Arc<RwLock<HeaderTree>>,
+    places: Arc<RwLock<HashMap<BlockHash, Places>>>,
 }
 
 /// The present life of the engine: after a panic another takes its place, and readers go on.
@@ -53,20 +57,47 @@ impl Live {
     ) -> Live {
         let tip = ArcSwap::new(tip);
         let genesis = Arc::new(ParsedBlock::new(params.genesis.clone()));
-        let (tree, places) = (RwLock::new(tree), RwLock::new(places));
         Live {
             params,
             verifier,
             genesis,
             coins,
-            blocks,
-            undo,
+            blocks: Arc::new(blocks),
+            undo: Arc::new(undo),
             tip,
-            pruned: AtomicBool::new(false),
-            kept_from: AtomicU32::new(0),
-            tree,
-            places,
+            behind: ArcSwapOption::empty(),
+            pruned: Arc::default(),
+            kept_from: Arc::default(),
+            tree: Arc::new(RwLock::new(tree)),
+            places: Arc::new(RwLock::new(places)),
         }
+    }
+
+    /// Other coins over the same headers and files.
+    pub(crate) fn beside(&self, coins: CoinCache, tip: Arc<Tip>) -> Live {
+        Live {
+            params: Arc::clone(&self.params),
+            verifier: Arc::clone(&self.verifier),
+            genesis: Arc::clone(&self.genesis),
+            coins,
+            blocks: Arc::clone(&self.blocks),
+            undo: Arc::clone(&self.undo),
+            tip: ArcSwap::new(tip),
+            behind: ArcSwapOption::empty(),
+            pruned: Arc::clone(&self.pruned),
+            kept_from: Arc::clone(&self.kept_from),
+            tree: Arc::clone(&self.tree),
+            places: Arc::clone(&self.places),
+        }
+    }
+
+    /// The height up to which all blocks of the best chain were verified here, one by one.
+    pub(crate) fn verified_height(&self) -> Height {
+        let Some(behind) = self.behind.load_full() else { return self.tip.load().height };
+        let tip = behind.tip.load_full();
+        let tree = self.tree();
+        let at = tree.find(&tip.hash).map(|id| tree.fork_point(id, tree.tip_id()));
+        at.map_or(Height::GENESIS, |id| tree.node(id).height())
     }
 
     // A panic while one of these is changed ends this life of the engine: nothing half-changed is built upon.

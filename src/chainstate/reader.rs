@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use adit_domain::chain::{NextBlock, NodeId, Tip};
+use adit_domain::chain::{HeaderTree, NextBlock, NodeId, Tip};
 use adit_domain::consensus::{
     BlockUndo, Coin, DeploymentReport, HeaderView, Params, UtxoView, ViewFault, add_work,
     check_proof_of_work, script_flags_for, work_of_bits,
@@ -45,6 +45,11 @@ pub struct Pruning {
 impl ChainReader {
     pub(crate) fn live(&self) -> Arc<Live> {
         self.shared.load_full()
+    }
+
+    /// Asks the tree.
+    pub(crate) fn with_tree<T>(&self, ask: impl FnOnce(&HeaderTree) -> T) -> T {
+        ask(&self.live().tree())
     }
 
     /// The network.
@@ -186,9 +191,14 @@ impl ChainReader {
         self.live().tree().headers_after(locator, stop, max)
     }
 
-    /// Up to `max` blocks of the best header's chain whose bodies are missing, the lowest first.
+    /// Up to `max` blocks of the best header's chain whose bodies are missing, the lowest first; behind them those below a snapshot.
     pub fn blocks_wanted(&self, max: usize) -> Vec<(BlockHash, Height)> {
-        self.live().tree().blocks_wanted(max)
+        let live = self.live();
+        let verified = live.verified_height();
+        let tree = live.tree();
+        let mut wanted = tree.blocks_wanted(max);
+        wanted.extend(tree.blocks_wanted_below_base(verified, max.saturating_sub(wanted.len())));
+        wanted
     }
 
     /// A stored block in BIP144 encoding, as it lies on disk.

@@ -349,7 +349,7 @@ struct Way {
 
 fn way(store: &Store, config: &ChainConfig) -> Result<Way, ReindexError> {
     let mut checked = Checked::default();
-    let known = headers::read(store.db(), &config.params, &mut checked);
+    let known = headers::read(&store.db(), &config.params, &mut checked);
     let known = known.ok_or_else(|| ChainFault::State("the new headers do not read".to_owned()))?;
     let tree = &known.tree;
     let path = tree.path(HeaderTree::GENESIS, tree.best_candidate()).connect;

@@ -1,6 +1,11 @@
 //! The coin set in a file, as Bitcoin Core's `dumptxoutset` writes and its `loadtxoutset` reads it (version 2).
 //!
-//! Owns: the file's layout, its way to its name. Must not know: which block is a good base.
+//! Owns: the file's layout, its way to its name, and a file's way into a database of coins (`load.rs`). Must not know: how blocks
+//! connect.
+
+mod error;
+mod file;
+mod load;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
@@ -17,11 +22,18 @@ use thiserror::Error;
 use crate::stats::StatsJob;
 use crate::types::ChainFault;
 
+pub use error::LoadError;
+pub use file::SnapshotHead;
+pub use load::{LoadedSnapshot, SnapshotLoad};
+pub(crate) use load::{check_base, hash_part};
+
 /// What the file begins with.
 const MAGIC: [u8; 5] = *b"utxo\xff";
 const VERSION: u16 = 2;
 /// Where the count of coins stands: behind the magic, the version, the network's magic and the base's hash.
 const COUNT_AT: u64 = 5 + 2 + 4 + 32;
+/// Bytes before the first coin.
+const HEAD_BYTES: usize = 5 + 2 + 4 + 32 + 8;
 /// Bytes that are gathered before they are written.
 const BUFFER_BYTES: usize = 1 << 20;
 

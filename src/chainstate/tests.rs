@@ -1,6 +1,7 @@
 //! The engine as a whole, over a real store, on small chains that are mined here.
 
 mod asked;
+mod assumed;
 mod batches;
 mod chains;
 mod databases;

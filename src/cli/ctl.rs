@@ -7,6 +7,7 @@ mod index;
 mod input;
 mod pages;
 mod show;
+mod snapshot;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -56,6 +57,11 @@ Examples:
   adit ctl prune 700000                          where chain.prune_mib is not 0
   adit ctl log debug
   adit ctl --url http://127.0.0.1:8420 --token-file /srv/adit/rpc.token info";
+
+const LOAD_EXAMPLES: &str = "\
+Examples:
+  adit ctl load-utxo utxo-935000.dat                of bitcoind's dumptxoutset, or of adit ctl dump-utxo
+  adit ctl chainstates                              how far the blocks below are verified";
 
 const INVALIDATE_EXAMPLES: &str = "\
 Examples:
@@ -139,6 +145,16 @@ pub(crate) enum CtlCommand {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Loads a snapshot of the coin set, as Bitcoin Core's loadtxoutset does: the chain stands on it at once, and what lies below is
+    /// verified behind.
+    #[command(after_help = LOAD_EXAMPLES)]
+    LoadUtxo {
+        /// The file, on the node's machine.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// How far the chain is verified: one line, or two while it stands on a snapshot.
+    Chainstates,
     /// Asks the indexes that the node keeps (index.* in its configuration).
     Index {
         /// What.
@@ -369,6 +385,8 @@ async fn ask(node: &Node, command: &CtlCommand) -> Result<View, CtlError> {
             show::utxo(&node.node().get_utxo_stats(request).await?.into_inner())
         }
         CtlCommand::DumpUtxo { file } => dump_utxo(node, file).await?,
+        CtlCommand::LoadUtxo { file } => snapshot::load(node, file).await?,
+        CtlCommand::Chainstates => snapshot::chainstates(node).await?,
         CtlCommand::Index { question } => index::ask(node, question).await?,
         CtlCommand::Deployments { block } => {
             let request = timed(v1::GetDeploymentsRequest { block: block.clone().unwrap_or_default() });

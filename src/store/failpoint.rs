@@ -31,6 +31,12 @@ pub enum Place {
     MergeSlice,
     /// A merged tier takes the place of its sources.
     MergeFinish,
+    /// A snapshot's coins become what the chain stands on.
+    SnapshotActivate,
+    /// They take the place of those that were verified.
+    SnapshotConfirm,
+    /// They are put aside.
+    SnapshotRefuse,
     /// The format file takes its name.
     DatadirFormat,
     /// A found block takes its name.
@@ -53,7 +59,7 @@ pub enum Place {
 
 impl Place {
     /// All of them.
-    pub const ALL: [Place; 17] = [
+    pub const ALL: [Place; 20] = [
         Place::BlockAppend,
         Place::UndoAppend,
         Place::FileRemove,
@@ -62,6 +68,9 @@ impl Place {
         Place::FlushCommit,
         Place::MergeSlice,
         Place::MergeFinish,
+        Place::SnapshotActivate,
+        Place::SnapshotConfirm,
+        Place::SnapshotRefuse,
         Place::DatadirFormat,
         Place::FoundBlock,
         Place::ShareGroup,
@@ -84,6 +93,9 @@ impl Place {
             Place::FlushCommit => "flush-commit",
             Place::MergeSlice => "merge-slice",
             Place::MergeFinish => "merge-finish",
+            Place::SnapshotActivate => "snapshot-activate",
+            Place::SnapshotConfirm => "snapshot-confirm",
+            Place::SnapshotRefuse => "snapshot-refuse",
             Place::DatadirFormat => "datadir-format",
             Place::FoundBlock => "found-block",
             Place::ShareGroup => "share-group",

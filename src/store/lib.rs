@@ -24,6 +24,7 @@ mod node_store;
 mod pages;
 mod rebuild;
 pub mod share_log;
+mod snapshot;
 mod xor;
 
 pub use chain_db::{
@@ -40,6 +41,7 @@ pub use found_blocks::FoundBlocks;
 pub use index_db::{CoinStatsRecord, FilterRecord, IndexDb, IndexedBlock, TxPlace};
 pub use lease::FileLease;
 pub use node_store::Store;
+pub use snapshot::LoadingDb;
 pub use xor::XorKey;
 
 // What is shared with the tests of other crates names this one as they do.

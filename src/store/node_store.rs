@@ -9,11 +9,12 @@ use crate::fault::StoreFault;
 use crate::flat::{BlockFiles, FileEnd, UndoFiles, Verified};
 use crate::index_db::IndexDb;
 use crate::inventory::free_bytes_at;
+use crate::snapshot::Databases;
 use crate::xor::XorKey;
 
 /// Everything durable of one network's chain, opened once and shared.
 pub struct Store {
-    db: ChainDb,
+    databases: Databases,
     key: XorKey,
     disk: Arc<dyn Disk>,
     /// Dropped last: it holds the lock, which must outlive the database.
@@ -31,15 +32,19 @@ impl Store {
     pub fn open_with_key(dir: DataDir, fresh: XorKey, page_bytes: usize) -> Result<Store, StoreFault> {
         fresh.begin_in(&dir.blocks())?;
         Store::refuse_unfinished(&dir, &MachineDisk)?;
-        let path = dir.chainstate();
-        Store::over(dir, Arc::new(MachineDisk), &path, page_bytes)
+        Store::opened(dir, Arc::new(MachineDisk), page_bytes)
     }
 
     /// As [`Store::open`], with everything but the datadir's own small files on another disk.
     pub fn with_disk(dir: DataDir, disk: Arc<dyn Disk>) -> Result<Store, StoreFault> {
         Store::refuse_unfinished(&dir, disk.as_ref())?;
-        let path = dir.chainstate();
-        Store::over(dir, disk, &path, PAGE_BYTES_DEFAULT)
+        Store::opened(dir, disk, PAGE_BYTES_DEFAULT)
+    }
+
+    fn opened(dir: DataDir, disk: Arc<dyn Disk>, page_bytes: usize) -> Result<Store, StoreFault> {
+        let key = XorKey::of_folder(&dir.blocks())?;
+        let databases = Databases::open(&dir, disk.as_ref(), page_bytes)?;
+        Ok(Store { dir, databases, key, disk })
     }
 
     /// Over the database at `path`.
@@ -50,8 +55,8 @@ impl Store {
         page_bytes: usize,
     ) -> Result<Store, StoreFault> {
         let key = XorKey::of_folder(&dir.blocks())?;
-        let db = ChainDb::open_sized(disk.as_ref(), path, page_bytes)?;
-        Ok(Store { dir, db, key, disk })
+        let databases = Databases::one(ChainDb::open_sized(disk.as_ref(), path, page_bytes)?);
+        Ok(Store { dir, databases, key, disk })
     }
 
     pub(crate) fn disk(&self) -> &dyn Disk {
@@ -68,9 +73,8 @@ impl Store {
         &self.dir
     }
 
-    /// Headers, coins and the flushed tip.
-    pub fn db(&self) -> &ChainDb {
-        &self.db
+    pub(crate) fn databases(&self) -> &Databases {
+        &self.databases
     }
 
     /// The index of this name; see [`IndexDb`].

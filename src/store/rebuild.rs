@@ -36,6 +36,8 @@ impl Store {
     /// Puts the new database in the place of the old one; durable when it returns.
     pub fn finish_rebuild(&self) -> Result<(), StoreFault> {
         let (new, old) = (self.dir().rebuilding(), self.dir().chainstate());
+        // What a snapshot led to is built of the blocks now. Until the rename, a start is refused: see above.
+        self.drop_snapshot()?;
         self.disk().rename(&new, &old).map_err(StoreFault::io(&new))
     }
 

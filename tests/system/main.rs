@@ -39,6 +39,7 @@ mod prune;
 mod reorganisation;
 mod rivals;
 mod signals;
+mod snapshots;
 mod soak;
 mod steering;
 mod syncing;

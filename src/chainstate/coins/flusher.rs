@@ -8,9 +8,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use adit_domain::chain::Tip;
-use adit_store::{Flush, FlushState, MergeStep, NodeRecord, Store};
+use adit_store::{ChainDb, Flush, FlushState, MergeStep, NodeRecord, Store};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
 use super::Frozen;
@@ -73,12 +74,13 @@ struct Now {
 pub(crate) type FaultListener = Box<dyn FnOnce(ChainFault) + Send>;
 
 impl Flusher {
-    pub(crate) fn start(store: Arc<Store>, live: Arc<Live>) -> Result<Flusher, ChainFault> {
+    /// Over one of the databases of `store`.
+    pub(crate) fn start(store: Arc<Store>, db: Arc<ChainDb>, live: Arc<Live>) -> Result<Flusher, ChainFault> {
         let (jobs, waiting) = bounded(1);
         // What a former life left to be merged comes first.
         let status = Arc::clone(&live.coins.writing);
         status.change(|now| now.merging = true);
-        let writer = Writer { store, live: Arc::clone(&live), status: Arc::clone(&status) };
+        let writer = Writer { db, store, live: Arc::clone(&live), status: Arc::clone(&status) };
         let thread = thread::Builder::new().name("adit-flush".to_owned());
         let thread = thread.spawn(move || writer.run(&waiting));
         let thread = thread.map_err(|e| ChainFault::State(format!("no thread: {e}")))?;
@@ -122,6 +124,14 @@ impl Flusher {
     /// Waits until no flush is being written.
     pub(crate) fn wait(&self) -> Result<(), ChainFault> {
         self.status.wait_while(|now| now.flushing)
+    }
+
+    /// As [`Flusher::wait`], but no longer than this.
+    pub(crate) fn wait_at_most(&self, time: Duration) -> Result<(), ChainFault> {
+        let busy = |now: &mut Now| now.fault.is_none() && now.flushing;
+        let waited = self.status.changed.wait_timeout_while(self.status.now(), time, busy);
+        let (now, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        now.fault.clone().map_or(Ok(()), Err)
     }
 
     /// Waits until there is nothing to merge either.
@@ -185,6 +195,8 @@ impl Status {
 
 /// The thread's own side.
 struct Writer {
+    db: Arc<ChainDb>,
+    /// Behind the database: it holds the datadir's lock.
     store: Arc<Store>,
     live: Arc<Live>,
     status: Arc<Status>,
@@ -240,18 +252,18 @@ impl Writer {
         live.blocks.sync()?;
         live.undo.sync()?;
         let mut changes = frozen.changes();
-        self.store.db().flush(Flush { state, nodes, coins: &mut changes })?;
+        self.db.flush(Flush { state, nodes, coins: &mut changes })?;
         drop(changes);
         then.into_iter().try_for_each(|then| then(&self.store, Arc::clone(&tip)))?;
-        live.coins.flushed(frozen, self.store.db().snapshot()?, room_bytes)
+        live.coins.flushed(frozen, self.db.snapshot()?, room_bytes)
     }
 
     fn merge(&self) -> Result<bool, ChainFault> {
-        match self.store.db().merge_step(MERGE_RECORDS)? {
+        match self.db.merge_step(MERGE_RECORDS)? {
             MergeStep::Idle => Ok(false),
             MergeStep::More => Ok(true),
             MergeStep::Done => {
-                self.live.coins.merged(self.store.db().snapshot()?)?;
+                self.live.coins.merged(self.db.snapshot()?)?;
                 Ok(true)
             }
         }

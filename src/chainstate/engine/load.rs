@@ -6,7 +6,7 @@ use adit_domain::consensus::{BLOCK_WEIGHT_MAX, Params};
 use adit_domain::script::ScriptVerifier;
 use adit_domain::units::UnixMillis;
 use adit_domain::wire::ParsedBlock;
-use adit_store::{BlockFiles, FileEnd, FilePos, FlushState, NodeRecord, Store, UndoFiles, Verified};
+use adit_store::{BlockFiles, ChainDb, FileEnd, FilePos, FlushState, NodeRecord, Store, UndoFiles, Verified};
 use bitcoin::BlockHash;
 use bitcoin::block::Header;
 use bitcoin::consensus::serialize;
@@ -39,6 +39,12 @@ pub(super) fn load(
     let state = store.db().state()?;
     let tip = flushed_tip(&tree, state)?;
     tree.set_tip(tip);
+    let behind = store.db_behind();
+    let behind_tip = behind.as_ref().map(|db| db.state()).transpose()?.flatten().map(|state| state.tip);
+    if behind.is_some() {
+        let base = snapshot_base(&tree, store, params)?;
+        tree.assume_coins(base);
+    }
     tree.begin_in_order(&arrived(&tree, &places));
     tree.take_dirty();
     let tip = Arc::new(tree.as_tip(tip));
@@ -48,7 +54,7 @@ pub(super) fn load(
     if config.small_files {
         blocks = blocks.small();
     }
-    if let Some(pos) = places.get(&tip.hash).and_then(|places| places.block) {
+    if let Some(pos) = written_at(&places, [Some(tip.hash), behind_tip]) {
         // Its frame takes all eight bytes of the files' key: under a wrong one all that follows would look torn, and be cut.
         blocks.read(pos)?;
     }
@@ -67,8 +73,36 @@ pub(super) fn load(
         let kept_from = prune::kept_from(&live.tree());
         live.set_kept_from(kept_from);
     }
+    if let Some(db) = &behind {
+        live.behind.store(Some(Arc::new(coins_behind(&live, db)?)));
+    }
     prune::finish(store, &live)?;
     Ok(live)
+}
+
+/// Where the first of these blocks that is stored lies.
+fn written_at(places: &HashMap<BlockHash, Places>, blocks: [Option<BlockHash>; 2]) -> Option<FilePos> {
+    blocks.into_iter().flatten().find_map(|hash| places.get(&hash)?.block)
+}
+
+/// The block of the snapshot that the chain stands on, which must be one that is known still.
+fn snapshot_base(tree: &HeaderTree, store: &Store, params: &Params) -> Result<NodeId, ChainFault> {
+    let base = store.db().snapshot_base()?;
+    let base =
+        base.ok_or_else(|| ChainFault::State("the snapshot does not say of which block it is".to_owned()))?;
+    let unknown = || {
+        ChainFault::State(format!(
+            "nothing is known of the coins behind block {base}, of which there is a snapshot"
+        ))
+    };
+    params.assumed_coins_at(&base).and_then(|_| tree.find(&base)).ok_or_else(unknown)
+}
+
+/// The coins that follow from below, over the same headers and files.
+fn coins_behind(live: &Live, db: &ChainDb) -> Result<Live, ChainFault> {
+    let tree = live.tree();
+    let tip = Arc::new(tree.as_tip(flushed_tip(&tree, db.state()?)?));
+    Ok(live.beside(CoinCache::new(db.snapshot()?, Arc::clone(&tip)), tip))
 }
 
 fn restore(known: &mut Known, record: NodeRecord) -> Result<(), ChainFault> {

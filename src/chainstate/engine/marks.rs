@@ -69,10 +69,16 @@ impl Chainstate {
         if id == HeaderTree::GENESIS {
             return Err(MarkError::FirstBlock);
         }
+        let has_gone = |id: NodeId| {
+            let places = self.live.place(&tree.node(id).hash());
+            places.block.is_none() || places.undo.is_none()
+        };
+        // Under a snapshot's block nothing is there to go back to, whatever is stored.
+        let under =
+            |id: NodeId| tree.assumed_base().is_some_and(|base| !tree.stands_on_base(id) || id == base);
         for leaving in tree.path(tree.tip_id(), tree.best_without(id)).disconnect {
             let node = tree.node(leaving);
-            let places = self.live.place(&node.hash());
-            if places.block.is_none() || places.undo.is_none() {
+            if under(leaving) || has_gone(leaving) {
                 return Err(MarkError::Pruned { hash: node.hash(), height: node.height() });
             }
         }

@@ -20,8 +20,8 @@ use adit_store::{CompactCoin, EncodedUndo, StoreFault, UndoRecord};
 use bitcoin::{BlockHash, OutPoint};
 use crossbeam_channel::Receiver;
 
-use super::Chainstate;
 use super::bodies::{Ahead, Below, Body, Coming, no_first};
+use super::{Chainstate, Part};
 use crate::import::Unreadable;
 use crate::judge::{Resolved, judge};
 use crate::live::Places;
@@ -90,6 +90,11 @@ impl Run<'_> {
         progress: &'a mut dyn FnMut(Height) -> bool,
     ) -> Run<'a> {
         Run { outside: Some(outside), progress: Some(progress), ..Run::default() }
+    }
+
+    /// As long as `progress` says.
+    pub(super) fn while_it_may(progress: &mut dyn FnMut(Height) -> bool) -> Run<'_> {
+        Run { progress: Some(progress), ..Run::default() }
     }
 
     pub(crate) fn without_limit() -> Run<'static> {
@@ -200,7 +205,17 @@ impl Chainstate {
             let tree = self.live.tree();
             tree.path(tree.tip_id(), target)
         };
-        let ended = self.walk(&path.disconnect, &path.connect, run);
+        self.go(&path.disconnect, &path.connect, run)
+    }
+
+    /// Moves the coins along a way.
+    pub(super) fn go(
+        &mut self,
+        leave: &[NodeId],
+        join: &[NodeId],
+        run: &mut Run<'_>,
+    ) -> Result<Ended, ChainFault> {
+        let ended = self.walk(leave, join, run);
         self.stage.clear();
         self.verified = 0;
         ended
@@ -339,7 +354,7 @@ impl Chainstate {
         };
         let block = self.live.block(&hash)?.ok_or_else(missing)?;
         let spent = self.live.spent_by(&hash)?.ok_or_else(missing)?;
-        let undo = UndoRecord { spent, overwritten: self.store.db().overwritten(&hash)? };
+        let undo = UndoRecord { spent, overwritten: self.db.overwritten(&hash)? };
         let changes = disconnect_changes(&block, &undo).ok_or_else(missing)?;
         self.stage.push(block, Arc::new(tip), changes, Step::Disconnect);
         Ok(())
@@ -446,9 +461,13 @@ impl Chainstate {
             }
             self.stage.applied(staged);
         }
-        self.flush_if_due()?;
+        let must_stop = match self.part {
+            Part::Tip => self.flush_if_due().map(|()| false)?,
+            // The other's headers are flushed before: see `behind.rs`.
+            Part::Behind => self.is_flush_due()?,
+        };
         let goes_on = run.progress.as_mut().is_none_or(|progress| progress(tip.height));
-        if !goes_on {
+        if must_stop || !goes_on {
             run.steps = Some(0);
         }
         Ok(())
@@ -464,7 +483,11 @@ impl Chainstate {
         let Places { block: Some(body), undo: None } = self.live.place(hash) else { return Ok(()) };
         // Core's undo data has no room for these, nor is a block that has any found verified after a crash.
         if !overwritten.is_empty() {
-            self.store.db().keep_overwritten(hash, overwritten)?;
+            self.db.keep_overwritten(hash, overwritten)?;
+            if self.part == Part::Behind {
+                // Of the two databases the one that stays is not this one.
+                self.store.db().keep_overwritten(hash, overwritten)?;
+            }
         }
         let pos = self.live.undo.append(hash, body.file, undo, overwritten.is_empty())?;
         self.live.change_place(*hash, |places| places.undo = Some(pos));
@@ -488,7 +511,7 @@ impl Chainstate {
                 tree.script_valid(id);
             }
         }
-        if let Some(id) = tree.find(&tip.hash) {
+        if let Some(id) = tree.find(&tip.hash).filter(|_| self.part == Part::Tip) {
             tree.set_tip(id);
         }
     }

@@ -188,9 +188,15 @@ impl Chainstate {
     fn files_in_use(&self) -> Result<BTreeMap<u32, FileUse>, ChainFault> {
         let mut highest: BTreeMap<u32, Height> = BTreeMap::new();
         {
+            let wanted_from = self.live.verified_height().checked_sub(KEPT_BLOCKS).unwrap_or(Height::GENESIS);
             let tree = self.live.tree();
+            let base = tree.assumed_base().map(|base| tree.node(base).height());
             for (id, places) in placed(&self.live, &tree) {
-                let height = tree.node(id).height();
+                let mut height = tree.node(id).height();
+                // Below a snapshot blocks are still to be verified: a file with one of them goes with none.
+                if base.is_some_and(|base| height > wanted_from && height <= base) {
+                    height = Height::new(u32::MAX);
+                }
                 for pos in [places.block, places.undo].into_iter().flatten() {
                     let known = highest.entry(pos.file).or_insert(height);
                     *known = height.max(*known);
@@ -245,10 +251,10 @@ fn placed<'a>(live: &'a Live, tree: &'a HeaderTree) -> impl Iterator<Item = (Nod
     rows.filter(|(_, places)| places.block.is_some() || places.undo.is_some())
 }
 
-/// The lowest block above all pruned ones of the active chain.
+/// The lowest block above all pruned ones of the active chain; below a snapshot blocks may be missing that are still to come.
 pub(super) fn kept_from(tree: &HeaderTree) -> Height {
     let chain = std::iter::successors(Some(tree.tip_id()), |id| tree.node(*id).parent());
-    let kept = chain.take_while(|id| tree.node(*id).status().body_stored);
+    let kept = chain.take_while(|id| !tree.node(*id).status().is_pruned());
     kept.last().map_or(tree.node(tree.tip_id()).height(), |id| tree.node(id).height())
 }
 

@@ -8,6 +8,7 @@ use adit_proto::v1::event_service_client::EventServiceClient;
 use adit_proto::v1::index_service_client::IndexServiceClient;
 use adit_proto::v1::node_service_client::NodeServiceClient;
 use adit_proto::v1::pool_service_client::PoolServiceClient;
+use adit_proto::v1::snapshot_service_client::SnapshotServiceClient;
 use adit_store::DataDir;
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
@@ -53,6 +54,10 @@ impl Node {
             None => over_socket(&find_socket(args).await?).await?,
         };
         Ok(Node { line: InterceptedService::new(channel, bearer) })
+    }
+
+    pub(super) fn snapshot(&self) -> SnapshotServiceClient<Line> {
+        SnapshotServiceClient::new(self.line.clone()).max_decoding_message_size(ANSWER_BYTES_MAX)
     }
 
     pub(super) fn admin(&self) -> AdminServiceClient<Line> {

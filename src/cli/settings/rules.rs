@@ -27,11 +27,15 @@ const ASSUMED_EXPECTED: &str = "a block's hash, 0 for no block, or nothing for t
 const LEAST_WORK: &str = "chain.minimum_chain_work";
 const LEAST_WORK_EXPECTED: &str = "a number in hex, 64 digits at most, or nothing for the network's own";
 
+const COINS: &str = "chain.assume_utxo";
+const COINS_EXPECTED: &str = "a list of HEIGHT:BLOCK:HASH:TRANSACTIONS, the hashes in hex";
+
 /// The network's rules, and what the keys change in them.
 pub(super) fn params(r: &mut Reader, network: Network) -> Result<Params, SettingsError> {
     let mut params = Params::of(network.to_bitcoin());
     only_on(r, HEIGHTS, network, Network::Regtest)?;
     only_on(r, VOTES, network, Network::Regtest)?;
+    only_on(r, COINS, network, Network::Regtest)?;
     only_on(r, CHALLENGE, network, Network::Signet)?;
     if let Some(challenge) = r.one(CHALLENGE, CHALLENGE_EXPECTED, challenge)? {
         params = Params::signet_with(challenge);
@@ -42,6 +46,7 @@ pub(super) fn params(r: &mut Reader, network: Network) -> Result<Params, Setting
     for change in r.many(VOTES, VOTES_EXPECTED, vote)? {
         change.apply(&mut params);
     }
+    params.assumed_coins.extend(r.many(COINS, COINS_EXPECTED, |text| text.parse().ok())?);
     if let Some(hash) = r.one(ASSUMED, ASSUMED_EXPECTED, number)? {
         params.assume_valid = block(hash);
     }

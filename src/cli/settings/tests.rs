@@ -253,6 +253,7 @@ fn rules_stay_what_they_are_on_other_networks() {
     for network in ["mainnet", "testnet3", "testnet4", "signet"] {
         check(network, "chain.test_activation_heights", "segwit@1", "regtest");
         check(network, "chain.version_bits", "testdummy:0:1", "regtest");
+        check(network, "chain.assume_utxo", &format!("1:{0:064}:{0:064}:1", 1), "regtest");
     }
     for network in ["mainnet", "testnet3", "testnet4", "regtest"] {
         check(network, "chain.signet_challenge", "51", "signet");
@@ -304,4 +305,19 @@ fn a_signet_may_be_ones_own() {
         );
         assert_eq!(read(bad).unwrap_err().to_string(), line);
     }
+}
+
+#[test]
+fn coin_sets_of_tests_stand_beside_cores_own() {
+    let read = |coins: &str| {
+        let flags = [("network", "regtest"), ("datadir", "/d"), ("chain.assume_utxo", coins)];
+        Settings::read(&given("", &[], &flags))
+    };
+    let known = |coins: &str| read(coins).unwrap().params.assumed_coins;
+    assert_eq!(known(""), Params::regtest().assumed_coins);
+    let row = format!("7:{:064}:{:064}:8", 1, 2);
+    let found = known(&row);
+    assert_eq!((found.len(), found[3].height.to_u32(), found[3].chain_txs), (4, 7, 8));
+    let line = "chain.assume_utxo = \"7:1\" in the flag --set: expected a list of HEIGHT:BLOCK:HASH:TRANSACTIONS, the hashes in hex";
+    assert_eq!(read("7:1").unwrap_err().to_string(), line);
 }

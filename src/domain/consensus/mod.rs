@@ -40,7 +40,7 @@ pub use header::{
 };
 pub use limits::{BLOCK_SIGOP_COST_MAX, BLOCK_WEIGHT_MAX, COINBASE_MATURITY};
 pub use merkle::{MerkleRoot, merkle_root};
-pub use params::{Params, PowParams};
+pub use params::{AssumedCoins, NotAssumedCoins, Params, PowParams};
 pub use signet::check_signet_solution;
 pub use target::{add_work, decode_bits, work_of_bits};
 pub use tx::{

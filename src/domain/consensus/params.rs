@@ -1,9 +1,13 @@
+mod assumed_coins;
+
 use bitcoin::hashes::{Hash, sha256d};
 use bitcoin::{Amount, Block, BlockHash, CompactTarget, Network, Target, VarInt, Work};
 
 use super::deployment::{Deployment, ForkHeights, Start};
 use crate::script::ScriptFlags;
 use crate::units::Height;
+
+pub use assumed_coins::{AssumedCoins, NotAssumedCoins};
 
 /// A network as a value: everything in which two chains of Bitcoin's kind differ. Facts as in Bitcoin Core's chainparams.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +39,8 @@ pub struct Params {
     /// The scripts of this block and of those that it stands on are taken as verified, where
     /// [`crate::chain::HeaderTree::scripts_are_assumed`]; none: of no block.
     pub assume_valid: Option<BlockHash>,
+    /// Coin sets of which a snapshot may be taken over, the lowest height first.
+    pub assumed_coins: Vec<AssumedCoins>,
     /// BIP325: the script that every block but the first must satisfy; none but on a signet.
     pub signet_challenge: Option<Vec<u8>>,
 }
@@ -177,6 +183,7 @@ impl Params {
             dns_seeds: &["seed.signet.bitcoin.sprovoost.nl.", "seed.signet.achownodes.xyz."],
             minimum_chain_work: work("00000000000000000000000000000000000000000000000000000b463ea0a4b8"),
             assume_valid: Some(hash("00000008414aab61092ef93f1aacc54cf9e9f16af29ddad493b908a01ff5c329")),
+            assumed_coins: assumed_coins::assumed_coins(Network::Signet),
             ..Params::signet_with(SIGNET_CHALLENGE_DEFAULT.to_vec())
         }
     }
@@ -188,6 +195,7 @@ impl Params {
             magic: signet_magic(&challenge),
             default_port: 38333,
             signet_challenge: Some(challenge),
+            assumed_coins: Vec::new(),
             deployments: vec![Deployment::testdummy(Start::Never, 2016, NINE_TENTHS_OF_2016)],
             ..Params::base(Network::Signet, pow)
         }
@@ -295,6 +303,7 @@ impl Params {
             halving_interval: 210_000,
             minimum_chain_work: Work::from_be_bytes([0; 32]),
             assume_valid: None,
+            assumed_coins: assumed_coins::assumed_coins(network),
             signet_challenge: None,
         }
     }

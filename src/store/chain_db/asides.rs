@@ -7,7 +7,7 @@ use adit_domain::chain::coin_codec::{
 use adit_domain::consensus::Coin;
 use bitcoin::hashes::Hash;
 use bitcoin::{BlockHash, OutPoint};
-use redb::{ReadableDatabase, TableDefinition};
+use redb::{ReadableDatabase, ReadableTable, TableDefinition};
 
 use super::records::{open, seal, take_u32};
 use super::{ChainDb, META};
@@ -19,6 +19,8 @@ use crate::fault::StoreFault;
 pub(super) const OVERWRITTEN: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("overwritten");
 /// The record in META of the files that are about to go.
 const UNLINKING: &str = "unlinking";
+/// The record in META of the block whose coins came from a snapshot.
+const SNAPSHOT: &str = "snapshot";
 
 impl ChainDb {
     /// Keeps the unspent coins that a block's outputs took the place of; durable when it returns. They are the same whenever that
@@ -34,6 +36,36 @@ impl ChainDb {
         let table = self.db.begin_read()?.open_table(OVERWRITTEN)?;
         let Some(bytes) = table.get(block.as_byte_array())? else { return Ok(Vec::new()) };
         decode(bytes.value()).map_err(StoreFault::damaged("a row of hidden coins"))
+    }
+
+    /// Takes over what another database kept of hidden coins; durable when it returns.
+    pub fn keep_overwritten_of(&self, other: &ChainDb) -> Result<(), StoreFault> {
+        let txn = self.begin()?;
+        {
+            let mut kept = txn.open_table(OVERWRITTEN)?;
+            for row in other.db.begin_read()?.open_table(OVERWRITTEN)?.iter()? {
+                let (block, coins) = row?;
+                kept.insert(block.value(), coins.value())?;
+            }
+        }
+        Ok(txn.commit()?)
+    }
+
+    /// Says of which block these coins are a snapshot; durable when it returns.
+    pub fn set_snapshot_base(&self, base: &BlockHash) -> Result<(), StoreFault> {
+        let txn = self.begin()?;
+        txn.open_table(META)?.insert(SNAPSHOT, seal(base.to_byte_array().to_vec()).as_slice())?;
+        Ok(txn.commit()?)
+    }
+
+    /// The block of [`ChainDb::set_snapshot_base`].
+    pub fn snapshot_base(&self) -> Result<Option<BlockHash>, StoreFault> {
+        let table = self.db.begin_read()?.open_table(META)?;
+        let Some(bytes) = table.get(SNAPSHOT)? else { return Ok(None) };
+        let damaged = || StoreFault::damaged("the block of a snapshot");
+        let mut rest = open(bytes.value()).map_err(damaged())?;
+        let base = take_array(&mut rest).map(BlockHash::from_byte_array).map_err(damaged())?;
+        if rest.is_empty() { Ok(Some(base)) } else { Err(damaged()(CodecError::Trailing)) }
     }
 
     /// Says which block and undo files are about to be unlinked, or none; durable when it returns. A process that ends in between

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use adit_domain::consensus::Params;
 use adit_domain::script::Interpreter;
-use adit_store::{DataDir, Disk, DiskFile, MachineDisk};
+use adit_store::{DataDir, Disk, DiskFile, MachineDisk, Store};
 
 use super::*;
 use crate::{ChainConfig, Chainstate};

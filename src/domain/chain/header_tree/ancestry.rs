@@ -161,4 +161,18 @@ impl HeaderTree {
         let missing = self.best_from(start).iter().map(|id| self.node(*id)).filter(|n| !n.status.body_stored);
         missing.take(max).map(|node| (node.hash, node.height)).collect()
     }
+
+    /// Blocks between the last that is verified and the assumed base that are fetched ahead.
+    const BELOW_BASE_WINDOW: usize = 1_024;
+
+    /// Up to `max` blocks above height `verified` up to the assumed base whose bodies are missing, the lowest first, and none of them far
+    /// ahead of what is verified.
+    pub fn blocks_wanted_below_base(&self, verified: Height, max: usize) -> Vec<(BlockHash, Height)> {
+        let Some(base) = self.assumed_base() else { return Vec::new() };
+        let base = self.node(base).height;
+        let window = self.active_from(verified.next()).iter().take(Self::BELOW_BASE_WINDOW);
+        let below = window.map(|id| self.node(*id)).take_while(|node| node.height <= base);
+        let missing = below.filter(|node| !node.status.body_stored);
+        missing.take(max).map(|node| (node.hash, node.height)).collect()
+    }
 }

@@ -1,4 +1,4 @@
-//! Which blocks' scripts need not run, since somebody has run them before and said so.
+//! What is taken as verified, since somebody has verified it before and said so: blocks' scripts, or the coins behind a block.
 
 use bitcoin::Work;
 use thiserror::Error;
@@ -36,6 +36,30 @@ pub enum ScriptsRun {
 }
 
 impl HeaderTree {
+    /// Says that the coins behind a block on the active chain are taken as they are: bodies below it may be missing. Until
+    /// [`HeaderTree::coins_verified`] only what stands on it may be the tip, for nothing leads below it.
+    pub fn assume_coins(&mut self, base: NodeId) {
+        self.assumed_base = Some(base);
+        self.find_candidates();
+    }
+
+    /// Says that they are what all blocks below lead to: any chain may be the best again.
+    pub fn coins_verified(&mut self) {
+        self.assumed_base = None;
+        self.find_candidates();
+    }
+
+    /// The block of [`HeaderTree::assume_coins`].
+    pub fn assumed_base(&self) -> Option<NodeId> {
+        self.assumed_base
+    }
+
+    /// Whether a block is the assumed base or stands on it; any block where there is none.
+    pub fn stands_on_base(&self, id: NodeId) -> bool {
+        let stands = |base: NodeId| self.ancestor(id, self.node(base).height()) == Some(base);
+        self.assumed_base.is_none_or(stands)
+    }
+
     /// Whether a block's scripts are taken as verified, as in Core; why not, where they are not.
     ///
     /// The assumed block ([`crate::consensus::Params::assume_valid`]) stands on it and so does the best header, whose chain has the work that

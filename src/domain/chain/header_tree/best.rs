@@ -214,7 +214,7 @@ impl HeaderTree {
 
     fn candidate(&self, id: NodeId) -> Option<Candidate> {
         let node = self.node(id);
-        let since = node.complete_since.filter(|_| !node.status.is_failed())?;
+        let since = node.complete_since.filter(|_| !node.status.is_failed() && self.stands_on_base(id))?;
         Some(Candidate { work: node.work, since: Reverse(since), id })
     }
 

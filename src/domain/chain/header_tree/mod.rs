@@ -45,6 +45,8 @@ pub struct HeaderTree {
     candidates: BTreeSet<Candidate>,
     sequence: u32,
     precious: Precious,
+    /// See [`HeaderTree::assume_coins`].
+    assumed_base: Option<NodeId>,
     dirty: BTreeSet<NodeId>,
     votes: StateCache,
 }
@@ -110,6 +112,7 @@ impl HeaderTree {
             candidates: BTreeSet::new(),
             sequence: 0,
             precious: Precious::default(),
+            assumed_base: None,
             dirty: BTreeSet::new(),
             votes: StateCache::default(),
             params: Arc::clone(&params),

@@ -1,6 +1,6 @@
 use bitcoin::{Amount, BlockHash, Network};
 
-use super::Params;
+use super::{AssumedCoins, NotAssumedCoins, Params};
 use crate::consensus::{BuriedFork, Deployment, Start};
 use crate::script::ScriptFlags;
 use crate::units::Height;
@@ -298,4 +298,63 @@ fn each_network_is_kept_in_a_folder_of_its_own() {
         assert_eq!(Params::from_name(name).unwrap().folder(), name);
     }
     assert_eq!(Params::signet_with(vec![0x51]).folder(), "signet-54d26fbd");
+}
+
+#[test]
+fn coin_sets_are_known_by_their_blocks() {
+    let check = |name: &str, heights: &[u32], last: &str, hash: &str, txs: u64| {
+        let params = Params::from_name(name).unwrap();
+        let known = &params.assumed_coins;
+        assert_eq!(known.iter().map(|k| k.height.to_u32()).collect::<Vec<_>>(), heights, "{name}");
+        let found = params.assumed_coins_at(&last.parse().unwrap()).unwrap();
+        assert_eq!((found.hash_serialized.to_string().as_str(), found.chain_txs), (hash, txs));
+        assert_eq!(params.assumed_coins_at(&params.genesis_hash), None);
+        let text = format!("{}:{last}:{hash}:{txs}", found.height);
+        assert_eq!(text.parse(), Ok(found.clone()));
+    };
+    check(
+        "mainnet",
+        &[840_000, 880_000, 910_000, 935_000],
+        "0000000000000000000147034958af1652b2b91bba607beacc5e72a56f0fb5ee",
+        "e4b90ef9eae834f56c4b64d2d50143cee10ad87994c614d7d04125e2a6025050",
+        1_305_397_408,
+    );
+    check(
+        "testnet3",
+        &[2_500_000, 4_840_000],
+        "00000000000000f4971a7fb37fbdff89315b69a2e1920c467654a382f0d64786",
+        "ce6bb677bb2ee9789c4a1c9d73e6683c53fc20e8fdbedbdaaf468982a0c8db2a",
+        536_078_574,
+    );
+    check(
+        "testnet4",
+        &[90_000, 120_000],
+        "000000000bd2317e51b3c5794981c35ba894ce27d3e772d5c39ecd9cbce01dc8",
+        "10b05d05ad468d0971162e1b222a4aa66caca89da2bb2a93f8f37fb29c4794b0",
+        14_141_057,
+    );
+    check(
+        "signet",
+        &[160_000, 290_000],
+        "0000000577f2741bb30cd9d39d6d71b023afbeb9764f6260786a97969d5c9ac0",
+        "97267e000b4b876800167e71b9123f1529d13b14308abec2888bbd2160d14545",
+        28_547_497,
+    );
+    check(
+        "regtest",
+        &[110, 200, 299],
+        "0c552ced4721c249a389eb9b08cb8da261cd46f0e7b5f9d064d48f3113406853",
+        "106b2c56233e378a824cf0d5ff2be42ed32c72f1605c9be288d00942908a40ac",
+        334,
+    );
+    assert_eq!(Params::signet_with(vec![0x51]).assumed_coins, []);
+    let block = Params::regtest().genesis_hash;
+    for bad in [
+        String::new(),
+        format!("1:{block}:{block}"),
+        format!("1:{block}:{block}:1:1"),
+        format!("x:{block}:{block}:1"),
+    ] {
+        assert_eq!(bad.parse::<AssumedCoins>(), Err(NotAssumedCoins), "{bad}");
+    }
 }

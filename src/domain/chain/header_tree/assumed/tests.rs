@@ -136,3 +136,31 @@ fn a_product_is_exact_and_stays_at_the_largest_number() {
     let largest = Work::from_be_bytes([0xff; 32]);
     assert_eq!((times(largest, 1), times(largest, 2)), (largest, largest));
 }
+
+#[test]
+fn above_assumed_coins_only_what_stands_on_them_may_be_the_tip() {
+    let fixture = Fixture { main: 10, fork: 3, side: 12, ..Fixture::default() };
+    let (mut tree, [main, side]) = build(&fixture, None);
+    // The coins behind block 8 are given: bodies 1 to 5 are here, 6 to 8 are not.
+    main[1..=5].iter().for_each(|id| tree.body_stored(*id));
+    tree.set_tip(main[8]);
+    tree.assume_coins(main[8]);
+    tree.begin_in_order(&[]);
+    assert_eq!((tree.assumed_base(), tree.best_candidate()), (Some(main[8]), main[8]));
+    let stands: Vec<bool> = [main[8], main[10], main[7], side[8]].map(|id| tree.stands_on_base(id)).into();
+    assert_eq!(stands, [true, true, false, false]);
+    // A branch with more work from below it would lead where nothing is kept.
+    side[4..].iter().for_each(|id| tree.body_stored(*id));
+    assert_eq!(tree.best_candidate(), main[8]);
+    main[9..].iter().for_each(|id| tree.body_stored(*id));
+    assert_eq!(tree.best_candidate(), main[10]);
+    tree.set_tip(main[10]);
+    // A body from below changes nothing, and what is invalid above leads back to the base at most.
+    tree.body_stored(main[6]);
+    assert_eq!(tree.best_candidate(), main[10]);
+    tree.mark_failed(main[9]);
+    assert_eq!(tree.best_candidate(), main[8]);
+    tree.set_tip(main[8]);
+    tree.coins_verified();
+    assert_eq!((tree.assumed_base(), tree.best_candidate()), (None, *side.last().unwrap()));
+}
