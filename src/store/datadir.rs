@@ -39,8 +39,7 @@ pub struct DataDir {
     path: PathBuf,
     network: String,
     layout: Layout,
-    _lock: File,
-    _blocks_lock: Option<File>,
+    _locks: Vec<File>,
 }
 
 /// Why a folder cannot be used.
@@ -141,21 +140,25 @@ impl DataDir {
     }
 
     fn open_from(path: PathBuf, network: &str, layout: Layout, oldest: u32) -> Result<DataDir, DataDirError> {
-        fs::create_dir_all(&path).map_err(io_error(&path))?;
-        let name = if layout == Layout::Own { "lock" } else { ".lock" };
-        let lock = lock(&path, name)?;
-        let network = network.to_owned();
-        let mut dir = DataDir { path, network, layout, _lock: lock, _blocks_lock: None };
+        let mut dir = DataDir { path, network: network.to_owned(), layout, _locks: Vec::new() };
         let (databases, blocks) = (dir.databases(), dir.blocks());
+        // Before anything is made: what another program has is not touched. Once more below, where nobody else can be at it.
+        if read_format(&MachineDisk, &databases)?.is_none() {
+            dir.refuse(dir.foreign())?;
+        }
+        fs::create_dir_all(&dir.path).map_err(io_error(&dir.path))?;
+        let name = if dir.layout == Layout::Own { "lock" } else { ".lock" };
+        dir._locks.push(lock(&dir.path, name)?);
         if dir.layout != Layout::Own {
             // Block files may lie where another datadir has its own.
             fs::create_dir_all(&blocks).map_err(io_error(&blocks))?;
-            dir._blocks_lock = Some(self::lock(&blocks, ".lock")?);
+            dir._locks.push(lock(&blocks, ".lock")?);
         }
         match read_format(&MachineDisk, &databases)? {
             Some((version, found)) => check_format(&dir.path, (oldest, version), found, &dir.network)?,
             None => {
-                dir.refuse_foreign()?;
+                let elsewhere = blocks.join("blk00000.dat").exists().then_some("blocks/blk00000.dat");
+                dir.refuse(dir.foreign().or(elsewhere))?;
                 fs::create_dir_all(&databases).map_err(io_error(&databases))?;
                 write_format(&MachineDisk, &databases, &dir.network)?;
             }
@@ -168,16 +171,18 @@ impl DataDir {
         Ok(dir)
     }
 
-    /// Refuses a folder in which another program has its data. An empty folder is nobody's.
-    fn refuse_foreign(&self) -> Result<(), DataDirError> {
+    /// What another program left in the folder. An empty folder is nobody's.
+    fn foreign(&self) -> Option<&'static str> {
         let own = ["blocks", "chainstate", "chainstate.redb", "ledger.redb", "wallet.dat", "block_index"];
         let core = ["chainstate/CURRENT", "blocks/index", "blocks/blk00000.dat", "wallet.dat"];
-        let found = match self.layout {
+        match self.layout {
             Layout::Own => own.into_iter().find(|name| self.path.join(name).exists()),
             Layout::Core { .. } => core.into_iter().find(|name| self.path.join(name).exists()),
-        };
-        let elsewhere = self.blocks().join("blk00000.dat").exists().then_some("blocks/blk00000.dat");
-        match found.or(elsewhere) {
+        }
+    }
+
+    fn refuse(&self, foreign: Option<&'static str>) -> Result<(), DataDirError> {
+        match foreign {
             Some(found) => Err(DataDirError::Foreign { path: self.path.clone(), found }),
             None => Ok(()),
         }

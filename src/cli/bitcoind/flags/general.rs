@@ -103,8 +103,7 @@ pub(super) const TESTS: &[Flag] = &[
     wired("logtimemicros", "", "Times in the log have microseconds (0)").for_tests(),
     wired("logtimestamps", "", "Lines of the log begin with the time (1)"),
     void("maxsigcachesize", "=<n>", "chain.script_cache_mib of adit.toml is its size").for_tests(),
-    wired("maxtipage", "=<n>", "How old the tip may be where the chain counts as synced, seconds (86400)")
-        .for_tests(),
+    void("maxtipage", "=<n>", "the age of the tip decides nothing here").for_tests(),
     wired("mocktime", "=<n>", "The clock stands at this second since 1970; 0: it goes (0)").for_tests(),
     void("printpriority", "", "what a block was made of is not logged").for_tests(),
     wired("printtoconsole", "", "Log to stdout too (1, and 0 with -daemon)"),
