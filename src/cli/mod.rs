@@ -60,7 +60,7 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     /// Mine with this machine's processor.
     Mine(mine::MineArgs),
-    /// Connect blocks from files, fully validated, and print the coin set's hash.
+    /// Connect blocks from a bitcoind's folder or from files, fully validated.
     Import(import::ImportArgs),
     /// Look at a datadir that no node has open, and build it again.
     Db(db::DbArgs),

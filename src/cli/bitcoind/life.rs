@@ -33,12 +33,20 @@ const FAILED: Exit = Exit::Invalid;
 
 /// Arguments of `adit bitcoind`.
 #[derive(Debug, Args)]
-#[command(disable_help_flag = true)]
+#[command(disable_help_flag = true, after_help = EXAMPLES)]
 pub(crate) struct BitcoindArgs {
     /// Bitcoin Core's flags; -help lists them.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FLAGS")]
     words: Vec<OsString>,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  adit bitcoind -regtest -datadir=/tmp/a -daemonwait
+  bitcoin-cli -regtest -datadir=/tmp/a getblockcount
+  adit bitcoind -help -help-debug       every flag, and what it does here
+
+docs/bitcoind.md says where it differs from Bitcoin Core's own.";
 
 /// Runs a node by Core's flags until it is told to stop.
 pub(crate) fn run(args: &BitcoindArgs) -> Exit {
