@@ -10,23 +10,26 @@
 mod flusher;
 mod shard;
 
+use std::hash::BuildHasher;
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use adit_domain::chain::Tip;
 use adit_domain::units::Height;
 use adit_domain::wire::IdState;
-use adit_store::{ChangedCoin, CoinSnapshot, CompactCoin, PackedCoin, outpoint_key};
+use adit_store::{ChangedCoin, CoinSnapshot, CompactCoin, OUTPOINT_BYTES, PackedCoin, outpoint_key};
 use bitcoin::OutPoint;
 
 pub use flusher::FlushEnd;
 use flusher::Status;
 pub(crate) use flusher::{FlushJob, Flusher, Then};
-use shard::{Key, Shard};
+use shard::{Key, Place, Shard};
 
 use crate::types::ChainFault;
 
 /// One map for each first byte of a txid: a growing map copies a 256th of the cache, and all of them in turn are in key order.
 const SHARDS: usize = 256;
+/// Coins that are looked for together: so many waits for memory go on at the same time.
+const AT_ONCE: usize = 16;
 /// Shards whose coins are looked at to know how many are of which height.
 const SAMPLED_SHARDS: usize = 8;
 
@@ -103,10 +106,13 @@ impl CoinCache {
     ) -> Result<(), ChainFault> {
         let mut inner = self.write()?;
         for block in changes {
-            for (outpoint, coin) in block {
-                let key = outpoint_key(outpoint);
-                if let Some(part) = inner.parts.get_mut(part_of(&key)) {
-                    part.live.change(&key, coin.as_ref().map(CompactCoin::as_packed));
+            for group in block.chunks(AT_ONCE) {
+                let names = inner.names(group.iter().map(|(outpoint, _)| outpoint));
+                inner.touch(&names);
+                for ((key, hash), (_, coin)) in names.iter().zip(group) {
+                    if let Some(part) = inner.parts.get_mut(part_of(key)) {
+                        part.live.change(key, *hash, coin.as_ref().map(CompactCoin::as_packed));
+                    }
                 }
             }
         }
@@ -122,13 +128,13 @@ impl CoinCache {
     /// Freezes what is there, to be flushed; changes go on in front of it. One flush at a time.
     pub(crate) fn freeze(&self) -> Result<Frozen, ChainFault> {
         let mut inner = self.write()?;
-        let Inner { parts, hasher, .. } = &mut *inner;
+        let Inner { parts, .. } = &mut *inner;
         if parts.iter().any(|part| part.frozen.is_some()) {
             return Err(ChainFault::State("two flushes at once".to_owned()));
         }
         let freeze = |part: &mut Part| {
-            let live = std::mem::replace(&mut part.live, Shard::new(*hasher));
-            let frozen = Arc::new(live);
+            let behind = Shard::behind(&part.live);
+            let frozen = Arc::new(std::mem::replace(&mut part.live, behind));
             part.frozen = Some(Arc::clone(&frozen));
             frozen
         };
@@ -174,7 +180,28 @@ pub(crate) struct CoinsRead<'a> {
 impl CoinsRead<'_> {
     /// The coin at `outpoint` where the cache has it; none where the disk must be asked.
     pub(crate) fn cached(&self, outpoint: &OutPoint) -> Option<Option<CompactCoin>> {
-        self.inner.get(&outpoint_key(outpoint)).map(|coin| coin.map(PackedCoin::to_compact))
+        let key = outpoint_key(outpoint);
+        let coin = self.inner.get(&key, self.inner.hasher.hash_one(key));
+        coin.map(|coin| coin.map(PackedCoin::to_compact))
+    }
+
+    /// As [`CoinsRead::cached`], of each in turn.
+    pub(crate) fn cached_each<'o>(
+        &self,
+        outpoints: impl Iterator<Item = &'o OutPoint>,
+        mut found: impl FnMut(&'o OutPoint, Option<Option<CompactCoin>>),
+    ) {
+        let mut outpoints = outpoints.peekable();
+        while outpoints.peek().is_some() {
+            let mut group = [None; AT_ONCE];
+            group.iter_mut().zip(&mut outpoints).for_each(|(slot, outpoint)| *slot = Some(outpoint));
+            let group = group.iter().flatten();
+            let names = self.inner.names(group.clone().copied());
+            self.inner.touch(&names);
+            for ((key, hash), outpoint) in names.iter().zip(group) {
+                found(outpoint, self.inner.get(key, *hash).map(|coin| coin.map(PackedCoin::to_compact)));
+            }
+        }
     }
 
     /// The coins on disk under this cache.
@@ -217,6 +244,12 @@ impl Frozen {
 }
 
 impl Part {
+    /// As [`Shard::guess`], and in which shard.
+    fn guess(&self, hash: u64) -> Option<(&Shard, Place)> {
+        let live = self.live.guess(hash).map(|place| (&self.live, place));
+        live.or_else(|| self.frozen.as_deref().and_then(|frozen| Some((frozen, frozen.guess(hash)?))))
+    }
+
     fn bytes(&self) -> usize {
         self.live.bytes().saturating_add(self.frozen.as_ref().map_or(0, |frozen| frozen.bytes()))
     }
@@ -224,9 +257,29 @@ impl Part {
 
 impl Inner {
     /// As [`Shard::get`].
-    fn get(&self, key: &Key) -> Option<Option<PackedCoin<'_>>> {
+    fn get(&self, key: &Key, hash: u64) -> Option<Option<PackedCoin<'_>>> {
         let part = self.parts.get(part_of(key))?;
-        part.live.get(key).or_else(|| part.frozen.as_ref()?.get(key))
+        part.live.get(key, hash).or_else(|| part.frozen.as_ref()?.get(key, hash))
+    }
+
+    /// The keys of some coins and their hashes; what is over are zeros.
+    fn names<'o>(&self, outpoints: impl Iterator<Item = &'o OutPoint>) -> [(Key, u64); AT_ONCE] {
+        let mut names = [([0; OUTPOINT_BYTES], 0); AT_ONCE];
+        for (name, outpoint) in names.iter_mut().zip(outpoints) {
+            let key = outpoint_key(outpoint);
+            *name = (key, self.hasher.hash_one(key));
+        }
+        names
+    }
+
+    /// Reads what the search for these coins will read, for all of them at the same time: first their places, then what lies there.
+    fn touch(&self, names: &[(Key, u64); AT_ONCE]) {
+        let mut places: [Option<(&Shard, Place)>; AT_ONCE] = [None; AT_ONCE];
+        for (place, (key, hash)) in places.iter_mut().zip(names) {
+            *place = self.parts.get(part_of(key)).and_then(|part| part.guess(*hash));
+        }
+        let touched = places.iter().flatten().fold(0, |sum, (shard, place)| sum ^ shard.touch(*place));
+        std::hint::black_box(touched);
     }
 }
 

@@ -85,13 +85,12 @@ impl ReadAhead {
         let mut missing = Vec::new();
         let disk = {
             let read = coins.read()?;
-            for (number, outpoint) in block.spends().enumerate() {
-                let cached = read.cached(outpoint);
+            read.cached_each(block.spends(), |outpoint, cached| {
                 if cached.is_none() {
-                    missing.push((*outpoint, number));
+                    missing.push((*outpoint, found.len()));
                 }
                 found.push(cached.flatten());
-            }
+            });
             Arc::clone(read.disk())
         };
         missing.sort_unstable();

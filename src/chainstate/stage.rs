@@ -6,16 +6,18 @@
 //! The coins that a block spends are read some blocks ahead of its turn. What changes between the two is found here: blocks that have been
 //! applied stay in the index until no block is on its way whose coins were read, or may have been read, before that.
 
-use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use adit_domain::chain::Tip;
 use adit_domain::consensus::{Coin, UtxoView, ViewFault};
 use adit_domain::script::is_unspendable;
-use adit_domain::wire::{IdMap, ParsedBlock};
+use adit_domain::wire::{IdState, ParsedBlock};
 use adit_store::{CompactCoin, UndoRecord};
 use bitcoin::OutPoint;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 use crate::coins::{Change, CoinsRead};
 use crate::scripts::ScriptRun;
@@ -30,6 +32,8 @@ const STAGED_BLOCKS_MAX: usize = 64;
 /// published step by step. Two days of blocks; a gigabyte parsed.
 pub(crate) const REORG_BLOCKS_MAX: usize = 288;
 const REORG_BYTES_MAX: usize = 256 << 20;
+/// Places in the index that are kept for the next way: 4 MB, enough for what is staged and read ahead of usual blocks.
+const INDEX_KEPT_MAX: usize = 1 << 18;
 
 /// What a staged block does to the chain.
 pub(crate) enum Step {
@@ -53,6 +57,8 @@ pub(crate) struct Staged {
     /// The tip when it is applied.
     pub(crate) tip: Arc<Tip>,
     pub(crate) changes: Vec<Change>,
+    /// Of each change's outpoint, as the index has it.
+    hashes: Vec<u64>,
     pub(crate) step: Step,
 }
 
@@ -60,38 +66,66 @@ pub(crate) struct Staged {
 struct Applied {
     sequence: u64,
     changes: Vec<Change>,
+    hashes: Vec<u64>,
+}
+
+/// Where the last change of a coin stands: the block's sequence number, and which of its changes. It is found by the outpoint's hash, and
+/// the outpoint itself is read there: so the index of a hundred thousand coins stays in a core's own cache.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct At {
+    sequence: u64,
+    number: u32,
 }
 
 /// The staged blocks, in order, and the coins as they leave them.
 #[derive(Default)]
 pub(crate) struct Stage {
-    blocks: VecDeque<Staged>,
-    /// What the blocks before these changed, and is applied.
-    applied: VecDeque<Applied>,
-    /// The last change of each coin: the block's sequence number, and which of its changes.
-    index: IdMap<OutPoint, (u64, u32)>,
+    rows: Rows,
+    index: HashTable<At>,
+    /// Keyed by chance: who grinds txids cannot know what they do here.
+    hasher: IdState,
     next: u64,
     inputs: usize,
     bytes: usize,
+}
+
+/// The changes that are found by the index.
+#[derive(Default)]
+struct Rows {
+    blocks: VecDeque<Staged>,
+    /// What the blocks before these changed, and is applied.
+    applied: VecDeque<Applied>,
 }
 
 impl Stage {
     pub(crate) fn push(&mut self, block: Arc<ParsedBlock>, tip: Arc<Tip>, changes: Vec<Change>, step: Step) {
         let sequence = self.next;
         self.next = sequence.saturating_add(1);
-        self.index.reserve(changes.len());
-        // A block has fewer coins than bytes.
-        for (number, (outpoint, _)) in (0u32..).zip(&changes) {
-            self.index.insert(*outpoint, (sequence, number));
-        }
+        let hashes: Vec<u64> = changes.iter().map(|(outpoint, _)| self.hasher.hash_one(outpoint)).collect();
         self.inputs = self.inputs.saturating_add(inputs_of(&block));
         self.bytes = self.bytes.saturating_add(block.size_bytes());
-        self.blocks.push_back(Staged { sequence, block, tip, changes, step });
+        self.rows.blocks.push_back(Staged { sequence, block, tip, changes, hashes, step });
+        self.index_newest();
     }
 
-    /// Takes the oldest block out, to be applied; then it comes back by [`Stage::applied`].
+    fn index_newest(&mut self) {
+        let Stage { rows, index, .. } = self;
+        let Some(staged) = rows.blocks.back() else { return };
+        index.reserve(staged.hashes.len(), |at| rows.hash(at));
+        // A block has fewer coins than bytes.
+        for ((number, hash), (outpoint, _)) in (0u32..).zip(&staged.hashes).zip(&staged.changes) {
+            let at = At { sequence: staged.sequence, number };
+            let is_same = |other: &At| rows.change(other).is_some_and(|(found, _)| found == outpoint);
+            match index.entry(*hash, is_same, |at| rows.hash(at)) {
+                Entry::Occupied(mut entry) => *entry.get_mut() = at,
+                Entry::Vacant(entry) => drop(entry.insert(at)),
+            }
+        }
+    }
+
+    /// Takes the oldest block out, to be applied; then it comes back by [`Stage::applied`], and nothing is looked for before that.
     pub(crate) fn pop(&mut self) -> Option<Staged> {
-        let staged = self.blocks.pop_front()?;
+        let staged = self.rows.blocks.pop_front()?;
         self.inputs = self.inputs.saturating_sub(inputs_of(&staged.block));
         self.bytes = self.bytes.saturating_sub(staged.block.size_bytes());
         Some(staged)
@@ -99,22 +133,23 @@ impl Stage {
 
     /// A block has been applied: its changes are found here until they are forgotten.
     pub(crate) fn applied(&mut self, staged: Staged) {
-        self.applied.push_back(Applied { sequence: staged.sequence, changes: staged.changes });
+        let Staged { sequence, changes, hashes, .. } = staged;
+        self.rows.applied.push_back(Applied { sequence, changes, hashes });
     }
 
     /// All blocks whose sequence number is below this are applied. Whoever looks at the published coins from now on sees them.
     pub(crate) fn applied_below(&self) -> u64 {
-        self.blocks.front().map_or(self.next, |staged| staged.sequence)
+        self.rows.blocks.front().map_or(self.next, |staged| staged.sequence)
     }
 
     /// Forgets blocks that are applied and whose sequence number is below `sequence`.
     pub(crate) fn forget_below(&mut self, sequence: u64) {
-        while self.applied.front().is_some_and(|applied| applied.sequence < sequence) {
-            let Some(applied) = self.applied.pop_front() else { break };
-            for (outpoint, _) in &applied.changes {
-                if let Entry::Occupied(entry) = self.index.entry(*outpoint)
-                    && entry.get().0 == applied.sequence
-                {
+        while self.rows.applied.front().is_some_and(|applied| applied.sequence < sequence) {
+            let Some(applied) = self.rows.applied.pop_front() else { break };
+            for (number, hash) in (0u32..).zip(&applied.hashes) {
+                let at = At { sequence: applied.sequence, number };
+                // It is another's where a later block has changed the coin again.
+                if let Ok(entry) = self.index.find_entry(*hash, |other| *other == at) {
                     entry.remove();
                 }
             }
@@ -123,41 +158,63 @@ impl Stage {
 
     /// Drops everything; checks that have not begun are left out.
     pub(crate) fn clear(&mut self) {
-        for staged in &self.blocks {
+        for staged in &self.rows.blocks {
             if let Step::Connect { run, .. } = &staged.step {
                 run.cancel();
             }
         }
-        *self = Stage { next: self.next, ..Stage::default() };
+        let mut index = std::mem::take(&mut self.index);
+        index.clear();
+        if index.capacity() > INDEX_KEPT_MAX {
+            index = HashTable::new();
+        }
+        *self = Stage { next: self.next, index, hasher: self.hasher, ..Stage::default() };
     }
 
     pub(crate) fn blocks(&self) -> &VecDeque<Staged> {
-        &self.blocks
+        &self.rows.blocks
     }
 
     /// Whether the oldest block must be settled before another is staged.
     pub(crate) fn is_full(&self, bytes_max: usize) -> bool {
-        self.inputs >= STAGED_INPUTS_MAX || self.blocks.len() >= STAGED_BLOCKS_MAX || self.bytes >= bytes_max
+        self.inputs >= STAGED_INPUTS_MAX
+            || self.rows.blocks.len() >= STAGED_BLOCKS_MAX
+            || self.bytes >= bytes_max
     }
 
     /// Whether a reorganisation has become too large to be published as one.
     pub(crate) fn is_beyond_one_step(&self) -> bool {
-        self.blocks.len() >= REORG_BLOCKS_MAX || self.bytes >= REORG_BYTES_MAX
+        self.rows.blocks.len() >= REORG_BLOCKS_MAX || self.bytes >= REORG_BYTES_MAX
     }
 
     /// The coin at `outpoint` where a staged block has touched it, or one that is applied and not forgotten.
     pub(crate) fn get(&self, outpoint: &OutPoint) -> Option<Option<&CompactCoin>> {
-        let (sequence, number) = self.index.get(outpoint)?;
-        let (_, coin) = self.changes_of(*sequence)?.get(usize::try_from(*number).ok()?)?;
-        Some(coin.as_ref())
+        let is_same = |at: &At| self.rows.change(at).is_some_and(|(found, _)| found == outpoint);
+        let at = self.index.find(self.hasher.hash_one(outpoint), is_same)?;
+        self.rows.change(at).map(|(_, coin)| coin.as_ref())
+    }
+}
+
+impl Rows {
+    fn change(&self, at: &At) -> Option<&Change> {
+        self.of(at.sequence)?.0.get(usize::try_from(at.number).ok()?)
+    }
+
+    /// What is in the index is here: a place that is not has no neighbours to be told from.
+    fn hash(&self, at: &At) -> u64 {
+        let number = usize::try_from(at.number).ok();
+        self.of(at.sequence).and_then(|(_, hashes)| hashes.get(number?)).copied().unwrap_or(0)
     }
 
     /// Sequence numbers have no gaps, neither among the applied blocks nor among the staged ones behind them.
-    fn changes_of(&self, sequence: u64) -> Option<&[Change]> {
+    fn of(&self, sequence: u64) -> Option<(&[Change], &[u64])> {
         let behind = |first: u64| usize::try_from(sequence.checked_sub(first)?).ok();
         match self.blocks.front().and_then(|first| behind(first.sequence)) {
-            Some(number) => Some(&self.blocks.get(number)?.changes),
-            None => Some(&self.applied.get(behind(self.applied.front()?.sequence)?)?.changes),
+            Some(number) => self.blocks.get(number).map(|staged| (&staged.changes[..], &staged.hashes[..])),
+            None => {
+                let applied = self.applied.get(behind(self.applied.front()?.sequence)?)?;
+                Some((&applied.changes, &applied.hashes))
+            }
         }
     }
 }

@@ -19,6 +19,8 @@ pub(super) type Key = [u8; OUTPOINT_BYTES];
 const UNIT_BYTES: usize = 4;
 const CHUNK_BYTES: usize = 16 << 10;
 const CHUNK_UNITS: usize = CHUNK_BYTES / UNIT_BYTES;
+/// What a processor reads of memory at once.
+const LINE_BYTES: usize = 64;
 /// Key, flags, length of the packed coin.
 const HEAD_BYTES: usize = OUTPOINT_BYTES + 1 + 2;
 /// Lengths, in units, whose gaps are filled again: up to 256 bytes. What a longer coin leaves is lost until a flush.
@@ -31,7 +33,7 @@ const FRESH: u8 = 2;
 
 /// Where a coin lies, in units: a chunk has so many of them.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Place(u32);
+pub(super) struct Place(u32);
 
 /// The map.
 pub(super) struct Shard {
@@ -56,23 +58,48 @@ impl Shard {
         Shard { hasher, index: HashTable::new(), heap: Heap::new() }
     }
 
+    /// An empty one for whatever follows on another: with room in its table for as many coins, half of which then need not be looked at
+    /// again while it grows.
+    pub(super) fn behind(other: &Shard) -> Shard {
+        let mut shard = Shard::new(other.hasher);
+        shard.index.reserve(other.index.len() / 2, |_| 0);
+        shard
+    }
+
     /// The coin, none where it is spent; none at all where nothing is known of it.
-    pub(super) fn get(&self, key: &Key) -> Option<Option<PackedCoin<'_>>> {
+    pub(super) fn get(&self, key: &Key, hash: u64) -> Option<Option<PackedCoin<'_>>> {
         let heap = &self.heap;
-        let place = self.index.find(self.hasher.hash_one(key), |place| heap.has_key(*place, key))?;
+        let place = self.index.find(hash, |place| heap.has_key(*place, key))?;
         heap.row(*place).map(|row| row.coin())
     }
 
+    /// Where the coin of this hash lies, most probably. It reads the table only.
+    pub(super) fn guess(&self, hash: u64) -> Option<Place> {
+        self.index.find(hash, |_| true).copied()
+    }
+
+    /// Something of what lies at a place: to read it takes as long as memory takes, and whoever looks for many coins has that done for all
+    /// of them at the same time.
+    pub(super) fn touch(&self, place: Place) -> u8 {
+        let row = self.heap.at(place).and_then(|bytes| bytes.first_chunk::<HEAD_BYTES>());
+        row.map_or(0, |[first, .., last]| first ^ last)
+    }
+
+    /// Brings all of it near, in the order in which it lies in memory: what follows goes through it in another.
+    fn touch_all(&self) {
+        let lines = self.heap.chunks.iter().flat_map(|chunk| chunk.iter().step_by(LINE_BYTES));
+        std::hint::black_box(lines.fold(0, |sum: u8, byte| sum ^ byte));
+    }
+
     /// What a block does to a coin.
-    pub(super) fn change(&mut self, key: &Key, coin: Option<PackedCoin<'_>>) {
-        let hash = self.hasher.hash_one(key);
+    pub(super) fn change(&mut self, key: &Key, hash: u64, coin: Option<PackedCoin<'_>>) {
         let heap = &mut self.heap;
         let value = coin.map_or(&[][..], PackedCoin::bytes);
         let found = self.index.find(hash, |place| heap.has_key(*place, key)).copied();
         let Some((place, row)) = found.and_then(|place| Some((place, heap.row(place)?))) else {
             // A coin that was not there is on disk exactly where it is spent now, or where a coinbase may repeat another.
             let fresh = coin.is_some_and(|c| !c.is_coinbase());
-            self.insert(key, if fresh { DIRTY | FRESH } else { DIRTY }, value);
+            self.insert(key, hash, if fresh { DIRTY | FRESH } else { DIRTY }, value);
             return;
         };
         let (flags, old_units) = (row.flags, row.units());
@@ -96,16 +123,17 @@ impl Shard {
     }
 
     /// Of a key that is not in it.
-    fn insert(&mut self, key: &Key, flags: u8, value: &[u8]) {
+    fn insert(&mut self, key: &Key, hash: u64, flags: u8, value: &[u8]) {
         let place = self.heap.place_for(units_of(value.len()));
         self.heap.write(place, key, flags, value);
         let Shard { hasher, index, heap, .. } = self;
         let hash_of = |place: &Place| heap.row(*place).map_or(0, |row| hasher.hash_one(row.key));
-        index.insert_unique(hasher.hash_one(key), place, hash_of);
+        index.insert_unique(hash, place, hash_of);
     }
 
     /// What is dirty, in the order of the keys.
     pub(super) fn changes(&self) -> Vec<(&Key, Option<PackedCoin<'_>>)> {
+        self.touch_all();
         let dirty = self.rows().filter(|row| row.flags & DIRTY != 0);
         let mut rows: Vec<_> = dirty.map(|row| (row.key, row.coin())).collect();
         rows.sort_unstable_by_key(|(key, _)| *key);
@@ -123,6 +151,7 @@ impl Shard {
 
     /// After a flush: what is in it is as on disk. Spent coins are dropped, and those of blocks below `keep_from`.
     pub(super) fn flushed(&mut self, keep_from: Height) {
+        self.touch_all();
         let Shard { index, heap, .. } = self;
         index.retain(|place| {
             let Some(row) = heap.row(*place) else { return false };
@@ -142,6 +171,7 @@ impl Shard {
 
     /// Puts another one's coins over its own: they are newer.
     pub(super) fn take(&mut self, newer: &Shard) {
+        newer.touch_all();
         for row in newer.rows() {
             let hash = self.hasher.hash_one(row.key);
             let heap = &mut self.heap;
@@ -153,7 +183,7 @@ impl Shard {
                 entry.remove();
                 heap.free(place, units);
             }
-            self.insert(row.key, row.flags, row.value);
+            self.insert(row.key, hash, row.flags, row.value);
         }
     }
 
@@ -162,7 +192,7 @@ impl Shard {
         let mut packed = Shard::new(self.hasher);
         packed.index.reserve(self.index.len(), |_| 0);
         for row in self.rows() {
-            packed.insert(row.key, row.flags, row.value);
+            packed.insert(row.key, self.hasher.hash_one(row.key), row.flags, row.value);
         }
         *self = packed;
     }

@@ -29,6 +29,7 @@ impl Default for IdState {
 impl BuildHasher for IdState {
     type Hasher = IdHasher;
 
+    #[inline]
     fn build_hasher(&self) -> IdHasher {
         IdHasher { state: self.first, secret: self.second }
     }
@@ -42,12 +43,14 @@ pub struct IdHasher {
 }
 
 impl IdHasher {
+    #[inline]
     fn take(&mut self, low: u64, high: u64) {
         self.state = fold(low ^ self.state, high ^ self.secret);
     }
 }
 
 impl Hasher for IdHasher {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) {
         let (pairs, rest) = bytes.as_chunks::<16>();
         for pair in pairs {
@@ -62,25 +65,30 @@ impl Hasher for IdHasher {
         }
     }
 
+    #[inline]
     fn write_u32(&mut self, number: u32) {
         // The multiplication that follows spreads it.
         self.state = self.state.wrapping_add(u64::from(number));
     }
 
     /// The length of what follows: it is the same in all keys of a map.
+    #[inline]
     fn write_usize(&mut self, _: usize) {}
 
+    #[inline]
     fn finish(&self) -> u64 {
         fold(self.state, self.secret | 1)
     }
 }
 
 /// The halves of the product, added without a carry.
+#[inline]
 fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a).wrapping_mul(u128::from(b));
     low_half(product) ^ low_half(product >> 64)
 }
 
+#[inline]
 fn low_half(number: u128) -> u64 {
     u64::try_from(number & u128::from(u64::MAX)).unwrap_or(u64::MAX)
 }
