@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use adit_chainstate::ChainFault;
@@ -53,7 +54,7 @@ impl Patience {
 /// Where a walk ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Walked {
-    /// At the tip.
+    /// At the tip, or at the last block that was noted of a chain that goes on.
     Done,
     /// Before a block whose finding share is not credited yet.
     Waiting(BlockHash),
@@ -70,13 +71,15 @@ pub(super) struct Booker {
     deps: PayoutDeps,
     config: PayoutConfig,
     facts: Mutex<HashMap<BlockHash, Facts>>,
+    /// The height of the tip that was heard of last: what lies above it is about to be noted, and is not read from disk for that.
+    heard: AtomicU32,
     /// Held by whoever walks: a panic of the actor leaves its walk behind, and the next one would do the same work beside it.
     turn: Mutex<()>,
 }
 
 impl Booker {
     pub(super) fn new(deps: PayoutDeps, config: PayoutConfig) -> Booker {
-        Booker { deps, config, facts: Mutex::default(), turn: Mutex::default() }
+        Booker { deps, config, facts: Mutex::default(), heard: AtomicU32::new(0), turn: Mutex::default() }
     }
 
     pub(super) fn ledger(&self) -> &dyn Ledger {
@@ -103,6 +106,7 @@ impl Booker {
 
     /// Keeps what the books must know of blocks that are at hand.
     pub(super) fn note(&self, blocks: &[Arc<ParsedBlock>], tip: Height) {
+        self.heard.store(tip.to_u32(), Ordering::Relaxed);
         let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
         if facts.len() > FACTS_MAX {
             facts.clear();
@@ -167,6 +171,9 @@ impl Booker {
         for hash in joins.iter().take(STEP_BLOCKS_MAX) {
             height = height.next();
             let point = ChainPoint { hash: *hash, height };
+            if self.is_coming(hash, height) {
+                return Ok((step, Some(Walked::Done)));
+            }
             let Some(facts) = self.facts(hash, height)? else {
                 return Ok((step, Some(Walked::Missing(point))));
             };
@@ -197,6 +204,12 @@ impl Booker {
         let finder = finder.map(|s| worker_name(&s.address, &s.worker)).unwrap_or_default();
         tracing::info!(%hash, %reward, finder, payees = split.payees().len(), "a block of the pool is booked");
         Ok(Booking { finder, split })
+    }
+
+    /// Whether a block has joined a chain that goes on, and is about to be noted: then it need not be read.
+    fn is_coming(&self, hash: &BlockHash, height: Height) -> bool {
+        let is_noted = self.facts.lock().unwrap_or_else(PoisonError::into_inner).contains_key(hash);
+        !is_noted && height.to_u32() > self.heard.load(Ordering::Relaxed) && !self.deps.chain.is_settled()
     }
 
     fn facts(&self, hash: &BlockHash, height: Height) -> Result<Option<Facts>, Fault> {

@@ -14,6 +14,9 @@ pub trait BooksChain: Send + Sync {
     /// the block is not known.
     fn path_from(&self, from: &BlockHash) -> Option<(Vec<BlockHash>, Vec<BlockHash>)>;
 
+    /// Whether the tip is the best that there is: no block is about to join that is not told of yet.
+    fn is_settled(&self) -> bool;
+
     /// A block's body; none where it is not there.
     fn block(&self, hash: &BlockHash) -> Result<Option<Arc<ParsedBlock>>, ChainFault>;
 }
@@ -27,6 +30,10 @@ impl BooksChain for ChainReader {
 
     fn path_from(&self, from: &BlockHash) -> Option<(Vec<BlockHash>, Vec<BlockHash>)> {
         ChainReader::path_from(self, from)
+    }
+
+    fn is_settled(&self) -> bool {
+        ChainReader::is_settled(self)
     }
 
     fn block(&self, hash: &BlockHash) -> Result<Option<Arc<ParsedBlock>>, ChainFault> {

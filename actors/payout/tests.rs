@@ -85,6 +85,8 @@ struct FakeState {
     blocks: HashMap<BlockHash, Arc<ParsedBlock>>,
     best: Vec<BlockHash>,
     forgets: bool,
+    /// Whether more blocks are joining it at this moment.
+    moves: bool,
     looks: u64,
     /// Blocks that the books have read.
     read: u64,
@@ -95,7 +97,14 @@ impl FakeChain {
         let genesis = block_on(BlockHash::all_zeros(), 0, &theirs(), 0);
         let best = vec![genesis.hash()];
         let blocks = HashMap::from([(genesis.hash(), genesis)]);
-        Arc::new(FakeChain(Mutex::new(FakeState { blocks, best, forgets: false, looks: 0, read: 0 })))
+        Arc::new(FakeChain(Mutex::new(FakeState {
+            blocks,
+            best,
+            forgets: false,
+            moves: false,
+            looks: 0,
+            read: 0,
+        })))
     }
 
     /// Leaves `keep` blocks and puts these on top; what a chain would tell of it.
@@ -154,6 +163,9 @@ impl BooksChain for FakeChain {
             leaves.push(at);
             at = s.blocks.get(&at)?.header().prev_blockhash;
         }
+    }
+    fn is_settled(&self) -> bool {
+        !self.0.lock().unwrap().moves
     }
     fn block(&self, hash: &BlockHash) -> Result<Option<Arc<ParsedBlock>>, ChainFault> {
         let mut s = self.0.lock().unwrap();
@@ -447,6 +459,28 @@ fn walks_that_panics_left_behind_do_the_work_once() {
         }
     });
     assert_eq!(chain.0.lock().unwrap().read, 300);
+}
+
+#[test]
+fn what_is_about_to_be_told_is_not_read() {
+    let (chain, dir) = (FakeChain::new(), TempDir::new().unwrap());
+    let booker = booker(&chain, &dir);
+    let cursor = || booker.ledger().cursor().unwrap().unwrap().height;
+    let read = || chain.0.lock().unwrap().read;
+    chain.0.lock().unwrap().moves = true;
+    let told = chain.extend(1, &[&theirs(), &theirs()], 1);
+    chain.extend(3, &[&theirs(), &theirs()], 1);
+    booker.note(&told.connected, told.tip.height);
+    assert_eq!(booker.walk(Patience::All), Ok(Walked::Done));
+    assert_eq!((cursor(), read()), (Height::new(2), 0));
+    // What was told of and is not known any more is read, and so is all of a chain that stands.
+    let untold = chain.extend(5, &[&theirs()], 1);
+    booker.note(&[], Height::new(3));
+    assert_eq!(booker.walk(Patience::All), Ok(Walked::Done));
+    assert_eq!((cursor(), read()), (Height::new(3), 1));
+    chain.0.lock().unwrap().moves = false;
+    assert_eq!(booker.walk(Patience::All), Ok(Walked::Done));
+    assert_eq!((cursor(), read()), (untold.tip.height, 3));
 }
 
 #[test]
