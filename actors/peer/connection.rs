@@ -8,7 +8,8 @@ use adit_domain::peer::{Frame, FrameDecoder, FrameError, HEADER_BYTES, Message, 
 use bitcoin::p2p::Magic;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinHandle;
 
 use super::board::Status;
 use super::link::{Outbox, link};
@@ -22,6 +23,9 @@ const READ_BYTES: usize = 64 * 1024;
 const PARSE_BESIDE_BYTES: usize = 64 * 1024;
 /// Headers, blocks and transactions of one peer that wait for their verdict.
 const JUDGED_AT_ONCE_MAX: usize = 32;
+/// Messages of one peer that have arrived behind the one that its actor has: they are parsed meanwhile. Those of 64 KiB and more have room
+/// among all peers' blocks, so that a peer has 256 KiB of others here.
+const PARSED_AHEAD_MAX: usize = 4;
 /// A connection is there within this time, or is tried again.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// The first pause after a connection, doubled with each that failed.
@@ -88,9 +92,10 @@ pub(super) async fn run(
     if addr.send(LinkOpened { link, remote: remote.to_owned(), local }).await.is_err() {
         return;
     }
-    let mut incoming = Incoming::new(stream.read, addr, status, links);
+    let (ahead, coming) = mpsc::channel(PARSED_AHEAD_MAX);
+    let incoming = Incoming::new(stream.read, ahead, status, links);
     let ended = tokio::select! {
-        ended = incoming.read() => ended,
+        ended = receive(incoming, coming, addr) => ended,
         ended = write(stream.write, outbox, status) => ended,
     };
     tracing::debug!(peer = remote, reason = %ended, "connection ended");
@@ -132,10 +137,46 @@ pub(super) async fn connect_once(
     let _ = addr.send(ReleasePeer { for_good: true }).await;
 }
 
+/// A message on its way to the actor.
+struct Coming {
+    parsing: Parsing,
+    intake: Intake,
+}
+
+enum Parsing {
+    Done(Message),
+    Beside(JoinHandle<Result<Message, MessageError>>),
+}
+
+/// Reads on while what has come is parsed and handed to the actor, in its order. What came before the end is handed over still.
+async fn receive(incoming: Incoming<'_>, coming: mpsc::Receiver<Coming>, addr: &Addr<PeerActor>) -> Ended {
+    let mut delivering = std::pin::pin!(deliver(coming, addr));
+    let read = tokio::select! {
+        ended = incoming.read() => ended,
+        delivered = &mut delivering => return delivered.err().unwrap_or(Ended::Released),
+    };
+    delivering.await.err().unwrap_or(read)
+}
+
+async fn deliver(mut coming: mpsc::Receiver<Coming>, addr: &Addr<PeerActor>) -> Result<(), Ended> {
+    while let Some(Coming { parsing, mut intake }) = coming.recv().await {
+        let message = match parsing {
+            Parsing::Done(message) => message,
+            Parsing::Beside(parsing) => parsing.await.map_err(|_| Ended::Parser)??,
+        };
+        if !matches!(message, Message::Block(_)) {
+            intake._bytes = None;
+        }
+        // The actor answers when there is room for more.
+        addr.send(MessageReceived { message, intake }).await.map_err(|_| Ended::Released)?;
+    }
+    Ok(())
+}
+
 struct Incoming<'a> {
     reader: Box<dyn AsyncRead + Send + Unpin>,
     decoder: FrameDecoder,
-    addr: &'a Addr<PeerActor>,
+    ahead: mpsc::Sender<Coming>,
     status: &'a Status,
     links: &'a Links,
     turns: Arc<Semaphore>,
@@ -144,16 +185,16 @@ struct Incoming<'a> {
 impl<'a> Incoming<'a> {
     fn new(
         reader: Box<dyn AsyncRead + Send + Unpin>,
-        addr: &'a Addr<PeerActor>,
+        ahead: mpsc::Sender<Coming>,
         status: &'a Status,
         links: &'a Links,
     ) -> Incoming<'a> {
         let decoder = FrameDecoder::new(Magic::from_bytes(links.config.magic));
         let turns = Arc::new(Semaphore::new(JUDGED_AT_ONCE_MAX));
-        Incoming { reader, decoder, addr, status, links, turns }
+        Incoming { reader, decoder, ahead, status, links, turns }
     }
 
-    async fn read(&mut self) -> Ended {
+    async fn read(mut self) -> Ended {
         let mut buffer = vec![0; READ_BYTES];
         loop {
             let count = match self.reader.read(&mut buffer).await {
@@ -173,26 +214,26 @@ impl<'a> Incoming<'a> {
         while let Some(frame) = self.decoder.feed(&mut arrived)? {
             let bytes = frame.payload.len().saturating_add(HEADER_BYTES);
             self.status.count_received(frame.command.name(), bytes);
-            let message = parse(frame).await?;
-            let intake = self.admit(&message).await;
-            // The actor answers when there is room for more.
-            if self.addr.send(MessageReceived { message, intake }).await.is_err() {
-                return Err(Ended::Released);
-            }
+            let intake = self.admit(&frame).await;
+            let coming = Coming { parsing: parse(frame)?, intake };
+            self.ahead.send(coming).await.map_err(|_| Ended::Released)?;
         }
         Ok(())
     }
 
-    /// Waits until as much as this may wait for its verdict.
-    async fn admit(&self, message: &Message) -> Intake {
-        let block_kib = match message {
-            Message::Block(block) => Some(block.size_bytes().div_ceil(1024)),
-            Message::Headers(_) | Message::Tx(_) => None,
-            _ => return Intake::default(),
-        };
+    /// Waits until as much as this may wait to be parsed, and for its verdict.
+    async fn admit(&self, frame: &Frame) -> Intake {
+        let name = frame.command.name();
+        let is_judged = matches!(name, Some("block" | "headers" | "tx"));
+        let is_large = name == Some("block") || frame.payload.len() >= PARSE_BESIDE_BYTES;
+        let kib = self.links.block_kib_max.min(frame.payload.len().div_ceil(1024));
+        let kib = u32::try_from(kib).ok().filter(|_| is_large);
         // The semaphores are never closed.
-        let _turn = Arc::clone(&self.turns).acquire_owned().await.ok();
-        let _bytes = match block_kib.and_then(|kib| u32::try_from(kib).ok()) {
+        let _turn = match is_judged {
+            true => Arc::clone(&self.turns).acquire_owned().await.ok(),
+            false => None,
+        };
+        let _bytes = match kib {
             Some(kib) => Arc::clone(&self.links.block_kib).acquire_many_owned(kib).await.ok(),
             None => None,
         };
@@ -200,10 +241,9 @@ impl<'a> Incoming<'a> {
     }
 }
 
-async fn parse(frame: Frame) -> Result<Message, Ended> {
+fn parse(frame: Frame) -> Result<Parsing, Ended> {
     if frame.payload.len() < PARSE_BESIDE_BYTES {
-        return Ok(Message::decode(&frame)?);
+        return Ok(Parsing::Done(Message::decode(&frame)?));
     }
-    let parsed = tokio::task::spawn_blocking(move || Message::decode(&frame)).await;
-    Ok(parsed.map_err(|_| Ended::Parser)??)
+    Ok(Parsing::Beside(tokio::task::spawn_blocking(move || Message::decode(&frame))))
 }

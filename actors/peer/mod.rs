@@ -41,8 +41,6 @@ const MANAGER_MAILBOX_MAX: usize = 1_024;
 const PEER_MAILBOX_MAX: usize = 256;
 /// There is nothing to be made durable.
 const SHUTDOWN: Duration = Duration::from_secs(2);
-/// Blocks of all peers that wait for their verdict: 64 MiB, sixteen of the largest.
-const BLOCK_KIB_MAX: usize = 64 * 1024;
 
 /// Whom to connect to, and who may connect.
 #[derive(Clone, Debug)]
@@ -57,6 +55,8 @@ pub struct PeerConfig {
     pub connect: Vec<String>,
     /// Inbound connections at most; one more is accepted and closed.
     pub inbound_max: usize,
+    /// Bytes of blocks, as they are sent, that may wait for their verdict, all peers' together; one block may whatever its size.
+    pub block_bytes_max: usize,
     /// What this node calls itself.
     pub user_agent: String,
     /// How many panics of the manager are borne.
@@ -96,6 +96,7 @@ struct Links {
     config: Arc<PeerConfig>,
     board: Arc<Board>,
     block_kib: Arc<Semaphore>,
+    block_kib_max: usize,
     actors: ArbiterHandle,
     sockets: ArbiterHandle,
 }
@@ -106,12 +107,14 @@ pub fn start(shared: &Shared, deps: PeerDeps, config: PeerConfig) -> io::Result<
     let bound = listens.map(|at| shared.net.listen(*at)).collect::<io::Result<Vec<_>>>()?;
     let local = bound.first().map(|socket| socket.local);
     let (actors, sockets) = (Arbiter::new(), Arbiter::new());
+    let block_kib_max = (config.block_bytes_max / 1024).clamp(1, Semaphore::MAX_PERMITS);
     let links = Links {
         shared: shared.clone(),
         deps,
         config: Arc::new(config),
         board: Arc::new(Board::default()),
-        block_kib: Arc::new(Semaphore::new(BLOCK_KIB_MAX)),
+        block_kib: Arc::new(Semaphore::new(block_kib_max)),
+        block_kib_max,
         actors: actors.handle(),
         sockets: sockets.handle(),
     };

@@ -92,6 +92,7 @@ impl TestNode {
             listen_more: Vec::new(),
             connect: connect.to_vec(),
             inbound_max: 4,
+            block_bytes_max: 1 << 20,
             user_agent: "/Adit:test/".to_owned(),
             intensity,
         };

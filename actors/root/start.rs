@@ -274,6 +274,7 @@ impl Starting<'_> {
             listen_more: settings.listen_more.clone(),
             connect: settings.connect.clone(),
             inbound_max: settings.inbound_max,
+            block_bytes_max: ChainConfig::incoming_bytes(self.cache_mib()),
             user_agent: settings
                 .user_agent
                 .clone()

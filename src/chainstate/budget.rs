@@ -5,7 +5,7 @@
 //! | share | is | at 64 MiB | at 450 | at 2000 |
 //! |---|---|---|---|---|
 //! | pages | redb's cache of `chainstate.redb`: an eighth, 48 MiB at most | 8 | 48 | 48 |
-//! | blocks | what is read ahead and what is staged, parsed: a sixth, 120 MiB at most | 11 | 75 | 120 |
+//! | blocks | what comes from peers, what is read ahead and what is staged, parsed: a sixth, 120 MiB at most | 11 | 75 | 120 |
 //! | coins | the rest, less the tiers' filters (11 bits a coin on disk); never below a quarter | 45 | 327 | 1832 |
 
 /// Pages that redb keeps in memory: enough for the branches above the leaves of a whole coin set (15 GB, 1.5 million
@@ -18,6 +18,9 @@ const BLOCKS_BYTES_MAX: usize = 120 << 20;
 /// What a byte of a block takes in memory when it is parsed, prepared and staged, with what the allocator adds: eight for payments. A block of
 /// nothing but outputs of one byte takes twice that.
 const PARSED_BYTES_PER_BYTE: usize = 8;
+
+/// What a byte of a block takes from its arrival on until it is prepared: its frame or itself, and the transactions parsed.
+const ARRIVED_BYTES_PER_BYTE: usize = 4;
 
 /// The shares of one figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +52,12 @@ impl Budget {
     /// Bytes of blocks, as they are on disk, that may be read ahead; as many may be staged. One block always may.
     pub(crate) fn window(self) -> usize {
         self.blocks() / PARSED_BYTES_PER_BYTE / 2
+    }
+
+    /// Bytes of blocks, as they are sent, that may have come from peers and not been judged. Those of them that are read ahead and staged
+    /// are parsed already, so that these windows take half of their share, and what comes the other half. One block always may.
+    pub(crate) fn incoming(self) -> usize {
+        self.blocks() / 2 / ARRIVED_BYTES_PER_BYTE
     }
 }
 

@@ -50,6 +50,11 @@ impl ChainConfig {
         Budget::of_mib(cache_mib).pages()
     }
 
+    /// Bytes of it, counted as they are sent, that blocks from peers may have before they are judged.
+    pub fn incoming_bytes(cache_mib: usize) -> usize {
+        Budget::of_mib(cache_mib).incoming()
+    }
+
     /// What block and undo files may take; none where they are not pruned by size.
     pub fn prune_bytes(&self) -> Option<u64> {
         (self.prune_mib > 1).then(|| self.prune_mib.saturating_mul(1 << 20))

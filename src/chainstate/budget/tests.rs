@@ -9,6 +9,8 @@ fn check(mib: usize, filters: usize, pages: usize, blocks: usize, coins: usize) 
     let shares = [budget.pages(), budget.blocks(), budget.coins(filters * MIB)];
     assert_eq!(shares.map(|bytes| bytes / MIB), [pages, blocks, coins]);
     assert_eq!(budget.window(), budget.blocks() / 16);
+    // In a sync each byte that came takes four, and as many again while it is read ahead or staged.
+    assert!(4 * budget.incoming() + 2 * 4 * budget.window() <= budget.blocks());
 }
 
 #[test]
