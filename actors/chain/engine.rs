@@ -173,12 +173,6 @@ impl EngineThread {
                 let _ = reply.send(pruned);
                 met?;
             }
-            Ask::Flush(reply) => {
-                let done = self.chain.flush();
-                let met = done.clone();
-                let _ = reply.send(done);
-                met?;
-            }
             Ask::FlushSoon(reply, begun) => {
                 let asked = self.chain.ask_flush(|| reply.send(()).unwrap_or_default());
                 answer_begun(asked, begun)?;
@@ -206,7 +200,7 @@ impl EngineThread {
             }
             Ask::Rebuild => self.rebuild_for_actor()?,
             Ask::Stop(reply) => {
-                let _ = reply.send(self.chain.flush());
+                let _ = reply.send(self.chain.close());
                 return Ok(false);
             }
         }

@@ -33,7 +33,6 @@ pub(super) enum Ask {
     Block(Arc<ParsedBlock>, UnixMillis, BlockReply),
     Mark(BlockHash, Mark, MarkReply),
     Prune(PruneUpTo, oneshot::Sender<Result<Pruned, PruneError>>),
-    Flush(oneshot::Sender<Result<(), ChainFault>>),
     /// A flush, or the coins of one, as soon as it is written; nobody waits for it on the engine's thread.
     FlushSoon(oneshot::Sender<()>, Begun),
     Stats(oneshot::Sender<StatsJob>, Begun),
@@ -139,11 +138,6 @@ impl ChainLink {
     /// Makes what such a job has read what the chain stands on.
     pub(crate) async fn activate_snapshot(self, loaded: LoadedSnapshot) -> Result<Activated, LoadError> {
         self.ask(|reply| Ask::ActivateSnapshot(Box::new(loaded), reply)).await
-    }
-
-    /// Waits on this thread for a flush: only at the end of the process.
-    pub(crate) fn flush_blocking(&self) -> Result<(), Fault> {
-        self.ask_blocking(Ask::Flush)
     }
 
     /// Waits on this thread for the engine's end.

@@ -1,6 +1,6 @@
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix::Addr;
@@ -26,6 +26,8 @@ const JUDGED_AT_ONCE_MAX: usize = 32;
 /// Messages of one peer that have arrived behind the one that its actor has: they are parsed meanwhile. Those of 64 KiB and more have room
 /// among all peers' blocks, so that a peer has 256 KiB of others here.
 const PARSED_AHEAD_MAX: usize = 4;
+/// Buffers of payloads that are kept for the next ones, all peers' together: 16 MB at most, with blocks of 1 MB 4 MB.
+const SPARES_MAX: usize = 4;
 /// A connection is there within this time, or is tried again.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// The first pause after a connection, doubled with each that failed.
@@ -137,6 +139,23 @@ pub(super) async fn connect_once(
     let _ = addr.send(ReleasePeer { for_good: true }).await;
 }
 
+/// Buffers of long payloads that were parsed, for whoever reads the next one.
+#[derive(Default)]
+pub(super) struct Spares(Mutex<Vec<Vec<u8>>>);
+
+impl Spares {
+    fn take(&self) -> Option<Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    fn give(&self, buffer: Vec<u8>) {
+        let mut spares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if spares.len() < SPARES_MAX {
+            spares.push(buffer);
+        }
+    }
+}
+
 /// A message on its way to the actor.
 struct Coming {
     parsing: Parsing,
@@ -211,14 +230,26 @@ impl<'a> Incoming<'a> {
     }
 
     async fn take(&mut self, mut arrived: &[u8]) -> Result<(), Ended> {
-        while let Some(frame) = self.decoder.feed(&mut arrived)? {
+        while let Some(frame) = self.next_frame(&mut arrived)? {
             let bytes = frame.payload.len().saturating_add(HEADER_BYTES);
             self.status.count_received(frame.command.name(), bytes);
             let intake = self.admit(&frame).await;
-            let coming = Coming { parsing: parse(frame)?, intake };
+            let coming = Coming { parsing: parse(frame, &self.links.spares)?, intake };
             self.ahead.send(coming).await.map_err(|_| Ended::Released)?;
         }
         Ok(())
+    }
+
+    /// As [`FrameDecoder::feed`]; a long payload of which the first bytes have come goes on in a buffer that served before.
+    fn next_frame(&mut self, arrived: &mut &[u8]) -> Result<Option<Frame>, FrameError> {
+        let frame = self.decoder.feed(arrived)?;
+        if frame.is_none()
+            && self.decoder.lacks_room(PARSE_BESIDE_BYTES + 1)
+            && let Some(buffer) = self.links.spares.take()
+        {
+            self.decoder.reuse(buffer);
+        }
+        Ok(frame)
     }
 
     /// Waits until as much as this may wait to be parsed, and for its verdict.
@@ -241,9 +272,14 @@ impl<'a> Incoming<'a> {
     }
 }
 
-fn parse(frame: Frame) -> Result<Parsing, Ended> {
+fn parse(frame: Frame, spares: &Arc<Spares>) -> Result<Parsing, Ended> {
     if frame.payload.len() < PARSE_BESIDE_BYTES {
         return Ok(Parsing::Done(Message::decode(&frame)?));
     }
-    Ok(Parsing::Beside(tokio::task::spawn_blocking(move || Message::decode(&frame))))
+    let spares = Arc::clone(spares);
+    Ok(Parsing::Beside(tokio::task::spawn_blocking(move || {
+        let message = Message::decode(&frame);
+        spares.give(frame.payload);
+        message
+    })))
 }

@@ -97,6 +97,7 @@ struct Links {
     board: Arc<Board>,
     block_kib: Arc<Semaphore>,
     block_kib_max: usize,
+    spares: Arc<connection::Spares>,
     actors: ArbiterHandle,
     sockets: ArbiterHandle,
 }
@@ -115,6 +116,7 @@ pub fn start(shared: &Shared, deps: PeerDeps, config: PeerConfig) -> io::Result<
         board: Arc::new(Board::default()),
         block_kib: Arc::new(Semaphore::new(block_kib_max)),
         block_kib_max,
+        spares: Arc::default(),
         actors: actors.handle(),
         sockets: sockets.handle(),
     };

@@ -3,8 +3,8 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, Addr, Context, Handler};
-use adit_chainstate::ChainConfig;
+use actix::{Actor, Addr, Context, Handler, ResponseFuture};
+use adit_chainstate::{BlockAccepted, ChainConfig, SubmitError};
 use adit_domain::consensus::Params;
 use adit_domain::mempool::MempoolConfig as PoolConfig;
 use adit_domain::peer::{Locator, Message as P2p, Version};
@@ -40,6 +40,19 @@ struct TestNode {
     tips: watch::Receiver<BlockHash>,
     _store: OpenStore,
     _dir: TempDir,
+}
+
+fn config(params: &Params, listen: &str, connect: &[String]) -> PeerConfig {
+    PeerConfig {
+        magic: params.magic,
+        listen: Some(listen.parse().unwrap()),
+        listen_more: Vec::new(),
+        connect: connect.to_vec(),
+        inbound_max: 4,
+        block_bytes_max: 1 << 20,
+        user_agent: "/Adit:test/".to_owned(),
+        intensity: Intensity::default(),
+    }
 }
 
 /// Hears of each tip.
@@ -86,17 +99,7 @@ impl TestNode {
             txs: mempool.addr.clone().recipient(),
             mempool: mempool.reader.clone(),
         };
-        let config = PeerConfig {
-            magic: params.magic,
-            listen: Some(listen.parse().unwrap()),
-            listen_more: Vec::new(),
-            connect: connect.to_vec(),
-            inbound_max: 4,
-            block_bytes_max: 1 << 20,
-            user_agent: "/Adit:test/".to_owned(),
-            intensity,
-        };
-        let peers = start(&shared, deps, config).unwrap();
+        let peers = start(&shared, deps, config(&params, listen, connect)).unwrap();
         let (sender, tips) = watch::channel(chain.reader.tip().hash);
         let ear: Addr<Ear> = Ear(sender).start();
         chain.listeners.add("peer", peers.addr.clone().recipient());
@@ -228,7 +231,11 @@ struct Played(TcpStream, adit_domain::peer::FrameDecoder);
 
 impl Played {
     fn connect(node: &TestNode) -> Played {
-        let stream = TcpStream::connect(node.listens()).unwrap();
+        Played::connect_to(&node.listens())
+    }
+
+    fn connect_to(address: &str) -> Played {
+        let stream = TcpStream::connect(address).unwrap();
         Played(stream, adit_domain::peer::FrameDecoder::new(bitcoin::p2p::Magic::REGTEST))
     }
 
@@ -316,6 +323,84 @@ async fn who_breaks_the_protocol_is_dropped_and_nobody_else() {
 fn encode_frame(command: &[u8], payload: &[u8]) -> Vec<u8> {
     let command = adit_domain::peer::Command::new(std::str::from_utf8(command).unwrap());
     adit_domain::peer::encode_frame(bitcoin::p2p::Magic::REGTEST, command, payload)
+}
+
+/// Holds the blocks that it is sent until it may answer; says how many have come.
+struct Judge(watch::Sender<usize>, Arc<Semaphore>);
+impl Actor for Judge {
+    type Context = Context<Self>;
+}
+impl Handler<SubmitBlock> for Judge {
+    type Result = ResponseFuture<Result<BlockAccepted, SubmitError>>;
+    fn handle(&mut self, msg: SubmitBlock, _: &mut Context<Self>) -> Self::Result {
+        self.0.send_modify(|come| *come += 1);
+        let may = Arc::clone(&self.1);
+        Box::pin(async move {
+            may.acquire().await.unwrap().forget();
+            Err(SubmitError::Orphan { prev: msg.block.hash() })
+        })
+    }
+}
+
+/// However fast peers send, and from whatever number of connections.
+#[actix::test]
+async fn blocks_that_wait_for_their_verdict_are_bounded_by_their_bytes() {
+    const KIB: usize = 100;
+    let node = TestNode::start(&[]);
+    let (come, mut comes) = watch::channel(0);
+    let may = Arc::new(Semaphore::new(0));
+    let (judge, clock) = (Judge(come, Arc::clone(&may)).start(), Arc::new(SystemClock));
+    let shared = Shared {
+        clock,
+        entropy: Arc::new(SystemEntropy),
+        net: Arc::new(MachineNet),
+        supervisor: node.supervisor.clone(),
+    };
+    let deps = PeerDeps {
+        chain: Arc::new(node.chain.reader.clone()),
+        headers: node.chain.addr.clone().recipient(),
+        blocks: judge.recipient(),
+        txs: node.mempool.addr.clone().recipient(),
+        mempool: node.mempool.reader.clone(),
+    };
+    let config = PeerConfig {
+        block_bytes_max: 5 * (KIB + 1) * 1024,
+        ..config(&Params::of(Network::Regtest), "127.0.0.1:0", &[])
+    };
+    let peers = start(&shared, deps, config).unwrap();
+    let at = peers.local.unwrap();
+    let block = |n| {
+        let mut block = mine(&mining::genesis(), n).to_block();
+        block.txdata[0].output[0].script_pubkey = bitcoin::ScriptBuf::from_bytes(vec![0x51; KIB << 10]);
+        mining::seal(block)
+    };
+    let mut senders = Vec::new();
+    for from in [0, 4, 8] {
+        let blocks: Vec<_> = (from..from + 4).map(block).collect();
+        let sender = Played::connect_to(&at.to_string());
+        senders.push(tokio::spawn(played(move || {
+            let mut sender = sender.shakes_hands();
+            blocks.into_iter().for_each(|block| sender.says(&P2p::Block(block)));
+            sender
+        })));
+    }
+    comes.wait_for(|come| *come == 5).await.unwrap();
+    // Others go on meanwhile, and nothing more comes.
+    let other = Played::connect_to(&at.to_string());
+    played(move || {
+        let mut other = other.shakes_hands();
+        for n in 0..100 {
+            other.says(&P2p::Ping(n));
+            while other.hears().unwrap() != P2p::Pong(n) {}
+        }
+    })
+    .await;
+    assert_eq!(*comes.borrow(), 5);
+    may.add_permits(12);
+    comes.wait_for(|come| *come == 12).await.unwrap();
+    for sender in senders {
+        sender.await.unwrap();
+    }
 }
 
 #[actix::test]

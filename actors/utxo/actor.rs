@@ -68,10 +68,6 @@ impl Rebuild for UtxoActor {
         self.unflushed_blocks = 0;
         Ok(())
     }
-
-    fn wind_up(&mut self) -> Result<(), Fault> {
-        self.link.flush_blocking()
-    }
 }
 
 impl Handler<TipChanged> for UtxoActor {

@@ -56,7 +56,7 @@ const DURABLE_BEHIND_MAX: u32 = 12;
 const DIRTY_PIECE: usize = 4_096;
 /// Inputs that may be connected before the coins are flushed, however much room the cache has: a killed process finds the
 /// scripts done and the rest of them again in about two seconds.
-const UNFLUSHED_INPUTS_MAX: u64 = 500_000;
+const UNFLUSHED_INPUTS_MAX: u64 = 1_000_000;
 
 /// The chain: headers, blocks and coins, with one writer. It blocks; give it a thread of its own.
 pub struct Chainstate {
@@ -79,6 +79,8 @@ pub struct Chainstate {
     flusher: Flusher,
     /// What follows when the next flush is durable.
     then: Vec<Then>,
+    /// The next flush is the last.
+    closing: bool,
     flushes: u64,
     /// [`Totals::inputs`] at the last flush.
     flushed_inputs: u64,
@@ -197,6 +199,7 @@ impl Chainstate {
             verified: 0,
             recent: VecDeque::new(),
             then: Vec::new(),
+            closing: false,
             flushes: state.map_or(0, |s| s.flushes),
             flushed_inputs: 0,
             totals: Totals::default(),
@@ -316,6 +319,14 @@ impl Chainstate {
         self.flush_behind()
     }
 
+    /// As [`Chainstate::flush`] for the last time: nothing is done for what would come after it.
+    pub fn close(&mut self) -> Result<(), ChainFault> {
+        self.closing = true;
+        self.flusher.close();
+        self.close_behind();
+        self.flush()
+    }
+
     /// Begins to make them durable; the block files that take more than they may go when that is done.
     fn begin_flush_and_prune(&mut self) -> Result<(), ChainFault> {
         self.prune_to_size()?;
@@ -336,7 +347,8 @@ impl Chainstate {
         };
         let blocks_end = self.live.blocks.end();
         let state = FlushState { tip: tip.hash, height: tip.height, flushes, blocks_end };
-        let (room_bytes, then) = (self.coin_bytes()? / 2, std::mem::take(&mut self.then));
+        let room_bytes = if self.closing { None } else { Some(self.coin_bytes()? / 2) };
+        let then = std::mem::take(&mut self.then);
         self.flusher.begin(FlushJob { state, tip, nodes, room_bytes, then })?;
         self.flushes = flushes;
         self.flushed_inputs = self.totals.inputs;

@@ -34,6 +34,8 @@ pub(crate) const REORG_BLOCKS_MAX: usize = 288;
 const REORG_BYTES_MAX: usize = 256 << 20;
 /// Places in the index that are kept for the next way: 4 MB, enough for what is staged and read ahead of usual blocks.
 const INDEX_KEPT_MAX: usize = 1 << 18;
+/// Places in the index that are looked up together: so many waits for memory go on at the same time.
+const AT_ONCE: usize = 16;
 
 /// What a staged block does to the chain.
 pub(crate) enum Step {
@@ -113,12 +115,16 @@ impl Stage {
         let Some(staged) = rows.blocks.back() else { return };
         index.reserve(staged.hashes.len(), |at| rows.hash(at));
         // A block has fewer coins than bytes.
-        for ((number, hash), (outpoint, _)) in (0u32..).zip(&staged.hashes).zip(&staged.changes) {
-            let at = At { sequence: staged.sequence, number };
-            let is_same = |other: &At| rows.change(other).is_some_and(|(found, _)| found == outpoint);
-            match index.entry(*hash, is_same, |at| rows.hash(at)) {
-                Entry::Occupied(mut entry) => *entry.get_mut() = at,
-                Entry::Vacant(entry) => drop(entry.insert(at)),
+        let groups = staged.hashes.chunks(AT_ONCE).zip(staged.changes.chunks(AT_ONCE));
+        for (first, (hashes, changes)) in (0u32..).step_by(AT_ONCE).zip(groups) {
+            touch(index, hashes);
+            for ((number, hash), (outpoint, _)) in (first..).zip(hashes).zip(changes) {
+                let at = At { sequence: staged.sequence, number };
+                let is_same = |other: &At| rows.change(other).is_some_and(|(found, _)| found == outpoint);
+                match index.entry(*hash, is_same, |at| rows.hash(at)) {
+                    Entry::Occupied(mut entry) => *entry.get_mut() = at,
+                    Entry::Vacant(entry) => drop(entry.insert(at)),
+                }
             }
         }
     }
@@ -146,11 +152,14 @@ impl Stage {
     pub(crate) fn forget_below(&mut self, sequence: u64) {
         while self.rows.applied.front().is_some_and(|applied| applied.sequence < sequence) {
             let Some(applied) = self.rows.applied.pop_front() else { break };
-            for (number, hash) in (0u32..).zip(&applied.hashes) {
-                let at = At { sequence: applied.sequence, number };
-                // It is another's where a later block has changed the coin again.
-                if let Ok(entry) = self.index.find_entry(*hash, |other| *other == at) {
-                    entry.remove();
+            for (first, hashes) in (0u32..).step_by(AT_ONCE).zip(applied.hashes.chunks(AT_ONCE)) {
+                touch(&self.index, hashes);
+                for (number, hash) in (first..).zip(hashes) {
+                    let at = At { sequence: applied.sequence, number };
+                    // It is another's where a later block has changed the coin again.
+                    if let Ok(entry) = self.index.find_entry(*hash, |other| *other == at) {
+                        entry.remove();
+                    }
                 }
             }
         }
@@ -217,6 +226,12 @@ impl Rows {
             }
         }
     }
+}
+
+/// Reads where the index has these, or would have them.
+fn touch(index: &HashTable<At>, hashes: &[u64]) {
+    let found = hashes.iter().filter_map(|hash| index.find(*hash, |_| true));
+    std::hint::black_box(found.fold(0, |sum, at| sum ^ at.number));
 }
 
 fn inputs_of(block: &ParsedBlock) -> usize {

@@ -27,8 +27,8 @@ pub(crate) struct FlushJob {
     /// The tip in it.
     pub(crate) tip: Arc<Tip>,
     pub(crate) nodes: Vec<NodeRecord>,
-    /// Bytes of coins that may stay in the cache.
-    pub(crate) room_bytes: usize,
+    /// Bytes of coins that may stay in the cache; none where nothing follows it, and the cache is left as it was written.
+    pub(crate) room_bytes: Option<usize>,
     /// What follows when it is durable.
     pub(crate) then: Vec<Then>,
 }
@@ -46,7 +46,7 @@ impl FlushEnd {
     }
 }
 
-/// The thread, in the engine's hands. Dropped, it ends what it writes and no more.
+/// The thread, in the engine's hands. Dropped, it ends what it writes and no more, and a merge as soon as can be.
 pub(crate) struct Flusher {
     jobs: Option<Sender<(FlushJob, Frozen)>>,
     status: Arc<Status>,
@@ -66,6 +66,8 @@ struct Now {
     flushing: bool,
     merging: bool,
     retired: bool,
+    /// Nothing is merged any more: the process is about to end.
+    closing: bool,
     fault: Option<ChainFault>,
     tell: Option<FaultListener>,
 }
@@ -134,6 +136,11 @@ impl Flusher {
         now.fault.clone().map_or(Ok(()), Err)
     }
 
+    /// Merges nothing any more; what is being merged ends soon. Flushes go on.
+    pub(crate) fn close(&self) {
+        self.status.change(|now| now.closing = true);
+    }
+
     /// Waits until there is nothing to merge either.
     pub(crate) fn settle(&self) -> Result<(), ChainFault> {
         self.status.wait_while(|now| now.flushing || now.merging)
@@ -142,6 +149,7 @@ impl Flusher {
 
 impl Drop for Flusher {
     fn drop(&mut self) {
+        self.close();
         self.jobs = None;
         if let Some(thread) = self.thread.take() {
             // Its panics are caught inside.
@@ -154,6 +162,11 @@ impl Status {
     fn now(&self) -> MutexGuard<'_, Now> {
         // Nothing that can panic is done under the lock.
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn merges(&self) -> bool {
+        let now = self.now();
+        !now.retired && !now.closing
     }
 
     /// Whether a flush may begin.
@@ -206,7 +219,7 @@ impl Writer {
     fn run(&self, jobs: &Receiver<(FlushJob, Frozen)>) {
         let mut merging = true;
         loop {
-            merging &= !self.status.now().retired;
+            merging &= self.status.merges();
             // A flush goes before a merge.
             let job = match merging {
                 true => match jobs.try_recv() {
@@ -255,11 +268,14 @@ impl Writer {
         self.db.flush(Flush { state, nodes, coins: &mut changes })?;
         drop(changes);
         then.into_iter().try_for_each(|then| then(&self.store, Arc::clone(&tip)))?;
-        live.coins.flushed(frozen, self.db.snapshot()?, room_bytes)
+        match room_bytes {
+            Some(room_bytes) => live.coins.flushed(frozen, self.db.snapshot()?, room_bytes),
+            None => Ok(()),
+        }
     }
 
     fn merge(&self) -> Result<bool, ChainFault> {
-        match self.db.merge_step(MERGE_RECORDS)? {
+        match self.db.merge_step_while(MERGE_RECORDS, &|| self.status.merges())? {
             MergeStep::Idle => Ok(false),
             MergeStep::More => Ok(true),
             MergeStep::Done => {

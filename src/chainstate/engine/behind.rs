@@ -183,6 +183,14 @@ impl Chainstate {
         }
     }
 
+    /// The next flush of what follows is its last.
+    pub(super) fn close_behind(&mut self) {
+        if let Some(following) = &mut self.behind {
+            following.chain.closing = true;
+            following.chain.flusher.close();
+        }
+    }
+
     /// Gives most of the memory to whoever has more to do.
     fn divide_cache(&mut self) {
         let far = {

@@ -89,6 +89,20 @@ impl FrameDecoder {
         self.header.capacity().saturating_add(self.body.as_ref().map_or(0, |b| b.payload.capacity()))
     }
 
+    /// Whether a payload is on its way that will have at least so many bytes, and no room for them yet.
+    pub fn lacks_room(&self, bytes: usize) -> bool {
+        self.body.as_ref().is_some_and(|body| body.bytes_claimed >= bytes && body.payload.capacity() < bytes)
+    }
+
+    /// Gives the payload that is on its way another buffer, one that served before: memory that was used is had for less than new memory.
+    pub fn reuse(&mut self, mut buffer: Vec<u8>) {
+        if let Some(body) = &mut self.body {
+            buffer.clear();
+            buffer.extend_from_slice(&body.payload);
+            body.payload = buffer;
+        }
+    }
+
     /// Takes bytes off the front of `input` until a frame is whole or `input` is empty.
     ///
     /// A frame with a wrong checksum is skipped and counted, as Core does. After an error the stream has no meaning.

@@ -20,6 +20,9 @@ const LIKE_SIZE_MAX: u64 = 2;
 /// the coins take at most twice the room that they need, and a spent coin costs at most two records written once more.
 const GARBAGE_PART: u64 = 2;
 
+/// Records after which a merge looks whether it goes on: a millisecond.
+pub(super) const LOOK_RECORDS: usize = 1_024;
+
 /// How far a merge is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MergeStep {
@@ -47,6 +50,15 @@ impl ChainDb {
     /// Merges up to `records_max` records, if there are tiers to merge, in one durable transaction. One thread at a time: another
     /// one waits.
     pub fn merge_step(&self, records_max: usize) -> Result<MergeStep, StoreFault> {
+        self.merge_step_while(records_max, &|| true)
+    }
+
+    /// As [`ChainDb::merge_step`], but that it ends soon where `goes_on` says no, with what is merged until then.
+    pub fn merge_step_while(
+        &self,
+        records_max: usize,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<MergeStep, StoreFault> {
         // A panic with the lock held leaves no job, and what it had written is found by nobody.
         let mut merging = self.merging.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(mut job) = merging.take().or_else(|| self.next_merge(0)) else { return Ok(MergeStep::Idle) };
@@ -54,7 +66,7 @@ impl ChainDb {
         let mut merged = Vec::new();
         let mut left = records_max;
         loop {
-            if !self.merge_slice(&txn, &mut job, &mut left)? {
+            if !self.merge_slice(&txn, &mut job, &mut left, goes_on)? {
                 *merging = Some(job);
                 break;
             }
@@ -91,12 +103,13 @@ impl ChainDb {
         Some(MergeJob { partition, sources, is_oldest, tier, last_key: None, filter })
     }
 
-    /// Writes up to `left` records, and takes them off it. Returns whether it came to the end.
+    /// Writes up to `left` records, and takes them off it; all where it is not to go on. Returns whether it came to the end.
     fn merge_slice(
         &self,
         txn: &WriteTransaction,
         job: &mut MergeJob,
         left: &mut usize,
+        goes_on: &dyn Fn() -> bool,
     ) -> Result<bool, StoreFault> {
         let read = self.db.begin_read()?;
         let mut tables = Vec::new();
@@ -115,6 +128,9 @@ impl ChainDb {
                 break;
             };
             *left = left.saturating_sub(1);
+            if left.is_multiple_of(LOOK_RECORDS) && !goes_on() {
+                *left = 0;
+            }
             job.last_key = Some(*key.value());
             let is_spent = value.value().is_empty();
             if job.is_oldest && is_spent {

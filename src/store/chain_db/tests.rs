@@ -5,6 +5,7 @@ use bitcoin::block::{Header, Version};
 use bitcoin::hashes::Hash;
 use bitcoin::{Amount, BlockHash, CompactTarget, OutPoint, ScriptBuf, TxMerkleNode, TxOut, Txid};
 
+use super::merge::LOOK_RECORDS;
 use super::*;
 use crate::codec::outpoint_key;
 use crate::coin::CompactCoin;
@@ -139,6 +140,27 @@ fn merges_change_nothing_but_the_number_of_tiers() {
     while db.merge_step(1000).unwrap() != MergeStep::Idle {}
     drop(db);
     assert_eq!(all(&ChainDb::open(&path).unwrap()), model);
+}
+
+/// The process ends while tiers are merged: what was merged by then counts, and nothing is lost.
+#[test]
+fn a_merge_that_is_not_to_go_on_ends_soon() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = ChainDb::open(&dir.path().join("c.redb")).unwrap();
+    let mut model = Map::new();
+    for round in 0u16..7 {
+        let batch: Map<_, _> = (0..2_500).map(|i| (outpoint(round * 2_500 + i), Some(coin(1)))).collect();
+        flush(&db, u64::from(round), &batch);
+        model.extend(batch.into_iter().map(|(key, coin)| (key, coin.unwrap())));
+    }
+    let mut steps = 0;
+    while db.merge_step_while(1_000_000, &|| false).unwrap() != MergeStep::Idle {
+        steps += 1;
+        assert_eq!(all(&db), model);
+    }
+    // A slice ends at the next look.
+    assert!(steps >= model.len() / LOOK_RECORDS, "{steps}");
+    assert!(db.tiers() < 6, "{} tiers", db.tiers());
 }
 
 #[test]

@@ -36,6 +36,22 @@ fn a_frame_comes_back_whatever_the_chunks() {
 }
 
 #[test]
+fn a_long_payload_goes_on_in_a_buffer_that_served_before() {
+    let bytes = encode_frame(MAGIC, Command::new("block"), &[9; 200_000]);
+    let mut decoder = FrameDecoder::new(MAGIC);
+    assert!(!decoder.lacks_room(1));
+    assert_eq!(decoder.feed(&mut bytes.get(..1_000).unwrap()), Ok(None));
+    assert!(decoder.lacks_room(200_000) && !decoder.lacks_room(200_001) && !decoder.lacks_room(900));
+    decoder.reuse(vec![1; 300_000]);
+    assert!(!decoder.lacks_room(200_000));
+    let whole = decoder.feed(&mut bytes.get(1_000..).unwrap()).unwrap().unwrap();
+    assert_eq!((whole.payload.capacity(), &whole), (300_000, &frame("block", &[9; 200_000])));
+    // Where none is on its way there is no use for one.
+    decoder.reuse(vec![1; 300_000]);
+    assert_eq!(decoder.capacity_bytes(), HEADER_BYTES);
+}
+
+#[test]
 fn the_known_bytes_of_a_verack() {
     let bytes = encode_frame(Magic::BITCOIN, Command::new("verack"), &[]);
     let mut want = vec![0xf9, 0xbe, 0xb4, 0xd9];
