@@ -32,6 +32,8 @@ pub struct Config {
     pub threads: usize,
     /// Calls that wait beside them; more are refused.
     pub work_queue: usize,
+    /// Whether REST is served beside it, to whom no password is asked of.
+    pub rest: bool,
     /// How long a client may say nothing, or not take what it asked for.
     pub timeout: Duration,
     /// What `getnetworkinfo` says of the program, `/Satoshi:31.0.0/Adit:0.1.0/`; peers read the same.
@@ -55,6 +57,7 @@ impl Config {
             cookie_mode: 0o600,
             threads: 16,
             work_queue: 64,
+            rest: false,
             timeout: Duration::from_secs(30),
             subversion: Config::subversion(&[]),
             debug_log: PathBuf::new(),

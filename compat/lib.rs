@@ -1,4 +1,4 @@
-//! The faces that Bitcoin Core's clients know: JSON-RPC over HTTP; REST and ZMQ have their place here too.
+//! The faces that Bitcoin Core's clients know: JSON-RPC and REST over HTTP.
 //!
 //! Owns: their sockets, who may call, the limits, each method's name, parameters, errors and the shape of its answer. Must not
 //! know: a rule, or how an answer comes about: every method reads the chain, or asks one actor.
@@ -19,6 +19,7 @@ mod methods;
 mod named;
 mod params;
 mod request;
+mod rest;
 mod scripts;
 mod server;
 mod show;

@@ -62,8 +62,10 @@ impl Head {
         self.id = request.get("id").cloned();
         self.is_v2 = false;
         match request.get("jsonrpc") {
-            // A number is what a library for node.js sends; it can only mean one thing.
-            None | Some(Json::Null | Json::Double(_) | Json::Int(_)) => {}
+            None | Some(Json::Null) => {}
+            // What a library for node.js sends: the number 1, and no other.
+            Some(Json::Int(1)) => {}
+            Some(Json::Double(version)) if [1.0, 1.1].contains(version) => {}
             Some(Json::Str(version)) if version == "1.0" || version == "1.1" => {}
             Some(Json::Str(version)) if version == "2.0" => self.is_v2 = true,
             Some(Json::Str(_)) => return Err(RpcError::invalid_request("JSON-RPC version not supported")),

@@ -52,14 +52,14 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
 ];
 
 /// A bitcoind of the test's own.
-struct Rival {
+pub(crate) struct Rival {
     child: Child,
-    client: Client,
+    pub(crate) client: Client,
     dir: tempfile::TempDir,
 }
 
 impl Rival {
-    fn start(program: &str) -> Rival {
+    pub(crate) fn start(program: &str) -> Rival {
         // A port that is free now may be another's in a moment: then it ends, and another is tried.
         (0..10).find_map(|_| Rival::try_start(program)).expect("bitcoind does not start")
     }
@@ -69,7 +69,7 @@ impl Rival {
         let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let child = Command::new(program)
             .args(["-regtest", "-listen=0", "-txindex", "-blockfilterindex", "-coinstatsindex"])
-            .args(["-printtoconsole=0", "-disablewallet", "-connect=0", "-acceptnonstdtxn=0"])
+            .args(["-printtoconsole=0", "-disablewallet", "-connect=0", "-acceptnonstdtxn=0", "-rest"])
             .arg("-checkblockindex=0")
             .arg(format!("-datadir={}", dir.path().display()))
             .arg(format!("-rpcport={}", address.port()))
@@ -248,7 +248,7 @@ fn answers_are_those_of_bitcoin_core() {
 }
 
 /// Indexes follow by themselves.
-fn until_indexed(client: &Client) {
+pub(crate) fn until_indexed(client: &Client) {
     let since = Instant::now();
     while client.call("getindexinfo", "[]").to_string().contains("\"synced\":false") {
         assert!(since.elapsed() < Duration::from_secs(120), "the indexes do not follow");

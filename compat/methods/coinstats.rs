@@ -60,7 +60,7 @@ const INDEX_WITHIN: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Waits for an index to be where the chain is: the last block has often just come.
-pub(super) async fn followed(node: &NodeLinks, kind: IndexKind) {
+pub(crate) async fn followed(node: &NodeLinks, kind: IndexKind) {
     let behind = || node.indexes.status().iter().any(|status| status.kind == kind && !status.synced);
     let followed = async {
         while behind() {

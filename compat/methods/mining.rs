@@ -14,9 +14,9 @@ use adit_domain::peer::TxRef;
 use adit_domain::template::{BlockTemplate, FoundHeader, TemplateRequest, build_template};
 use adit_domain::units::parse_address;
 use adit_domain::wire::{HEADER_BYTES, ParsedBlock, ParsedTx};
-use bitcoin::consensus::encode::deserialize;
+use bitcoin::consensus::encode::{Decodable, deserialize};
 use bitcoin::hex::FromHex;
-use bitcoin::{Amount, ScriptBuf, Target, Txid};
+use bitcoin::{Amount, ScriptBuf, Target, Txid, Work};
 
 use super::info::chain_name;
 use super::mempool::decode;
@@ -247,8 +247,12 @@ fn chosen(node: &NodeLinks, typed: &Json) -> Result<MempoolEntry, RpcError> {
 async fn submit_block(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     let failed = || RpcError::deserialization("Block decode failed");
     let raw = Vec::from_hex(params.str(0)?).map_err(|_| failed())?;
-    let block = ParsedBlock::decode(&raw).map_err(|_| failed())?;
+    let block = first_block(&raw).ok_or_else(failed)?;
     let node = ctx.node()?;
+    if node.chain.work_with(Work::from_be_bytes([0; 32]), block.header()).is_none() {
+        // Before its parent is looked for, as in Core.
+        return Ok(Json::from("high-hash"));
+    }
     let block = Arc::new(with_reserved_value(block, &node));
     let hash = block.hash();
     let known = node.chain.entry(&hash).map(|entry| entry.status);
@@ -263,6 +267,15 @@ async fn submit_block(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
         Err(_) if known.is_some_and(|status| status.is_failed()) => Json::from("duplicate-invalid"),
         Err(SubmitError::Invalid { reject, .. }) => Json::from(reject_token(&reject)),
         Err(SubmitError::Orphan { .. }) => Json::from("prev-blk-not-found"),
+    })
+}
+
+/// A block; what follows it is not looked at, as in Core.
+fn first_block(raw: &[u8]) -> Option<ParsedBlock> {
+    ParsedBlock::decode(raw).ok().or_else(|| {
+        let mut rest = raw;
+        bitcoin::Block::consensus_decode(&mut rest).ok()?;
+        ParsedBlock::decode(raw.get(..raw.len().checked_sub(rest.len())?)?).ok()
     })
 }
 

@@ -21,6 +21,8 @@ use std::sync::LazyLock;
 
 use crate::table::Method;
 
+pub(crate) use coinstats::followed;
+
 /// The families' tables.
 const FAMILIES: [&[Method]; 13] = [
     chain::METHODS,

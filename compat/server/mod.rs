@@ -3,7 +3,8 @@
 //! Owns: who is let in, how long anyone may take, how much may be held for whom. Must not know: what a method does.
 //!
 //! What a stranger can make us hold: a connection with [`HEAD_BYTES_MAX`] of headers, for `Config::timeout`. A body is read
-//! only for a user who has shown a password.
+//! only for a user who has shown a password; where REST is served, one of [`crate::rest::BODY_BYTES_MAX`] for anyone, and answers as far as
+//! they fit what all strangers' answers may take together.
 
 mod io;
 mod rpc;
@@ -29,10 +30,12 @@ use crate::config::Config;
 use crate::ctx::Ctx;
 
 use io::Timed;
-use rpc::{Door, Work};
+use rpc::Door;
 
 /// Bytes of a request's head: Core's 8 KiB of headers, and as much again for what a read brings beyond it.
 const HEAD_BYTES_MAX: usize = 16 << 10;
+/// Headers of a request: as many of 16 bytes as Core's 8 KiB hold. hyper makes room for all of them, 32 bytes each, as it reads.
+const HEADERS_MAX: usize = 512;
 /// Connections at a time: with 16 KiB of buffers each 64 MB; beyond it they wait in the system's queue.
 const CONNECTIONS_MAX: usize = 4_000;
 /// Connections that wait to be taken in.
@@ -75,7 +78,8 @@ impl Server {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let runtime = Builder::new_multi_thread()
             .worker_threads(cores.clamp(2, THREADS_MAX))
-            .max_blocking_threads(config.threads.saturating_add(1))
+            // As many for REST's strangers as for users.
+            .max_blocking_threads(config.threads.saturating_mul(2).saturating_add(1))
             .thread_name("adit-jsonrpc")
             .enable_all()
             .build()
@@ -84,10 +88,9 @@ impl Server {
         let listeners = bind(&config.bind)?;
         let addresses = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
         let (users, cookie) = Users::new(&config, entropy)?;
-        let work = Work::new(config.threads, config.work_queue);
         let timeout = config.timeout;
         let ctx = Arc::new(Ctx::new(config));
-        let door = Arc::new(Door::new(Arc::clone(&ctx), users, work));
+        let door = Arc::new(Door::new(Arc::clone(&ctx), users));
         let (ending, _) = watch::channel(false);
         let (held, running) = mpsc::channel(1);
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -208,6 +211,7 @@ impl House {
         http.timer(TokioTimer::new())
             .header_read_timeout(self.timeout)
             .max_buf_size(HEAD_BYTES_MAX)
+            .max_headers(HEADERS_MAX)
             .half_close(true);
         let routes = self.routes.clone().layer(axum::Extension(rpc::Remote(remote)));
         let wire = TokioIo::new(Timed::new(stream, self.timeout));

@@ -37,7 +37,7 @@ fn requests_of_every_version_are_answered_in_their_own() {
         ("{\"jsonrpc\":\"1.0\",\"method\":\"getblockcount\",\"id\":1}", 200, ZERO.to_owned()),
         ("{\"jsonrpc\":\"1.1\",\"method\":\"getblockcount\",\"id\":1}", 200, ZERO.to_owned()),
         ("{\"jsonrpc\":1.0,\"method\":\"getblockcount\",\"id\":1}", 200, ZERO.to_owned()),
-        ("{\"jsonrpc\":2,\"method\":\"getblockcount\",\"id\":1}", 200, ZERO.to_owned()),
+        ("{\"jsonrpc\":1,\"method\":\"getblockcount\",\"id\":1}", 200, ZERO.to_owned()),
         (
             "{\"jsonrpc\":\"2.0\",\"method\":\"getblockcount\",\"id\":\"a\"}",
             200,
@@ -66,6 +66,7 @@ fn requests_of_every_version_are_answered_in_their_own() {
         ("", 500, -32700),
         ("{\"method\":7}", 400, -32600),
         ("{\"jsonrpc\":\"3.0\",\"method\":\"x\"}", 400, -32600),
+        ("{\"jsonrpc\":2,\"method\":\"x\"}", 400, -32600),
         ("{\"method\":\"getblockhash\",\"params\":[-1]}", 500, -8),
         ("{\"method\":\"getblockhash\",\"params\":[\"a\"]}", 500, -3),
         ("{\"method\":\"getblockhash\"}", 500, -1),

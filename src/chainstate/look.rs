@@ -91,6 +91,17 @@ impl ChainReader {
         tips
     }
 
+    /// Whether the file of a stored block lies where it was put. What is open can be read though somebody has moved it away: whoever is told
+    /// of such a block would miss it at the next start.
+    pub fn is_file_there(&self, hash: &BlockHash) -> Result<bool, ChainFault> {
+        let live = self.live();
+        if *hash == live.params.genesis_hash {
+            return Ok(true);
+        }
+        let file = live.place(hash).block.map(|pos| pos.file);
+        Ok(file.map(|file| live.blocks.file_bytes(file)).transpose()?.flatten().is_some())
+    }
+
     /// Bytes of all block and undo files.
     pub fn file_bytes(&self) -> Result<u64, ChainFault> {
         let live = self.live();

@@ -53,6 +53,7 @@ pub(super) fn settings(config: &Config) -> Result<RpcConfig, InitError> {
         cookie_mode: cookie_mode(config)?,
         threads: whole("rpcthreads", THREADS, THREADS_MAX),
         work_queue: whole("rpcworkqueue", WORK, WORK_MAX),
+        rest: layers.switch("rest", false),
         timeout: Duration::from_secs(timeout),
         subversion: RpcConfig::subversion(&check::comments(config)?),
         debug_log: paths.in_folder(config.chain, "debuglogfile", "debug.log").unwrap_or_default(),

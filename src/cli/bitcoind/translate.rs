@@ -212,6 +212,7 @@ pub(super) fn rpc_keys(config: &Config) -> Result<Vec<Line>, InitError> {
             keys.add(flag, key, texts.join(","));
         }
     }
+    keys.switch(layers, "rest", "jsonrpc.rest");
     Ok(keys.0)
 }
 

@@ -150,8 +150,11 @@ pub(super) fn jsonrpc(r: &mut Reader, folder: &Path) -> Result<Option<adit_compa
         let sound = t.split_once(':').is_some_and(|(_, rest)| rest.contains('$'));
         sound.then(|| t.to_owned())
     })?;
-    let config =
-        |listen| adit_compat::Config { allow, auth, ..adit_compat::Config::new(vec![listen], Some(cookie)) };
+    let rest = r.flag("jsonrpc.rest")?;
+    let config = |listen| {
+        let config = adit_compat::Config::new(vec![listen], Some(cookie));
+        adit_compat::Config { allow, auth, rest, ..config }
+    };
     Ok(listen.map(config))
 }
 

@@ -42,7 +42,7 @@ pub(super) const BLOCKS: &[Flag] = &[
 ];
 
 pub(super) const RPC: &[Flag] = &[
-    missing("rest", "", "what REST answers is asked by JSON-RPC"),
+    wired("rest", "", "Answer REST too, without credentials (0)"),
     wired("rpcallowip", "=<ip>", "Who may ask over JSON-RPC; may be given more than once (this machine)"),
     wired("rpcauth", "=<userpw>", "A user, a salt and a hashed password; may be given more than once")
         .secret(),
