@@ -22,6 +22,15 @@ pub(crate) struct ScriptFailure {
     pub(crate) error: ScriptError,
 }
 
+impl ScriptFailure {
+    /// What is said of the block in which it was found.
+    pub(crate) fn error_in(self, block: &ParsedBlock) -> BlockError {
+        let ScriptFailure { tx, input, error } = self;
+        let txid = block.txs().get(tx).map_or_else(bitcoin::hashes::Hash::all_zeros, |tx| tx.txid());
+        BlockError::Script { txid, input, error }
+    }
+}
+
 /// Why a block does not stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {

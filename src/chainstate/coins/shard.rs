@@ -41,6 +41,8 @@ pub(super) struct Shard {
     hasher: IdState,
     index: HashTable<Place>,
     heap: Heap,
+    /// Whether any coin in it is not as on disk.
+    is_dirty: bool,
 }
 
 struct Heap {
@@ -55,7 +57,7 @@ struct Heap {
 
 impl Shard {
     pub(super) fn new(hasher: IdState) -> Shard {
-        Shard { hasher, index: HashTable::new(), heap: Heap::new() }
+        Shard { hasher, index: HashTable::new(), heap: Heap::new(), is_dirty: false }
     }
 
     /// An empty one for whatever follows on another: with room in its table for as many coins, half of which then need not be looked at
@@ -93,6 +95,7 @@ impl Shard {
 
     /// What a block does to a coin.
     pub(super) fn change(&mut self, key: &Key, hash: u64, coin: Option<PackedCoin<'_>>) {
+        self.is_dirty = true;
         let heap = &mut self.heap;
         let value = coin.map_or(&[][..], PackedCoin::bytes);
         let found = self.index.find(hash, |place| heap.has_key(*place, key)).copied();
@@ -133,6 +136,9 @@ impl Shard {
 
     /// What is dirty, in the order of the keys.
     pub(super) fn changes(&self) -> Vec<(&Key, Option<PackedCoin<'_>>)> {
+        if !self.is_dirty {
+            return Vec::new();
+        }
         self.touch_all();
         let dirty = self.rows().filter(|row| row.flags & DIRTY != 0);
         let mut rows: Vec<_> = dirty.map(|row| (row.key, row.coin())).collect();
@@ -151,6 +157,10 @@ impl Shard {
 
     /// After a flush: what is in it is as on disk. Spent coins are dropped, and those of blocks below `keep_from`.
     pub(super) fn flushed(&mut self, keep_from: Height) {
+        if !self.is_dirty && keep_from == Height::GENESIS {
+            return;
+        }
+        self.is_dirty = false;
         self.touch_all();
         let Shard { index, heap, .. } = self;
         index.retain(|place| {
@@ -172,6 +182,7 @@ impl Shard {
     /// Puts another one's coins over its own: they are newer.
     pub(super) fn take(&mut self, newer: &Shard) {
         newer.touch_all();
+        self.is_dirty |= newer.is_dirty;
         for row in newer.rows() {
             let hash = self.hasher.hash_one(row.key);
             let heap = &mut self.heap;
@@ -189,7 +200,7 @@ impl Shard {
 
     /// Fills all gaps, and gives back what is over.
     fn pack(&mut self) {
-        let mut packed = Shard::new(self.hasher);
+        let mut packed = Shard { is_dirty: self.is_dirty, ..Shard::new(self.hasher) };
         packed.index.reserve(self.index.len(), |_| 0);
         for row in self.rows() {
             packed.insert(row.key, self.hasher.hash_one(row.key), row.flags, row.value);

@@ -46,8 +46,8 @@ impl Chainstate {
         now: UnixMillis,
     ) -> Result<BlocksAccepted, ChainFault> {
         let before = self.live.tip.load_full();
-        let kept = self.keep_batch(blocks, now)?;
         let mut run = Run::in_steps();
+        let kept = self.keep_batch(blocks, now, &mut run)?;
         self.begin_sync(&mut run);
         self.activate(&mut run)?;
         self.forget_recent();
@@ -67,11 +67,12 @@ impl Chainstate {
     }
 
     /// Stores those that are sound, in their order; none for one that is known. What needs nothing but the block is checked on
-    /// the workers.
+    /// the workers, which go on with what a block does to the coins while the next ones are stored.
     fn keep_batch(
         &mut self,
         blocks: &[Arc<ParsedBlock>],
         now: UnixMillis,
+        run: &mut Run<'_>,
     ) -> Result<Vec<Result<Option<NodeId>, SubmitError>>, ChainFault> {
         let checks = blocks.iter().map(|block| {
             let (live, block) = (Arc::clone(&self.live), Arc::clone(block));
@@ -85,7 +86,12 @@ impl Chainstate {
             let sound = checked.map_err(|error| self.refused_alone(block, &error));
             match sound.and_then(|()| self.keep_checked(block, now)) {
                 Err(SubmitError::Fault(fault)) => return Err(fault),
-                other => kept.push(other),
+                other => {
+                    if let Ok(Some(id)) = &other {
+                        self.set_out(*id, block, &mut run.early);
+                    }
+                    kept.push(other);
+                }
             }
         }
         Ok(kept)

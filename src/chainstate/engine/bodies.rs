@@ -2,7 +2,7 @@
 //!
 //! All of it on the workers, some blocks ahead of the engine.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use adit_domain::chain::NodeId;
@@ -18,6 +18,7 @@ use super::pipeline::{NotStaged, Outside, Run};
 use super::{Chainstate, check_alone};
 use crate::live::Live;
 use crate::prepare::{Prepared, ReadAhead};
+use crate::stage::Stage;
 use crate::types::ChainFault;
 
 /// Blocks that are brought here ahead of the engine, however small they are.
@@ -36,6 +37,31 @@ pub(super) enum Coming {
     /// It was just accepted, and so was checked.
     Here(Arc<ParsedBlock>),
     Later(Receiver<Result<Body, NotStaged>>),
+}
+
+/// A body that set out before its way was known, and what it looked at: see [`Fetched`].
+pub(super) struct SetOut {
+    coming: Receiver<Result<Body, NotStaged>>,
+    looked_at: u64,
+}
+
+/// Bodies that set out before their way was known. What they looked at holds while nothing is applied that is not in the stage.
+#[derive(Default)]
+pub(super) struct Early {
+    bodies: HashMap<NodeId, SetOut>,
+    bytes: usize,
+}
+
+impl Early {
+    /// Leaves those out that looked at other coins than those of the tip as the stage has it, or at those of a tip that is left.
+    pub(super) fn begin(&mut self, stage: &Stage, leave: &[NodeId]) {
+        self.bodies.retain(|_, body| leave.is_empty() && body.looked_at == stage.applied_below());
+    }
+
+    /// As [`Ahead::oldest_look`].
+    pub(super) fn oldest_look(&self) -> u64 {
+        self.bodies.values().map(|body| body.looked_at).min().unwrap_or(u64::MAX)
+    }
 }
 
 /// A body on its way, its bytes on disk, and the first sequence number whose block may be missing in the coins that are read for it.
@@ -62,13 +88,13 @@ impl<'p> Ahead<'p> {
     }
 
     /// The next body; behind it as many more set out as there is room for.
-    pub(super) fn next(&mut self, chain: &Chainstate, run: &Run<'_>) -> Option<Coming> {
+    pub(super) fn next(&mut self, chain: &Chainstate, run: &mut Run<'_>) -> Option<Coming> {
         while self.coming.is_empty() || (self.coming.len() < AHEAD_BLOCKS_MAX && self.bytes < self.bytes_max)
         {
             let Some(id) = self.upcoming.next() else { break };
-            let (coming, bytes) = chain.fetch(*id, run, self.single);
-            self.bytes = self.bytes.saturating_add(bytes);
-            self.coming.push_back(Fetched { coming, bytes, looked_at: chain.stage.applied_below() });
+            let fetched = chain.fetch(*id, run, self.single);
+            self.bytes = self.bytes.saturating_add(fetched.bytes);
+            self.coming.push_back(fetched);
         }
         let Fetched { coming, bytes, .. } = self.coming.pop_front()?;
         self.bytes = self.bytes.saturating_sub(bytes);
@@ -117,16 +143,33 @@ impl HeaderView for Below {
 }
 
 impl Chainstate {
-    /// Begins to bring a body here; how many bytes it has on disk.
-    fn fetch(&self, id: NodeId, run: &Run<'_>, single: bool) -> (Coming, usize) {
+    /// Has what a block does to the coins found out, which is stored and about to connect with others: they need not wait for each other to be
+    /// stored. No more of them than may be read ahead.
+    pub(super) fn set_out(&self, id: NodeId, block: &Arc<ParsedBlock>, early: &mut Early) {
+        if early.bytes >= self.config.budget().window() {
+            return;
+        }
+        early.bytes = early.bytes.saturating_add(block.size_bytes());
+        let (live, block) = (Arc::clone(&self.live), Arc::clone(block));
+        let coming = self.workers.urgent(move || prepare(&live, id, block, true));
+        early.bodies.insert(id, SetOut { coming, looked_at: self.stage.applied_below() });
+    }
+
+    /// Begins to bring a body here, if it is not on its way.
+    fn fetch(&self, id: NodeId, run: &mut Run<'_>, single: bool) -> Fetched {
         let hash = self.live.tree().node(id).hash();
         let live = Arc::clone(&self.live);
+        let looked_at = self.stage.applied_below();
         if let Some(block) = self.recent.iter().find(|block| block.hash() == hash) {
             let (block, bytes) = (Arc::clone(block), block.size_bytes());
-            if single {
-                return (Coming::Here(block), bytes);
+            if let Some(SetOut { coming, looked_at }) = run.early.bodies.remove(&id) {
+                return Fetched { coming: Coming::Later(coming), bytes, looked_at };
             }
-            return (Coming::Later(self.workers.urgent(move || prepare(&live, id, block, true))), bytes);
+            let coming = match single {
+                true => Coming::Here(block),
+                false => Coming::Later(self.workers.urgent(move || prepare(&live, id, block, true))),
+            };
+            return Fetched { coming, bytes, looked_at };
         }
         let stored = self.live.place(&hash).block;
         let outside = run.outside.and_then(|bodies| bodies.get(&hash)).filter(|_| stored.is_none()).cloned();
@@ -139,7 +182,8 @@ impl Chainstate {
             check_at_place(&live, id, &block)?;
             prepare(&live, id, block, outside.is_none())
         }));
-        (coming, len.and_then(|len| usize::try_from(len).ok()).unwrap_or(0))
+        let bytes = len.and_then(|len| usize::try_from(len).ok()).unwrap_or(0);
+        Fetched { coming, bytes, looked_at }
     }
 
     /// Waits for a body.

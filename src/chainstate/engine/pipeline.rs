@@ -20,14 +20,14 @@ use adit_store::{CompactCoin, EncodedUndo, StoreFault, UndoRecord};
 use bitcoin::{BlockHash, OutPoint};
 use crossbeam_channel::Receiver;
 
-use super::bodies::{Ahead, Below, Body, Coming, no_first};
+use super::bodies::{Ahead, Below, Body, Coming, Early, no_first};
 use super::{Chainstate, Part};
 use crate::import::Unreadable;
 use crate::judge::{Resolved, judge};
 use crate::live::Places;
 use crate::prepare::{Prepared, ReadAhead};
 use crate::scan::{BlockFile, Extent};
-use crate::scripts::{Failure, ScriptFailure, ScriptRun};
+use crate::scripts::{Failure, ScriptRun};
 use crate::stage::{StageView, Staged, Step, disconnect_changes};
 use crate::types::{ChainFault, SubmitError};
 
@@ -76,6 +76,8 @@ pub(crate) struct Run<'a> {
     pub(crate) blocks: HashMap<BlockHash, Arc<ParsedBlock>>,
     /// Blocks that were refused.
     pub(crate) rejected: Vec<Rejected>,
+    /// Bodies that are on their way before it begins.
+    pub(super) early: Early,
     /// How many more blocks it connects; none without a limit, and then no block is kept.
     steps: Option<u32>,
 }
@@ -222,6 +224,7 @@ impl Chainstate {
     }
 
     fn walk(&mut self, leave: &[NodeId], join: &[NodeId], run: &mut Run<'_>) -> Result<Ended, ChainFault> {
+        run.early.begin(&self.stage, leave);
         for id in leave {
             self.stage_disconnect(*id)?;
             // What is more than one step may hold goes out before the rest comes in.
@@ -247,7 +250,7 @@ impl Chainstate {
             if let Some(rejected) = self.settle(wait, run)? {
                 return Ok(Ended::Failed(rejected));
             }
-            self.stage.forget_below(ahead.oldest_look());
+            self.stage.forget_below(ahead.oldest_look().min(run.early.oldest_look()));
             if run.is_over() {
                 break;
             }
@@ -387,7 +390,7 @@ impl Chainstate {
         match failure {
             Failure::Rules(Refused::Invalid(error)) => self.mark_invalid(&block.hash(), &error),
             Failure::Rules(Refused::Fault(fault)) => Err(fault.into()),
-            Failure::Script(failure) => self.mark_invalid(&block.hash(), &script_error(block, failure)),
+            Failure::Script(failure) => self.mark_invalid(&block.hash(), &failure.error_in(block)),
             Failure::Panicked => self.set_aside(&block.hash()),
         }
     }
@@ -590,11 +593,4 @@ fn overwritten(block: &ParsedBlock, coins: &dyn UtxoView) -> Result<Vec<(OutPoin
         }
     }
     Ok(found)
-}
-
-fn script_error(block: &ParsedBlock, failure: ScriptFailure) -> BlockError {
-    let ScriptFailure { tx, input, error } = failure;
-    // The failure was found in this very block.
-    let txid = block.txs().get(tx).map_or_else(bitcoin::hashes::Hash::all_zeros, |tx| tx.txid());
-    BlockError::Script { txid, input, error }
 }

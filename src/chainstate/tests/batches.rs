@@ -4,7 +4,15 @@ use crate::{BATCH_BLOCKS_MAX, BlocksAccepted};
 /// These blocks, some at once and one by one, lead to the same tip and coins; which of them are refused.
 #[track_caller]
 fn check(blocks: &[Arc<ParsedBlock>], at_once: usize, want: &[usize]) {
-    let (mut node, mut other) = (Node::new(), Node::new());
+    // With room for all that is read ahead, and for some of it.
+    for cache_mib in [64, 1] {
+        check_in(cache_mib, blocks, at_once, want);
+    }
+}
+
+#[track_caller]
+fn check_in(cache_mib: usize, blocks: &[Arc<ParsedBlock>], at_once: usize, want: &[usize]) {
+    let (mut node, mut other) = (Node::with_cache(cache_mib), Node::new());
     let mut tip = Params::regtest().genesis_hash;
     let (mut refused, mut refused_alone) = (Vec::new(), Vec::new());
     for (first, some) in (0..).step_by(at_once).zip(blocks.chunks(at_once)) {
