@@ -4,9 +4,11 @@
 //! know: a rule, or how an answer comes about: every method reads the chain, or asks one actor.
 #![cfg_attr(test, allow(clippy::as_conversions, missing_docs))]
 
+mod address;
 mod auth;
 mod config;
 mod ctx;
+mod descriptor;
 #[cfg(test)]
 #[path = "differ/tests.rs"]
 mod differ;
@@ -20,9 +22,9 @@ mod named;
 mod params;
 mod request;
 mod rest;
-mod scripts;
 mod server;
 mod show;
+mod signing;
 mod table;
 
 pub use auth::{AuthError, Subnet};

@@ -21,10 +21,10 @@ use bitcoin::{Amount, ScriptBuf, Target, Txid, Work};
 use super::info::chain_name;
 use super::mempool::decode;
 use crate::ctx::{Ctx, ask, off_thread, within};
+use crate::descriptor;
 use crate::error::RpcError;
 use crate::json::{Json, object};
 use crate::params::{self, Params};
-use crate::scripts;
 use crate::show::{self, hex32};
 use crate::table::Category::{Hidden, Mining};
 use crate::table::{Kind, Method, method, opt, req};
@@ -105,7 +105,7 @@ async fn generate_to_address(ctx: &Ctx, params: Params) -> Result<Json, RpcError
 async fn generate_to_descriptor(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     let count: i32 = params.int(0)?;
     let tries = params.opt_int(2)?.unwrap_or(TRIES_DEFAULT);
-    let script = scripts::payable(params.str(1)?, ctx.node()?.params.network)?;
+    let script = descriptor::payable(params.str(1)?, ctx.node()?.params.network)?;
     generate_many(ctx, count, script, tries).await
 }
 
@@ -201,10 +201,7 @@ async fn generate_block(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     let (output, submit) = (params.str(0)?, params.bool_or(2, true)?);
     let node = ctx.node()?;
     let network = node.params.network;
-    let script = scripts::payable(output, network).or_else(|_| {
-        let address = parse_address(output, network).map(|address| address.script_pubkey());
-        address.map_err(|_| RpcError::invalid_address_or_key("Error: Invalid address or descriptor"))
-    })?;
+    let script = payee(output, network)?;
     let wanted = params::list(params.get(1))?;
     let entries = wanted.iter().map(|typed| chosen(&node, typed)).collect::<Result<Vec<_>, _>>()?;
     let next = node.chain.next_block(node.clock.now());
@@ -224,6 +221,18 @@ async fn generate_block(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
         Ok(_) => Ok(shown),
         Err(SubmitError::Fault(fault)) => Err(fault.into()),
         Err(refused) => Err(RpcError::verify(format!("TestBlockValidity failed: {refused}"))),
+    }
+}
+
+/// The script of a descriptor or of an address.
+fn payee(output: &str, network: bitcoin::Network) -> Result<ScriptBuf, RpcError> {
+    match descriptor::read(output, network, false) {
+        Ok(_) => descriptor::payable(output, network),
+        Err(_) => {
+            let text = "Error: Invalid address or descriptor";
+            let address = parse_address(output, network).map(|address| address.script_pubkey());
+            address.map_err(|_| RpcError::invalid_address_or_key(text))
+        }
     }
 }
 

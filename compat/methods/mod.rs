@@ -3,6 +3,7 @@
 mod chain;
 mod coinstats;
 mod control;
+mod descriptors;
 mod info;
 mod mempool;
 mod mining;
@@ -11,6 +12,7 @@ mod peers;
 mod proof;
 mod rawtx;
 mod scan;
+mod sign;
 mod stats;
 mod template;
 mod thin;
@@ -24,9 +26,10 @@ use crate::table::Method;
 pub(crate) use coinstats::followed;
 
 /// The families' tables.
-const FAMILIES: [&[Method]; 13] = [
+const FAMILIES: [&[Method]; 15] = [
     chain::METHODS,
     control::METHODS,
+    descriptors::METHODS,
     info::METHODS,
     mempool::METHODS,
     mining::METHODS,
@@ -35,6 +38,7 @@ const FAMILIES: [&[Method]; 13] = [
     proof::METHODS,
     rawtx::METHODS,
     scan::METHODS,
+    sign::METHODS,
     stats::METHODS,
     thin::METHODS,
     util::METHODS,

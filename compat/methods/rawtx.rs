@@ -10,7 +10,7 @@ use adit_domain::wire::ParsedTx;
 use bitcoin::absolute::LockTime;
 use bitcoin::consensus::encode::serialize;
 use bitcoin::hashes::Hash;
-use bitcoin::script::Instruction;
+use bitcoin::script::{Instruction, PushBytes};
 use bitcoin::transaction::Version;
 use bitcoin::{Amount, Network, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, Witness};
 
@@ -18,10 +18,10 @@ use super::chain::entry;
 use super::coinstats::followed;
 use super::mempool::decode;
 use crate::ctx::{Ctx, off_thread};
+use crate::descriptor::{Known, infer};
 use crate::error::RpcError;
 use crate::json::Json;
 use crate::params::{self, Params};
-use crate::scripts;
 use crate::show::{self, Prevouts};
 use crate::table::Category::Rawtransactions;
 use crate::table::{Kind, Method, method, opt, req};
@@ -82,8 +82,10 @@ async fn decode_script(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
             shown.push("p2sh", address.to_string());
         }
         if let Some(inner) = segwit(&script, &kind) {
+            let mut known = Known::default();
+            known.add_script(script.clone());
             let mut part = show::script(&inner, network);
-            part.set("desc", named(&script, &kind));
+            part.set("desc", Some(Json::from(infer(&inner, &known, network))));
             if let Some(address) = show::address(&inner.to_p2sh(), network) {
                 part.push("p2sh-segwit", address.to_string());
             }
@@ -91,12 +93,6 @@ async fn decode_script(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
         }
     }
     Ok(shown)
-}
-
-/// The descriptor of a witness program whose inside is known.
-fn named(script: &ScriptBuf, kind: &str) -> Option<Json> {
-    let inside = show::plain(script)?;
-    (kind == "multisig").then(|| Json::from(show::with_checksum(format!("wsh({inside})"))))
 }
 
 /// Bytes of a push at most.
@@ -332,8 +328,8 @@ fn outputs(typed: &Json, network: Network) -> Result<Vec<TxOut>, RpcError> {
         }
         if name == "data" {
             let bytes = params::bytes(value, "Data")?;
-            let push =
-                scripts::push(&bytes).ok_or_else(|| RpcError::invalid_parameter("Data is too long"))?;
+            let push = <&PushBytes>::try_from(bytes.as_slice())
+                .map_err(|_| RpcError::invalid_parameter("Data is too long"))?;
             return Ok(TxOut { value: Amount::ZERO, script_pubkey: ScriptBuf::new_op_return(push) });
         }
         let address = parse_address(name, network)

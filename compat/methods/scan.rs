@@ -6,12 +6,12 @@ use std::sync::Arc;
 use adit_domain::consensus::Coin;
 use bitcoin::{OutPoint, ScriptBuf};
 
+use super::descriptors::scanned;
 use crate::ctx::{Ctx, Scan, off_thread};
+use crate::descriptor::{Known, infer};
 use crate::error::RpcError;
 use crate::json::{Json, object};
 use crate::params::{self, Params};
-use crate::scripts;
-use crate::show;
 use crate::table::Category::Blockchain;
 use crate::table::{Kind, Method, method, opt, req};
 
@@ -49,9 +49,10 @@ async fn start(ctx: &Ctx, params: &Params) -> Result<Json, RpcError> {
         return Err(RpcError::misc("scanobjects argument is required for the start action"));
     }
     let mut needles: HashMap<ScriptBuf, String> = HashMap::new();
+    let mut known = Known::default();
     for object in params::list(params.get(1))? {
-        for script in wanted(object, node.params.network)? {
-            let name = show::inferred(&script, node.params.network);
+        for script in scanned(object, node.params.network, &mut known)? {
+            let name = infer(&script, &known, node.params.network);
             needles.insert(script, name);
         }
         if needles.len() > SCRIPTS_MAX {
@@ -101,16 +102,4 @@ async fn start(ctx: &Ctx, params: &Params) -> Result<Json, RpcError> {
         ]))
     })
     .await
-}
-
-/// A descriptor, or an object with one.
-fn wanted(typed: &Json, network: bitcoin::Network) -> Result<Vec<ScriptBuf>, RpcError> {
-    match typed {
-        Json::Str(descriptor) => scripts::all(descriptor, network),
-        Json::Object(_) => match typed.get("desc") {
-            Some(Json::Str(descriptor)) => scripts::all(descriptor, network),
-            _ => Err(RpcError::invalid_parameter("Descriptor needs to be provided in scan object")),
-        },
-        _ => Err(RpcError::invalid_parameter("Scan object needs to be either a string or an object")),
-    }
 }

@@ -1,11 +1,4 @@
-//! Descriptors of what stands in an output's script, with their checksum (BIP380).
-
-use bitcoin::hex::DisplayHex;
-use bitcoin::opcodes::all::OP_CHECKMULTISIG;
-use bitcoin::script::Instruction;
-use bitcoin::{Network, PublicKey, Script, XOnlyPublicKey};
-
-use super::script::address;
+//! The checksum of descriptors (BIP380).
 
 /// What a descriptor may consist of, in the order in which BIP380 counts.
 const INPUT: &str =
@@ -53,67 +46,4 @@ pub(crate) fn with_checksum(text: String) -> String {
         Some(checksum) => format!("{text}#{checksum}"),
         None => text,
     }
-}
-
-/// What a script says of itself, without keys that are not in it.
-pub(crate) fn inferred(script: &Script, network: Network) -> String {
-    with_checksum(
-        plain(script)
-            .or_else(|| taproot(script))
-            .or_else(|| address(script, network).map(|address| format!("addr({address})")))
-            .unwrap_or_else(|| format!("raw({})", script.as_bytes().as_hex())),
-    )
-}
-
-/// A script that names its keys.
-pub(crate) fn plain(script: &Script) -> Option<String> {
-    key(script).or_else(|| multisig(script))
-}
-
-fn key(script: &Script) -> Option<String> {
-    let key = script.p2pk_public_key()?;
-    Some(format!("pk({key})"))
-}
-
-/// `m keys n CHECKMULTISIG`, the keys whole.
-fn multisig_keys(script: &Script) -> Option<(u8, Vec<&[u8]>)> {
-    let mut parts = Vec::new();
-    for instruction in script.instructions() {
-        parts.push(instruction.ok()?);
-    }
-    let (last, parts) = parts.split_last()?;
-    let ([first, keys @ ..], count) = parts.split_last().map(|(count, rest)| (rest, count))? else {
-        return None;
-    };
-    let number = |part: &Instruction<'_>| match part {
-        Instruction::Op(op) => op.to_u8().checked_sub(0x50).filter(|n| (1..=16).contains(n)),
-        Instruction::PushBytes(bytes) => match bytes.as_bytes() {
-            [n @ 17..=20] => Some(*n),
-            _ => None,
-        },
-    };
-    let mut named = Vec::with_capacity(keys.len());
-    for key in keys {
-        let Instruction::PushBytes(bytes) = key else { return None };
-        named.push(bytes.as_bytes());
-    }
-    let (needed, count) = (number(first)?, number(count)?);
-    let sound = named.iter().all(|key| [33, 65].contains(&key.len()));
-    let fits =
-        usize::from(count) == named.len() && needed <= count && last.opcode() == Some(OP_CHECKMULTISIG);
-    (sound && fits).then_some((needed, named))
-}
-
-fn multisig(script: &Script) -> Option<String> {
-    let (needed, keys) = multisig_keys(script)?;
-    let sound = |key: &&[u8]| PublicKey::from_slice(key).is_ok();
-    let text: Vec<String> =
-        keys.iter().filter(|key| sound(key)).map(|key| key.to_lower_hex_string()).collect();
-    (text.len() == keys.len()).then(|| format!("multi({needed},{})", text.join(",")))
-}
-
-fn taproot(script: &Script) -> Option<String> {
-    let key = script.is_p2tr().then(|| script.as_bytes().get(2..))??;
-    XOnlyPublicKey::from_slice(key).ok()?;
-    Some(format!("rawtr({})", key.as_hex()))
 }

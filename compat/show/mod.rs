@@ -6,8 +6,9 @@ mod descriptor;
 mod script;
 mod tx;
 
+pub(crate) use asm::asm;
 pub(crate) use block::{TxDetail, block, difficulty, header, target};
-pub(crate) use descriptor::{checksum, inferred, plain, with_checksum};
+pub(crate) use descriptor::{checksum, with_checksum};
 pub(crate) use script::{address, kind, script};
 pub(crate) use tx::{Prevouts, transaction};
 

@@ -4,7 +4,7 @@ use adit_domain::script::{OutputType, output_type};
 use bitcoin::{Address, Network, Script};
 
 use super::asm::asm;
-use super::descriptor::inferred;
+use crate::descriptor::{Known, infer};
 use crate::json::{Json, object};
 
 /// Core's word for a script's shape.
@@ -23,7 +23,7 @@ pub(crate) fn address(script: &Script, network: Network) -> Option<Address> {
 pub(crate) fn script(script: &Script, network: Network) -> Json {
     let mut fields = vec![
         ("asm", Json::from(asm(script, false))),
-        ("desc", Json::from(inferred(script, network))),
+        ("desc", Json::from(infer(script, &Known::default(), network))),
         ("hex", Json::hex(script.as_bytes())),
     ];
     fields.extend(address(script, network).map(|address| ("address", Json::text(address))));

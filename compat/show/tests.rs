@@ -2,7 +2,8 @@ use bitcoin::hex::FromHex;
 use bitcoin::{CompactTarget, Network, ScriptBuf};
 
 use super::asm::asm;
-use super::{checksum, difficulty, inferred, kind, target};
+use super::{checksum, difficulty, kind, target};
+use crate::descriptor::{Known, infer};
 
 fn script(hex: &str) -> ScriptBuf {
     ScriptBuf::from_bytes(Vec::from_hex(hex).unwrap())
@@ -12,7 +13,7 @@ fn check(hex: &str, words: &str, shape: &str, descriptor: &str) {
     let script = script(hex);
     assert_eq!(asm(&script, false), words);
     assert_eq!(kind(&script), shape);
-    assert_eq!(inferred(&script, Network::Regtest).split('#').next(), Some(descriptor));
+    assert_eq!(infer(&script, &Known::default(), Network::Regtest).split('#').next(), Some(descriptor));
 }
 
 #[test]

@@ -65,6 +65,7 @@ const CRATES: [(&str, &[&str], &[&str]); 6] = [
             "http-body-util",
             "hyper",
             "hyper-util",
+            "miniscript",
             "serde",
             "serde_json",
             "subtle",
