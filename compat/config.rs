@@ -40,6 +40,8 @@ pub struct Config {
     pub subversion: String,
     /// The log's file as `getrpcinfo` names it.
     pub debug_log: PathBuf,
+    /// Categories of the log that `logging` says are on.
+    pub log_categories: Vec<String>,
 }
 
 impl Config {
@@ -61,6 +63,7 @@ impl Config {
             timeout: Duration::from_secs(30),
             subversion: Config::subversion(&[]),
             debug_log: PathBuf::new(),
+            log_categories: Vec::new(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What every method may use.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,12 @@ pub(crate) struct Ctx {
     running: Mutex<Running>,
     /// The walk over all coins, if one runs.
     pub(crate) scan: Arc<Scan>,
+    /// The walk over blocks' filters, if one runs.
+    pub(crate) filter_scan: Arc<Scan>,
+    /// Categories of the log that are on.
+    pub(crate) log: Mutex<BTreeSet<&'static str>>,
+    /// Transactions and weight of the last template that was built.
+    pub(crate) last_template: Mutex<Option<(usize, u64)>>,
     /// When the server began.
     pub(crate) began: Instant,
 }
@@ -41,6 +47,7 @@ pub(crate) struct Scan {
     runs: AtomicBool,
     aborted: AtomicBool,
     percent: AtomicU8,
+    height: AtomicU32,
 }
 
 /// The right to walk; given back when it is dropped.
@@ -70,6 +77,19 @@ impl Scan {
         self.percent.store(u8::try_from(percent).unwrap_or(100), Ordering::Relaxed);
     }
 
+    /// Notes that it has come to a height, between the first and the last.
+    pub(crate) fn reached(&self, height: u32, first: u32, last: u32) {
+        let done = u64::from(height.saturating_sub(first)).saturating_mul(100);
+        let percent = done.checked_div(u64::from(last.saturating_sub(first))).unwrap_or(100);
+        self.percent.store(u8::try_from(percent).unwrap_or(100), Ordering::Relaxed);
+        self.height.store(height, Ordering::Relaxed);
+    }
+
+    /// The height it has come to.
+    pub(crate) fn height(&self) -> u32 {
+        self.height.load(Ordering::Relaxed)
+    }
+
     /// How far it has come; none where none runs.
     pub(crate) fn progress(&self) -> Option<u8> {
         self.runs.load(Ordering::SeqCst).then(|| self.percent.load(Ordering::Relaxed))
@@ -95,8 +115,18 @@ struct Running {
 
 impl Ctx {
     pub(crate) fn new(config: Config) -> Ctx {
+        let log = crate::logging::categories(&config.log_categories);
         let stage = ArcSwap::from_pointee(Stage::Warming("RPC server started".to_owned()));
-        Ctx { config, stage, running: Mutex::default(), scan: Arc::default(), began: Instant::now() }
+        Ctx {
+            config,
+            stage,
+            running: Mutex::default(),
+            scan: Arc::default(),
+            filter_scan: Arc::default(),
+            log: Mutex::new(log),
+            last_template: Mutex::default(),
+            began: Instant::now(),
+        }
     }
 
     pub(crate) fn set_warming(&self, text: String) {
@@ -110,6 +140,7 @@ impl Ctx {
     /// Lets go of the node: what runs still has it until it is done.
     pub(crate) fn set_ending(&self) {
         self.scan.abort();
+        self.filter_scan.abort();
         self.stage.store(Arc::new(Stage::Ending));
     }
 

@@ -1,14 +1,14 @@
 //! What `help` prints.
 
+use crate::json::Json;
 use crate::table::{Arg, Category, Kind, Method};
 
 fn shown(arg: &Arg) -> String {
     let name = arg.first_name();
-    match arg.kind {
-        Kind::Str => format!("\"{name}\""),
-        Kind::Obj | Kind::Options => format!("{{{name}}}"),
-        Kind::List => format!("[{name}]"),
-        Kind::Num | Kind::Bool | Kind::Amount | Kind::Any => name.to_owned(),
+    match (arg.shown, arg.kind) {
+        (Some(shown), _) => shown.to_owned(),
+        (None, Kind::Str) => format!("\"{name}\""),
+        (None, _) => name.to_owned(),
     }
 }
 
@@ -58,6 +58,22 @@ fn type_word(kind: Kind) -> &'static str {
         Kind::Obj | Kind::Options => "json object",
         Kind::List => "json array",
     }
+}
+
+/// For each argument of each method: the method, its place, its name, and whether it is a text. Core's tests ask for it.
+pub(crate) fn conversions(methods: &[&'static Method]) -> Json {
+    let mut rows = Vec::new();
+    for method in methods {
+        for (place, arg) in method.args.iter().enumerate() {
+            for arg in std::iter::once(arg).chain(arg.inner) {
+                rows.extend(arg.names.split('|').map(|name| {
+                    let is_text = Json::from(arg.kind == Kind::Str);
+                    Json::List(vec![Json::from(method.name), Json::from(place), Json::from(name), is_text])
+                }));
+            }
+        }
+    }
+    Json::List(rows)
 }
 
 /// Every method that is not hidden, a line each, by category.

@@ -17,6 +17,7 @@ mod error;
 mod fixtures;
 mod help;
 mod json;
+mod logging;
 mod methods;
 mod named;
 mod params;

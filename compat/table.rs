@@ -74,29 +74,36 @@ pub(crate) struct Arg {
     pub(crate) hidden: bool,
     /// The fields of [`Kind::Options`].
     pub(crate) inner: &'static [Arg],
+    /// How the line of use has it, where that is not its name.
+    pub(crate) shown: Option<&'static str>,
 }
 
 /// One that must be given.
 pub(crate) const fn req(names: &'static str, kind: Kind) -> Arg {
-    Arg { names, kind, required: true, hidden: false, inner: &[] }
+    Arg { names, kind, required: true, hidden: false, inner: &[], shown: None }
 }
 
 /// One that may be left out.
 pub(crate) const fn opt(names: &'static str, kind: Kind) -> Arg {
-    Arg { names, kind, required: false, hidden: false, inner: &[] }
+    Arg { names, kind, required: false, hidden: false, inner: &[], shown: None }
 }
 
 /// One that may be left out, and that `help` says nothing of.
 pub(crate) const fn hidden(names: &'static str, kind: Kind) -> Arg {
-    Arg { names, kind, required: false, hidden: true, inner: &[] }
+    Arg { names, kind, required: false, hidden: true, inner: &[], shown: None }
 }
 
 /// An object whose fields may also be given by their names.
 pub(crate) const fn options(names: &'static str, inner: &'static [Arg]) -> Arg {
-    Arg { names, kind: Kind::Options, required: false, hidden: false, inner }
+    Arg { names, kind: Kind::Options, required: false, hidden: false, inner, shown: None }
 }
 
 impl Arg {
+    /// As the line of use has it.
+    pub(crate) const fn shown(self, text: &'static str) -> Arg {
+        Arg { shown: Some(text), ..self }
+    }
+
     pub(crate) fn first_name(&self) -> &'static str {
         self.names.split('|').next().unwrap_or(self.names)
     }

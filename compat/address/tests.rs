@@ -33,7 +33,7 @@ fn a_mistake_is_told_and_found() {
     let sum = "Invalid checksum or length of Base58 address (P2PKH or P2SH)";
     check("mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJJfn", Regtest, sum, &[]);
     check("asfah14i8fajz0123f", Regtest, other, &[]);
-    check("", Regtest, other, &[]);
+    check("", Regtest, sum, &[]);
 }
 
 #[test]

@@ -9,9 +9,10 @@ use crate::ctx::{Ctx, ask};
 use crate::error::RpcError;
 use crate::help;
 use crate::json::{Json, object};
-use crate::params::Params;
+use crate::logging;
+use crate::params::{self, Params};
 use crate::table::Category::{Control, Hidden};
-use crate::table::{Kind, Method, hidden, method, opt};
+use crate::table::{Kind, Method, hidden, method, opt, req};
 
 pub(super) const METHODS: &[Method] = &[
     method("getrpcinfo", Control, &[], "What this server is doing.", |c, p| Box::pin(get_rpc_info(c, p))),
@@ -26,6 +27,26 @@ pub(super) const METHODS: &[Method] = &[
         Box::pin(stop(c, p))
     }),
     method("uptime", Control, &[], "Seconds since the node began.", |c, p| Box::pin(uptime(c, p))),
+    method(
+        "logging",
+        Control,
+        &[
+            opt("include", Kind::List).shown("[\"include_category\",...]"),
+            opt("exclude", Kind::List).shown("[\"exclude_category\",...]"),
+        ],
+        "Which categories of the log are on; some may be put on, then some off. The valid logging categories are: addrman, bench, blockstorage, cmpctblock, coindb, estimatefee, http, i2p, ipc, kernel, leveldb, mempool, mempoolrej, net, privatebroadcast, proxy, prune, qt, rand, reindex, rpc, scan, selectcoins, tor, txpackages, txreconciliation, validation, walletdb, zmq",
+        |c, p| Box::pin(log_categories(c, p)),
+    ),
+    method(
+        "getmemoryinfo",
+        Control,
+        &[opt("mode", Kind::Str)],
+        "Memory that is kept from being swapped out: there is none.",
+        |c, p| Box::pin(get_memory_info(c, p)),
+    ),
+    method("echoipc", Hidden, &[req("arg", Kind::Str)], "Gives back what it is given.", |c, p| {
+        Box::pin(echo_ipc(c, p))
+    }),
     method("echo", Hidden, ECHO, "Gives back what it is given.", |c, p| Box::pin(echo(c, p))),
     method("echojson", Hidden, ECHO, "Gives back what it is given.", |c, p| Box::pin(echo(c, p))),
     method(
@@ -63,6 +84,7 @@ async fn get_rpc_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
 async fn help_on(_: &Ctx, params: Params) -> Result<Json, RpcError> {
     Ok(Json::from(match params.opt_str(0)?.unwrap_or_default() {
         "" => help::all(&super::all()),
+        "dump_all_command_conversions" => return Ok(help::conversions(&super::all())),
         name => super::find(name).map_or_else(|| format!("help: unknown command: {name}"), help::of),
     }))
 }
@@ -83,7 +105,52 @@ async fn uptime(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
     Ok(Json::from(ctx.began.elapsed().as_secs()))
 }
 
+async fn log_categories(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
+    ctx.warm()?;
+    let mut on = ctx.log.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    for (place, is_on) in [(0, true), (1, false)] {
+        for typed in params.given(place).map_or(Ok(&[][..]), params::list)? {
+            let name = params::text(typed)?;
+            if name == "libevent" {
+                tracing::warn!(
+                    "The logging category `libevent` is deprecated, does nothing, and will be removed in a future version"
+                );
+            }
+            let unknown = || RpcError::invalid_parameter(format!("unknown logging category {name}"));
+            for category in logging::named(name).ok_or_else(unknown)? {
+                if is_on {
+                    on.insert(category)
+                } else {
+                    on.remove(category)
+                };
+            }
+        }
+    }
+    let shown = |category: &'static str| (category, Json::from(on.contains(category)));
+    Ok(object(logging::CATEGORIES.into_iter().map(shown)))
+}
+
+async fn get_memory_info(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
+    ctx.warm()?;
+    match params.opt_str(0)?.unwrap_or("stats") {
+        "stats" => {
+            let names = ["used", "free", "total", "locked", "chunks_used", "chunks_free"];
+            Ok(object([("locked", object(names.map(|name| (name, Json::from(0)))))]))
+        }
+        "mallocinfo" => Err(RpcError::invalid_parameter("mallocinfo mode not available")),
+        other => Err(RpcError::invalid_parameter(format!("unknown mode {other}"))),
+    }
+}
+
+async fn echo_ipc(_: &Ctx, params: Params) -> Result<Json, RpcError> {
+    Ok(params.get(0).clone())
+}
+
 async fn echo(_: &Ctx, params: Params) -> Result<Json, RpcError> {
+    if params.get(9).as_str() == Some("trigger_internal_bug") {
+        let text = "Internal bug detected: request.params[9].get_str() != \"trigger_internal_bug\"";
+        return Err(RpcError::misc(text));
+    }
     Ok(Json::List(params.values().to_vec()))
 }
 

@@ -38,7 +38,11 @@ pub(super) const METHODS: &[Method] = &[
     method(
         "createmultisig",
         Util,
-        &[req("nrequired", Kind::Num), req("keys", Kind::List), opt("address_type", Kind::Str)],
+        &[
+            req("nrequired", Kind::Num),
+            req("keys", Kind::List).shown("[\"key\",...]"),
+            opt("address_type", Kind::Str),
+        ],
         "The address of several keys of which so many must sign.",
         |c, p| Box::pin(create_multisig(c, p)),
     ),

@@ -56,7 +56,7 @@ pub(super) const METHODS: &[Method] = &[
     method(
         "gettxspendingprevout",
         Blockchain,
-        &[req("outputs", Kind::List)],
+        &[req("outputs", Kind::List).shown("[{\"txid\":\"hex\",\"vout\":n},...]")],
         "Which waiting transactions spend these outputs.",
         |c, p| Box::pin(get_tx_spending_prevout(c, p)),
     ),
@@ -70,7 +70,7 @@ pub(super) const METHODS: &[Method] = &[
     method(
         "testmempoolaccept",
         Rawtransactions,
-        &[req("rawtxs", Kind::List), FEERATE],
+        &[req("rawtxs", Kind::List).shown("[\"rawtx\",...]"), FEERATE],
         "Whether transactions would join the mempool.",
         |c, p| Box::pin(test_mempool_accept(c, p)),
     ),

@@ -14,9 +14,14 @@ use adit_domain::peer::TxRef;
 use adit_domain::template::{BlockTemplate, FoundHeader, TemplateRequest, build_template};
 use adit_domain::units::parse_address;
 use adit_domain::wire::{HEADER_BYTES, ParsedBlock, ParsedTx};
-use bitcoin::consensus::encode::{Decodable, deserialize};
+use bitcoin::absolute::LockTime;
+use bitcoin::consensus::encode::{Decodable, deserialize, serialize};
 use bitcoin::hex::FromHex;
-use bitcoin::{Amount, ScriptBuf, Target, Txid, Work};
+use bitcoin::script::Builder;
+use bitcoin::transaction::Version;
+use bitcoin::{
+    Amount, OutPoint, ScriptBuf, Sequence, Target, Transaction, TxIn, TxOut, Txid, Witness, Work,
+};
 
 use super::info::chain_name;
 use super::mempool::decode;
@@ -47,11 +52,11 @@ pub(super) const METHODS: &[Method] = &[
     method(
         "generateblock",
         Hidden,
-        &[req("output", Kind::Str), req("transactions", Kind::List), opt("submit", Kind::Bool)],
+        &[req("output", Kind::Str), req("transactions", Kind::List).shown("[\"rawtx/txid\",...]"), opt("submit", Kind::Bool)],
         "Makes one block of these transactions; their fees are nobody's.",
         |c, p| Box::pin(generate_block(c, p)),
     ),
-    method("generate", Hidden, &[], "It has been replaced by the option -generate of the client.", |c, p| {
+    method("generate", Hidden, &[], "has been replaced by the -generate cli option. Refer to -help for more information.", |c, p| {
         Box::pin(generate(c, p))
     }),
     method(
@@ -77,7 +82,9 @@ pub(super) const METHODS: &[Method] = &[
     method(
         "getblocktemplate",
         Mining,
-        &[req("template_request", Kind::Obj)],
+        &[req("template_request", Kind::Obj).shown(
+            "{\"mode\":\"str\",\"capabilities\":[\"str\",...],\"rules\":[\"segwit\",\"str\",...],\"longpollid\":\"str\",\"data\":\"hex\"}",
+        )],
         "What a miner should work on (BIP22, BIP23, BIP145).",
         |c, p| Box::pin(super::template::get_block_template(c, p)),
     ),
@@ -87,8 +94,8 @@ pub(super) const METHODS: &[Method] = &[
 const TRIES_DEFAULT: u64 = 1_000_000;
 /// How long a block may take: one that reorganises, or that waits behind a flush.
 const SUBMIT_WITHIN: Duration = Duration::from_secs(600);
-/// Bytes of the coinbase that no rule gives a meaning: by them two blocks are never the same.
-const FREE_BYTES: usize = 8;
+/// The last height that is an opcode of its own, one byte: a coinbase's script has two at least.
+const SMALL_HEIGHT_MAX: u32 = 16;
 
 async fn generate(_: &Ctx, _: Params) -> Result<Json, RpcError> {
     Err(RpcError::method_not_found(super::find("generate").map(crate::help::of).unwrap_or_default()))
@@ -116,8 +123,8 @@ async fn generate_many(ctx: &Ctx, count: i32, script: ScriptBuf, tries: u64) -> 
         let node = ctx.node()?;
         let next = node.chain.next_block(node.clock.now());
         let snapshot = pooled(&node, &next).await;
-        let template = template(&node, &next, snapshot.as_deref(), &script)?;
-        let (solved, left) = solve(template, node.entropy.next_u64(), tries).await?;
+        let template = template(ctx, &node, &next, snapshot.as_deref())?;
+        let (solved, left) = solve(template, script.clone(), tries).await?;
         tries = left;
         let Some(block) = solved else { break };
         let hash = block.hash();
@@ -154,34 +161,66 @@ pub(super) async fn pooled(node: &NodeLinks, next: &NextBlock) -> Option<Arc<Mem
     Some(node.mempool.snapshot()).filter(|snapshot| snapshot.tip == next.prev)
 }
 
+/// Weight that Core keeps for the header and the coinbase, and says so in its figures.
+const CORE_WEIGHT_RESERVED: u64 = 8_000;
+
+/// A template of what waits. Whoever asks makes the coinbase: any script stands in for theirs.
 pub(super) fn template(
+    ctx: &Ctx,
     node: &NodeLinks,
     next: &NextBlock,
     mempool: Option<&MempoolSnapshot>,
-    script: &ScriptBuf,
 ) -> Result<BlockTemplate, RpcError> {
     let request = TemplateRequest {
         next,
         subsidy: node.params.subsidy(next.height),
-        payout_script: script,
+        payout_script: &ScriptBuf::from_bytes(vec![0x51]),
         now: node.clock.now(),
         id: 0,
     };
-    build_template(&request, mempool).map_err(|error| RpcError::internal(error.to_string()))
+    let built = build_template(&request, mempool).map_err(|error| RpcError::internal(error.to_string()))?;
+    let weight =
+        built.txs.iter().fold(CORE_WEIGHT_RESERVED, |sum, tx| sum.saturating_add(tx.weight().to_wu()));
+    let mut last = ctx.last_template.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    *last = Some((built.txs.len(), weight));
+    Ok(built)
+}
+
+/// The coinbase as Core makes it, byte for byte, so that the same block comes of the same time, place and payee: the height, an
+/// OP_0 behind it where it is a byte alone, and a lock time of the height before, which the sequence lets hold.
+fn coinbase(template: &BlockTemplate, script: &ScriptBuf) -> Transaction {
+    let height = template.height.to_u32();
+    let mut script_sig = Builder::new().push_int(i64::from(height));
+    if height <= SMALL_HEIGHT_MAX {
+        script_sig = script_sig.push_int(0);
+    }
+    let input = TxIn {
+        previous_output: OutPoint::null(),
+        script_sig: script_sig.into_script(),
+        sequence: Sequence::ENABLE_LOCKTIME_NO_RBF,
+        witness: Witness::new(),
+    };
+    let reward = TxOut { value: template.coinbase_value, script_pubkey: script.clone() };
+    let commitment = TxOut { value: Amount::ZERO, script_pubkey: template.witness_commitment.clone() };
+    Transaction {
+        version: Version::TWO,
+        lock_time: LockTime::from_consensus(height.saturating_sub(1)),
+        input: vec![input],
+        output: vec![reward, commitment],
+    }
 }
 
 /// Looks for a nonce; says how many tries are left, and nothing where they did not do.
 async fn solve(
     template: BlockTemplate,
-    salt: u64,
+    script: ScriptBuf,
     tries: u64,
 ) -> Result<(Option<ParsedBlock>, u64), RpcError> {
     off_thread(move || {
-        let internal = |text: String| RpcError::internal(text);
-        let parts = template.coinbase_parts(FREE_BYTES).map_err(|e| internal(e.to_string()))?;
-        let coinbase = [parts.before, salt.to_le_bytes().to_vec(), parts.after].concat();
+        let coinbase = serialize(&coinbase(&template, &script));
         let found = FoundHeader { version: template.version, time: template.time, nonce: 0 };
-        let block = template.assemble(&coinbase, &found).map_err(|e| internal(e.to_string()))?;
+        let block = template.assemble(&coinbase, &found);
+        let block = block.map_err(|error| RpcError::internal(error.to_string()))?;
         let (mut header, target) = (*block.header(), Target::from_compact(template.bits));
         let mut left = tries;
         while !target.is_met_by(header.block_hash()) {
@@ -206,11 +245,10 @@ async fn generate_block(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     let entries = wanted.iter().map(|typed| chosen(&node, typed)).collect::<Result<Vec<_>, _>>()?;
     let next = node.chain.next_block(node.clock.now());
     let snapshot = MempoolSnapshot { tip: next.prev, entries };
-    let template = template(&node, &next, Some(&snapshot), &script)?;
-    let salt = node.entropy.next_u64();
+    let template = template(ctx, &node, &next, Some(&snapshot))?;
     let actor = node.submit_block.clone();
     drop(node);
-    let (solved, _) = solve(template, salt, u64::from(u32::MAX)).await?;
+    let (solved, _) = solve(template, script, u64::from(u32::MAX)).await?;
     let block = Arc::new(solved.ok_or_else(|| RpcError::misc("Failed to make block."))?);
     let mut shown = object([("hash", Json::text(block.hash()))]);
     if !submit {
@@ -342,8 +380,13 @@ async fn get_mining_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
         ("difficulty", Json::from(show::difficulty(next.bits))),
         ("target", show::target(next.bits)),
     ]);
-    let mut info = object([
-        ("blocks", Json::from(tip.height.to_u32())),
+    let last = *ctx.last_template.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut info = object([("blocks", Json::from(tip.height.to_u32()))]);
+    if let Some((txs, weight)) = last {
+        info.push("currentblockweight", weight);
+        info.push("currentblocktx", txs);
+    }
+    let rest = [
         ("bits", hex32(tip.header.bits.to_consensus())),
         ("difficulty", Json::from(show::difficulty(tip.header.bits))),
         ("target", show::target(tip.header.bits)),
@@ -353,7 +396,8 @@ async fn get_mining_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
         ("blockmintxfee", Json::Amount(1)),
         ("chain", Json::from(chain_name(node.params.network))),
         ("next", coming),
-    ]);
+    ];
+    rest.into_iter().for_each(|(name, value)| info.push(name, value));
     if let Some(challenge) = &node.params.signet_challenge {
         info.push("signet_challenge", Json::hex(challenge));
     }

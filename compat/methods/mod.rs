@@ -1,5 +1,6 @@
 //! The methods, a file a family.
 
+mod activity;
 mod chain;
 mod coinstats;
 mod control;
@@ -26,7 +27,8 @@ use crate::table::Method;
 pub(crate) use coinstats::followed;
 
 /// The families' tables.
-const FAMILIES: [&[Method]; 15] = [
+const FAMILIES: [&[Method]; 16] = [
+    activity::METHODS,
     chain::METHODS,
     control::METHODS,
     descriptors::METHODS,

@@ -21,7 +21,7 @@ pub(super) const METHODS: &[Method] = &[
     method(
         "gettxoutproof",
         Blockchain,
-        &[req("txids", Kind::List), opt("blockhash", Kind::Str)],
+        &[req("txids", Kind::List).shown("[\"txid\",...]"), opt("blockhash", Kind::Str)],
         "A proof that transactions are in a block: the one that is named, one of theirs that has a coin left, or the one that the index knows.",
         |c, p| Box::pin(get_tx_out_proof(c, p)),
     ),

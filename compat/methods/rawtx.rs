@@ -48,8 +48,8 @@ pub(super) const METHODS: &[Method] = &[
         "createrawtransaction",
         Rawtransactions,
         &[
-            req("inputs", Kind::List),
-            req("outputs", Kind::Any),
+            req("inputs", Kind::List).shown("[{\"txid\":\"hex\",\"vout\":n,\"sequence\":n},...]"),
+            req("outputs", Kind::Any).shown("[{\"address\":amount,...},{\"data\":\"hex\"},...]"),
             opt("locktime", Kind::Num),
             opt("replaceable", Kind::Bool),
             opt("version", Kind::Num),

@@ -18,7 +18,7 @@ use crate::table::{Kind, Method, method, opt, req};
 pub(super) const METHODS: &[Method] = &[method(
     "scantxoutset",
     Blockchain,
-    &[req("action", Kind::Str), opt("scanobjects", Kind::List)],
+    &[req("action", Kind::Str), opt("scanobjects", Kind::List).shown("[scanobjects,...]")],
     "Looks for the coins of descriptors: start, abort, or status.",
     |c, p| Box::pin(scan_tx_out_set(c, p)),
 )];

@@ -29,8 +29,10 @@ pub(super) const METHODS: &[Method] = &[
         Rawtransactions,
         &[
             req("hexstring", Kind::Str),
-            req("privkeys", Kind::List),
-            opt("prevtxs", Kind::List),
+            req("privkeys", Kind::List).shown("[\"privatekey\",...]"),
+            opt("prevtxs", Kind::List).shown(
+                "[{\"txid\":\"hex\",\"vout\":n,\"scriptPubKey\":\"hex\",\"redeemScript\":\"hex\",\"witnessScript\":\"hex\",\"amount\":amount},...]",
+            ),
             opt("sighashtype", Kind::Str),
         ],
         "Signs a transaction's inputs with these private keys.",
@@ -39,7 +41,7 @@ pub(super) const METHODS: &[Method] = &[
     method(
         "combinerawtransaction",
         Rawtransactions,
-        &[req("txs", Kind::List)],
+        &[req("txs", Kind::List).shown("[\"hexstring\",...]")],
         "One transaction with the signatures of several copies of it.",
         |c, p| Box::pin(combine_raw_transaction(c, p)),
     ),

@@ -12,7 +12,7 @@ use adit_domain::template::BlockTemplate;
 use adit_domain::wire::{ParsedBlock, ParsedTx};
 use bitcoin::hashes::Hash;
 use bitcoin::hex::FromHex;
-use bitcoin::{BlockHash, Network, ScriptBuf, Txid};
+use bitcoin::{BlockHash, Network, Txid};
 
 use super::mining::{pooled, template};
 use crate::ctx::{Ctx, ask};
@@ -64,8 +64,7 @@ pub(super) async fn get_block_template(ctx: &Ctx, params: Params) -> Result<Json
     }
     let next = node.chain.next_block(node.clock.now());
     let snapshot = pooled(&node, &next).await;
-    // Whoever asks makes the coinbase: any script stands in for theirs.
-    let built = template(&node, &next, snapshot.as_deref(), &ScriptBuf::from_bytes(vec![0x51]))?;
+    let built = template(ctx, &node, &next, snapshot.as_deref())?;
     Ok(shown(&node, &built, snapshot.as_deref()))
 }
 

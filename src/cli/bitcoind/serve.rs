@@ -57,6 +57,7 @@ pub(super) fn settings(config: &Config) -> Result<RpcConfig, InitError> {
         timeout: Duration::from_secs(timeout),
         subversion: RpcConfig::subversion(&check::comments(config)?),
         debug_log: paths.in_folder(config.chain, "debuglogfile", "debug.log").unwrap_or_default(),
+        log_categories: check::debug_categories(layers),
         ..RpcConfig::new(binds(config)?, cookie)
     })
 }
