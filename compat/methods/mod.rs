@@ -11,6 +11,7 @@ mod mining;
 mod net;
 mod peers;
 mod proof;
+mod proposal;
 mod rawtx;
 mod scan;
 mod sign;

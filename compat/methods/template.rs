@@ -15,7 +15,8 @@ use bitcoin::hex::FromHex;
 use bitcoin::{BlockHash, Network, Txid};
 
 use super::mining::{pooled, template};
-use crate::ctx::{Ctx, ask};
+use super::proposal::judge;
+use crate::ctx::{Ctx, ask, off_thread};
 use crate::error::RpcError;
 use crate::json::{Json, object};
 use crate::params::{self, Params};
@@ -38,10 +39,7 @@ pub(super) async fn get_block_template(ctx: &Ctx, params: Params) -> Result<Json
     };
     match mode {
         "template" => {}
-        "proposal" => {
-            let node = ctx.node()?;
-            return proposal(&node, request);
-        }
+        "proposal" => return proposal(ctx, request).await,
         _ => return Err(RpcError::invalid_parameter("Invalid mode")),
     }
     let rules = match request.get("rules") {
@@ -112,25 +110,22 @@ async fn wait(ctx: &Ctx, id: &Json) -> Result<(), RpcError> {
     ctx.warm()
 }
 
-/// What would become of a block without its proof of work. Only what is known of it can be said: nothing judges a block without
-/// taking it.
-fn proposal(node: &NodeLinks, request: &Json) -> Result<Json, RpcError> {
+/// What would become of a block without its proof of work; null where it would be taken.
+async fn proposal(ctx: &Ctx, request: &Json) -> Result<Json, RpcError> {
     let Some(Json::Str(data)) = request.get("data") else {
         return Err(RpcError::wrong_type("Missing data String key for proposal"));
     };
     let failed = || RpcError::deserialization("Block decode failed");
     let raw = Vec::from_hex(data).map_err(|_| failed())?;
     let block = ParsedBlock::decode(&raw).map_err(|_| failed())?;
+    let node = ctx.node()?;
     match node.chain.entry(&block.hash()).map(|entry| entry.status) {
         Some(status) if status.script_valid => return Ok(Json::from("duplicate")),
         Some(status) if status.is_failed() => return Ok(Json::from("duplicate-invalid")),
         Some(_) => return Ok(Json::from("duplicate-inconclusive")),
         None => {}
     }
-    if block.header().prev_blockhash != node.chain.tip().hash {
-        return Ok(Json::from("inconclusive-not-best-prevblk"));
-    }
-    Err(RpcError::misc("Proposals are not judged yet"))
+    off_thread(move || Ok(judge(&node, &block)?.map_or(Json::Null, Json::from))).await
 }
 
 fn shown(node: &NodeLinks, template: &BlockTemplate, snapshot: Option<&MempoolSnapshot>) -> Json {
