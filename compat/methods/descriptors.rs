@@ -103,7 +103,7 @@ pub(super) fn range(typed: &Json) -> Result<(u32, u32), RpcError> {
         },
         _ => return refused("Range must be specified as end or as [begin,end]"),
     };
-    if low > high {
+    if low > high && matches!(typed, Json::List(_)) {
         return refused("Range specified as [begin,end] must not have begin after end");
     }
     let Ok(low) = u32::try_from(low) else { return refused("Range should be greater or equal than 0") };

@@ -19,9 +19,7 @@ use bitcoin::consensus::encode::{Decodable, deserialize, serialize};
 use bitcoin::hex::FromHex;
 use bitcoin::script::Builder;
 use bitcoin::transaction::Version;
-use bitcoin::{
-    Amount, OutPoint, ScriptBuf, Sequence, Target, Transaction, TxIn, TxOut, Txid, Witness, Work,
-};
+use bitcoin::{Amount, OutPoint, ScriptBuf, Sequence, Target, Transaction, TxIn, TxOut, Txid, Witness, Work};
 
 use super::info::chain_name;
 use super::mempool::decode;
