@@ -141,9 +141,10 @@ impl Shard {
         }
         self.touch_all();
         let dirty = self.rows().filter(|row| row.flags & DIRTY != 0);
-        let mut rows: Vec<_> = dirty.map(|row| (row.key, row.coin())).collect();
-        rows.sort_unstable_by_key(|(key, _)| *key);
-        rows
+        let mut rows: Vec<_> = dirty.map(|row| (front_of(row.key), row.key, row.coin())).collect();
+        // Where the fronts differ, the keys themselves need not be looked at.
+        rows.sort_unstable_by_key(|(front, key, _)| (*front, *key));
+        rows.into_iter().map(|(_, key, coin)| (key, coin)).collect()
     }
 
     /// Heights of its coins, and the bytes that each takes.
@@ -230,6 +231,11 @@ impl<'h> Row<'h> {
     fn coin(&self) -> Option<PackedCoin<'h>> {
         (!self.value.is_empty()).then_some(PackedCoin::kept(self.value))
     }
+}
+
+/// The first bytes of a key, as a number in the same order.
+fn front_of(key: &Key) -> u64 {
+    key.first_chunk().map_or(0, |front| u64::from_be_bytes(*front))
 }
 
 fn units_of(value_bytes: usize) -> usize {
