@@ -184,6 +184,8 @@ async fn execute(ctx: &Ctx, call: Call) -> Result<Json, RpcError> {
     ctx.warm()?;
     let method = methods::find(&call.method).ok_or_else(|| RpcError::method_not_found("Method not found"))?;
     let _running = ctx.running(method.name);
+    // As Core has it, whose tests look for it.
+    tracing::debug!("ThreadRPCServer method={}", method.name);
     let values = match call.params {
         Json::Object(fields) => named::place(method.args, fields)?,
         Json::List(values) => values,

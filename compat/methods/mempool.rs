@@ -1,5 +1,6 @@
 //! Transactions that wait, and how one joins them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -369,6 +370,14 @@ async fn test_mempool_accept(ctx: &Ctx, params: Params) -> Result<Json, RpcError
         decode(typed).map(Arc::new).ok_or_else(|| RpcError::deserialization(text()))
     };
     let txs = typed.iter().map(tx).collect::<Result<Vec<_>, _>>()?;
+    if let Some(reason) = package_fault(&txs) {
+        let one = |tx: &Arc<ParsedTx>| {
+            let mut shown = ids(tx);
+            shown.push("package-error", reason);
+            shown
+        };
+        return Ok(Json::List(txs.iter().map(one).collect()));
+    }
     let actor = ctx.node()?.test_tx.clone();
     let mut verdicts = Vec::with_capacity(txs.len());
     for tx in txs {
@@ -379,8 +388,45 @@ async fn test_mempool_accept(ctx: &Ctx, params: Params) -> Result<Json, RpcError
     Ok(Json::List(verdicts))
 }
 
+/// A transaction by its ids.
+fn ids(tx: &ParsedTx) -> Json {
+    object([("txid", Json::text(tx.txid())), ("wtxid", Json::text(tx.wtxid()))])
+}
+
+/// Weight of a package at most, as in Core.
+const PACKAGE_WEIGHT_MAX: u64 = 404_000;
+
+/// What keeps transactions from being looked at together, in Core's words: too much weight, one twice, a child before its
+/// parent, two that spend the same.
+fn package_fault(txs: &[Arc<ParsedTx>]) -> Option<&'static str> {
+    let weight = txs.iter().fold(0, |sum: u64, tx| sum.saturating_add(tx.weight().to_wu()));
+    if txs.len() > 1 && weight > PACKAGE_WEIGHT_MAX {
+        return Some("package-too-large");
+    }
+    let mut later: BTreeSet<Txid> = txs.iter().map(|tx| tx.txid()).collect();
+    if later.len() != txs.len() {
+        return Some("package-contains-duplicates");
+    }
+    for tx in txs {
+        if tx.tx().input.iter().any(|input| later.contains(&input.previous_output.txid)) {
+            return Some("package-not-sorted");
+        }
+        later.remove(&tx.txid());
+    }
+    let mut spent = BTreeSet::new();
+    for tx in txs {
+        // One transaction that spends an output twice is judged by itself.
+        let own: BTreeSet<OutPoint> = tx.tx().input.iter().map(|input| input.previous_output).collect();
+        if own.iter().any(|outpoint| spent.contains(outpoint)) {
+            return Some("conflict-in-package");
+        }
+        spent.extend(own);
+    }
+    None
+}
+
 fn tested(tx: &ParsedTx, verdict: Result<(u64, bitcoin::Amount), TxRejected>, fee_max: Option<u64>) -> Json {
-    let mut shown = object([("txid", Json::text(tx.txid())), ("wtxid", Json::text(tx.wtxid()))]);
+    let mut shown = ids(tx);
     match verdict {
         Ok((_, fee)) if fee_max.is_some_and(|most| fee.to_sat() > most) => {
             shown.push("allowed", false);

@@ -12,6 +12,7 @@ mod net;
 mod peers;
 mod proof;
 mod proposal;
+mod psbt;
 mod rawtx;
 mod scan;
 mod sign;
@@ -28,7 +29,7 @@ use crate::table::Method;
 pub(crate) use coinstats::followed;
 
 /// The families' tables.
-const FAMILIES: [&[Method]; 16] = [
+const FAMILIES: [&[Method]; 17] = [
     activity::METHODS,
     chain::METHODS,
     control::METHODS,
@@ -39,6 +40,7 @@ const FAMILIES: [&[Method]; 16] = [
     net::METHODS,
     peers::METHODS,
     proof::METHODS,
+    psbt::METHODS,
     rawtx::METHODS,
     scan::METHODS,
     sign::METHODS,

@@ -61,7 +61,14 @@ pub(super) const METHODS: &[Method] = &[
 
 async fn decode_raw_transaction(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     let network = ctx.node()?.params.network;
-    let tx = decode(params.str(0)?).ok_or_else(|| RpcError::deserialization("TX decode failed"))?;
+    let failed = || RpcError::deserialization("TX decode failed");
+    let typed = params.str(0)?;
+    // Behind the version the mark of witnesses; read without them it would be a count of no inputs.
+    let is_marked = typed.get(8..12) == Some("0001");
+    if is_marked && !params.bool_or(1, true)? {
+        return Err(failed());
+    }
+    let tx = decode(typed).ok_or_else(failed)?;
     Ok(show::transaction(&tx, network, Prevouts::Unknown, None, false))
 }
 
@@ -238,6 +245,11 @@ fn find(
 
 async fn create_raw_transaction(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     let network = ctx.node()?.params.network;
+    Ok(Json::hex(&written(&constructed(&params, network)?)))
+}
+
+/// A transaction of inputs, outputs, a lock time, whether it may be replaced, and a version.
+pub(super) fn constructed(params: &Params, network: Network) -> Result<Transaction, RpcError> {
     let lock_time: i64 = params.opt_int(2)?.unwrap_or(0);
     let lock_time = u32::try_from(lock_time)
         .map_err(|_| RpcError::invalid_parameter("Invalid parameter, locktime out of range"))?;
@@ -255,7 +267,12 @@ async fn create_raw_transaction(ctx: &Ctx, params: Params) -> Result<Json, RpcEr
     let output = outputs(params.get(1), network)?;
     let version = Version(i32::try_from(version).unwrap_or(2));
     let tx = Transaction { version, lock_time: LockTime::from_consensus(lock_time), input, output };
-    Ok(Json::hex(&written(&tx)))
+    let contradicts = !tx.input.is_empty() && !tx.input.iter().any(|input| input.sequence.is_rbf());
+    if params.given(3).is_some() && params.bool_or(3, true)? && contradicts {
+        let text = "Invalid parameter combination: Sequence number(s) contradict replaceable option";
+        return Err(RpcError::invalid_parameter(text));
+    }
+    Ok(tx)
 }
 
 /// A transaction's bytes; one without inputs has no mark of witnesses, as Core writes it: it is to be filled yet.

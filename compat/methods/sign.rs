@@ -360,3 +360,6 @@ async fn verify_message(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
         .and_then(|signature| signature.recover_pubkey(&SECP, signed_msg_hash(params.str(2).ok()?)).ok());
     Ok(Json::from(key.is_some_and(|key| key.pubkey_hash() == pubkey_hash)))
 }
+
+#[cfg(test)]
+mod tests;
