@@ -2,8 +2,11 @@
 //!
 //! Owns: the bus and its events. Must not know: who listens, or how an event looks on the wire.
 
+use std::sync::Arc;
+
 use adit_domain::units::{Height, UnixMillis};
-use bitcoin::BlockHash;
+use adit_domain::wire::ParsedTx;
+use bitcoin::{BlockHash, Txid};
 use tokio::sync::broadcast;
 
 /// Events that a slow listener may fall behind by before it misses some: at 64 bytes each 256 kB, shared by all
@@ -59,6 +62,40 @@ pub enum EventKind {
         restarts: u64,
         /// The panic's message; empty where an operator asked for it.
         panic: String,
+    },
+}
+
+/// Changes of the mempool that a slow listener may fall behind by: as many transactions as the mempool takes in some seconds. What waits there is in
+/// the mempool too, most of it: at 500 bytes each 4 MB are not.
+pub const POOL_CHANGES_MAX: usize = 8192;
+
+/// What happens in the mempool, in its order, with the moves of the chain that it follows between. [`crate::mempool::MempoolReader::follow`] gives them.
+/// The numbers are Core's mempool sequence: one for each that joins or leaves, also where a block is the reason, which is not told.
+#[derive(Clone, Debug)]
+pub enum PoolChange {
+    /// A transaction joined it.
+    Added {
+        /// The transaction.
+        tx: Arc<ParsedTx>,
+        /// Its number.
+        sequence: u64,
+    },
+    /// One left it for another reason than that a block has it.
+    Removed {
+        /// Which one.
+        txid: Txid,
+        /// Its number.
+        sequence: u64,
+    },
+    /// The chain has turned aside: what is told until it has followed comes of that.
+    Leaves {
+        /// The tip that it follows to.
+        towards: BlockHash,
+    },
+    /// It has followed the chain to this tip.
+    Followed {
+        /// The tip.
+        tip: BlockHash,
     },
 }
 

@@ -34,6 +34,8 @@ pub struct Config {
     pub work_queue: usize,
     /// Whether REST is served beside it, to whom no password is asked of.
     pub rest: bool,
+    /// What is published over ZeroMQ, for who asks: those that [`crate::Zmq`] has bound.
+    pub zmq: Vec<crate::Publisher>,
     /// How long a client may say nothing, or not take what it asked for.
     pub timeout: Duration,
     /// What `getnetworkinfo` says of the program, `/Satoshi:31.0.0/Adit:0.1.0/`; peers read the same.
@@ -60,6 +62,7 @@ impl Config {
             threads: 16,
             work_queue: 64,
             rest: false,
+            zmq: Vec::new(),
             timeout: Duration::from_secs(30),
             subversion: Config::subversion(&[]),
             debug_log: PathBuf::new(),

@@ -19,7 +19,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::json::{Json, read};
-use crate::{Config, Server};
+use crate::{Config, Publisher, Server, Zmq};
 
 /// How long a test waits for what must come: longer than any machine stops a thread for.
 const WITHIN: Duration = Duration::from_secs(120);
@@ -58,6 +58,7 @@ pub(crate) fn node_config(dir: &Path) -> NodeConfig {
 pub(crate) struct House {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) server: Option<Server>,
+    pub(crate) zmq: Option<Zmq>,
     /// Where other nodes connect.
     pub(crate) p2p: Option<SocketAddr>,
     supervisor: Supervisor,
@@ -85,27 +86,35 @@ pub(crate) fn server_config(dir: &Path) -> Config {
 
 impl House {
     pub(crate) fn start() -> House {
-        House::build(false, |_| {})
+        House::build(false, Vec::new(), |_| {})
+    }
+
+    /// One that publishes over ZeroMQ.
+    pub(crate) fn publishing(publishers: Vec<Publisher>) -> House {
+        House::build(false, publishers, |_| {})
     }
 
     /// One that other nodes may connect to.
     pub(crate) fn listening() -> House {
-        House::build(true, |_| {})
+        House::build(true, Vec::new(), |_| {})
     }
 
     pub(crate) fn with(change: impl FnOnce(&mut Config)) -> House {
-        House::build(false, change)
+        House::build(false, Vec::new(), change)
     }
 
-    fn build(listens: bool, change: impl FnOnce(&mut Config)) -> House {
+    fn build(listens: bool, publishers: Vec<Publisher>, change: impl FnOnce(&mut Config)) -> House {
         let dir = tempfile::tempdir().unwrap();
         let (links, root) = run(dir.path(), listens);
+        let zmq = Zmq::start(publishers).unwrap();
+        zmq.iter().for_each(|zmq| zmq.ready(links.clone()));
         let mut config = server_config(dir.path());
+        config.zmq = zmq.as_ref().map(|zmq| zmq.publishers().to_vec()).unwrap_or_default();
         change(&mut config);
         let server = Server::start(config, &SystemEntropy).unwrap();
         let (supervisor, p2p) = (links.supervisor.clone(), links.addresses.p2p);
         server.ready(links);
-        House { dir, server: Some(server), p2p, supervisor, root: Some(root) }
+        House { dir, server: Some(server), zmq, p2p, supervisor, root: Some(root) }
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -125,6 +134,9 @@ impl Drop for House {
         self.supervisor.end(ExitReason::Requested);
         if let Some(server) = self.server.take() {
             server.stop();
+        }
+        if let Some(zmq) = self.zmq.take() {
+            zmq.stop();
         }
         if let Some(root) = self.root.take() {
             let _ = root.join();

@@ -1,4 +1,4 @@
-//! The faces that Bitcoin Core's clients know: JSON-RPC and REST over HTTP.
+//! The faces that Bitcoin Core's clients know: JSON-RPC and REST over HTTP, blocks and transactions over ZeroMQ.
 //!
 //! Owns: their sockets, who may call, the limits, each method's name, parameters, errors and the shape of its answer. Must not
 //! know: a rule, or how an answer comes about: every method reads the chain, or asks one actor.
@@ -20,16 +20,20 @@ mod json;
 mod logging;
 mod methods;
 mod named;
+mod openrpc;
 mod params;
+pub mod probe;
 mod request;
 mod rest;
 mod server;
 mod show;
 mod signing;
 mod table;
+mod zmq;
 
 pub use auth::{AuthError, Subnet};
 pub use config::{Config, VERSION};
 pub use error::RpcError;
 pub use json::{Json, object};
 pub use server::{Server, StartError};
+pub use zmq::{Publisher, Topic, Zmq, ZmqError};

@@ -231,14 +231,16 @@ impl MempoolActor {
     fn connect(&mut self, block: &ParsedBlock) {
         let contradicted = self.pool.block_connected(block);
         let included: Vec<Txid> = block.txs().iter().map(ParsedTx::txid).collect();
-        self.reader.remove(&included);
         self.reader.remove(&contradicted);
+        self.reader.mined(&included);
+        self.reader.followed(self.pool.tip());
         self.changed = true;
         self.reader.forget_refused();
     }
 
     fn reorganise(&mut self, lost: &[Arc<ParsedBlock>]) -> Result<(), ViewFault> {
         let next = self.deps.chain.next_block(self.clock.now());
+        self.reader.leaves(next.prev);
         let chain = context(&*self.deps.chain, &next);
         let refused = self.pool.reorganised(lost, &chain, &*self.deps.verifier, self.clock.now());
         tracing::info!(
@@ -251,6 +253,7 @@ impl MempoolActor {
     }
 
     fn moved(&mut self) -> Result<(), ViewFault> {
+        self.reader.followed(self.pool.tip());
         self.changed = true;
         self.reader.forget_refused();
         Ok(())
@@ -320,6 +323,7 @@ impl Rebuild for MempoolActor {
         self.pool = Mempool::new(self.config.pool, next.prev);
         self.pool.readmit(self.reader.all(), &chain);
         self.reader.replace(&self.pool);
+        self.reader.followed(self.pool.tip());
         self.changed = true;
         Ok(())
     }
@@ -382,6 +386,7 @@ impl Handler<LookIntoMempool> for MempoolActor {
         MessageResult(MempoolLook {
             details: msg.wanted.map(|wanted| self.pool.details(wanted)).unwrap_or_default(),
             count: self.pool.len(),
+            sequence: self.reader.sequence(),
             vsize: entries().fold(0, vsize),
             fees_sat: entries().fold(0, fees),
             usage_bytes: self.pool.usage_bytes(),

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use adit_domain::mempool::{Mempool, MempoolSnapshot};
@@ -6,7 +6,9 @@ use adit_domain::peer::{Recent, TxRef};
 use adit_domain::units::UnixMillis;
 use adit_domain::wire::ParsedTx;
 use bitcoin::{BlockHash, OutPoint, Txid, Wtxid};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
+
+use crate::events::{POOL_CHANGES_MAX, PoolChange};
 
 /// Refused transactions that are remembered, so that they are not asked for again on the same tip: 50,000 x 100 bytes = 5 MB.
 const REFUSED_MAX: usize = 50_000;
@@ -25,6 +27,11 @@ struct Shelf {
     order: BTreeMap<u64, Txid>,
     next: u64,
     refused: Recent<Wtxid>,
+    /// The number of the next change.
+    sequence: u64,
+    /// The tip that was followed to last.
+    followed: BlockHash,
+    changes: broadcast::Sender<PoolChange>,
 }
 
 struct Row {
@@ -42,6 +49,9 @@ impl MempoolReader {
             order: BTreeMap::new(),
             next: 0,
             refused: Recent::new(REFUSED_MAX),
+            sequence: 1,
+            followed: tip,
+            changes: broadcast::Sender::new(POOL_CHANGES_MAX),
         };
         let snapshot = watch::Sender::new(Arc::new(MempoolSnapshot { tip, entries: Vec::new() }));
         MempoolReader { shelf: Arc::new(RwLock::new(shelf)), snapshot }
@@ -89,6 +99,17 @@ impl MempoolReader {
         self.read().spenders.get(outpoint).copied()
     }
 
+    /// The number that the next change will have, as Core counts them.
+    pub fn sequence(&self) -> u64 {
+        self.read().sequence
+    }
+
+    /// Where the mempool stands, and every change from there on. Whoever is slow loses the oldest, and is told.
+    pub fn follow(&self) -> (BlockHash, broadcast::Receiver<PoolChange>) {
+        let shelf = self.write();
+        (shelf.followed, shelf.changes.subscribe())
+    }
+
     /// How many are held.
     pub fn count(&self) -> usize {
         self.read().txs.len()
@@ -99,12 +120,37 @@ impl MempoolReader {
     }
 
     pub(super) fn put(&self, tx: Arc<ParsedTx>, added_at: UnixMillis) {
-        self.write().put(tx, added_at);
+        self.write().join(tx, added_at);
     }
 
+    /// For any reason but a block that has them.
     pub(super) fn remove(&self, txids: &[Txid]) {
         let mut shelf = self.write();
-        txids.iter().for_each(|txid| shelf.remove(txid));
+        txids.iter().for_each(|txid| shelf.leave(txid));
+    }
+
+    /// A block has them.
+    pub(super) fn mined(&self, txids: &[Txid]) {
+        let mut shelf = self.write();
+        for txid in txids {
+            if shelf.remove(txid) {
+                shelf.number();
+            }
+        }
+    }
+
+    /// The chain has turned aside, and what it takes with it comes now.
+    pub(super) fn leaves(&self, towards: BlockHash) {
+        self.write().tell(PoolChange::Leaves { towards });
+    }
+
+    /// The pool stands on this tip.
+    pub(super) fn followed(&self, tip: BlockHash) {
+        let mut shelf = self.write();
+        if shelf.followed != tip {
+            shelf.followed = tip;
+            shelf.tell(PoolChange::Followed { tip });
+        }
     }
 
     pub(super) fn refuse(&self, wtxid: Wtxid) {
@@ -126,12 +172,18 @@ impl MempoolReader {
     /// Makes the shelf equal to the pool.
     pub(super) fn replace(&self, pool: &Mempool) {
         let mut shelf = self.write();
+        let held: BTreeSet<Txid> = shelf.txs.keys().copied().collect();
+        let gone: Vec<Txid> = held.iter().filter(|txid| pool.get(txid).is_none()).copied().collect();
+        gone.iter().for_each(|txid| shelf.leave(txid));
         shelf.txs.clear();
         shelf.by_wtxid.clear();
         shelf.spenders.clear();
         shelf.order.clear();
         for (entry, added_at) in pool.iter() {
-            shelf.put(Arc::clone(&entry.tx), added_at);
+            match held.contains(&entry.tx.txid()) {
+                true => shelf.put(Arc::clone(&entry.tx), added_at),
+                false => shelf.join(Arc::clone(&entry.tx), added_at),
+            }
         }
     }
 
@@ -146,6 +198,31 @@ impl MempoolReader {
 }
 
 impl Shelf {
+    /// A change's number.
+    fn number(&mut self) -> u64 {
+        let number = self.sequence;
+        self.sequence = number.saturating_add(1);
+        number
+    }
+
+    /// Nobody listening is no error.
+    fn tell(&self, change: PoolChange) {
+        let _ = self.changes.send(change);
+    }
+
+    fn join(&mut self, tx: Arc<ParsedTx>, added_at: UnixMillis) {
+        self.put(Arc::clone(&tx), added_at);
+        let sequence = self.number();
+        self.tell(PoolChange::Added { tx, sequence });
+    }
+
+    fn leave(&mut self, txid: &Txid) {
+        if self.remove(txid) {
+            let sequence = self.number();
+            self.tell(PoolChange::Removed { txid: *txid, sequence });
+        }
+    }
+
     fn put(&mut self, tx: Arc<ParsedTx>, added_at: UnixMillis) {
         self.remove(&tx.txid());
         let place = self.next;
@@ -156,16 +233,17 @@ impl Shelf {
         self.txs.insert(tx.txid(), Row { tx, added_at, place });
     }
 
-    fn remove(&mut self, txid: &Txid) {
-        if let Some(row) = self.txs.remove(txid) {
-            self.by_wtxid.remove(&row.tx.wtxid());
-            self.order.remove(&row.place);
-            for input in &row.tx.tx().input {
-                // Another may have taken it meanwhile.
-                if self.spenders.get(&input.previous_output) == Some(txid) {
-                    self.spenders.remove(&input.previous_output);
-                }
+    /// Whether it was there.
+    fn remove(&mut self, txid: &Txid) -> bool {
+        let Some(row) = self.txs.remove(txid) else { return false };
+        self.by_wtxid.remove(&row.tx.wtxid());
+        self.order.remove(&row.place);
+        for input in &row.tx.tx().input {
+            // Another may have taken it meanwhile.
+            if self.spenders.get(&input.previous_output) == Some(txid) {
+                self.spenders.remove(&input.previous_output);
             }
         }
+        true
     }
 }

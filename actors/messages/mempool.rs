@@ -56,6 +56,8 @@ pub struct MempoolLook {
     pub details: Vec<MempoolDetail>,
     /// Transactions held.
     pub count: usize,
+    /// The number that the next change will have, as Core counts them.
+    pub sequence: u64,
     /// Virtual bytes of all of them, as consensus counts them.
     pub vsize: u64,
     /// Their fees.

@@ -47,6 +47,9 @@ pub(super) const METHODS: &[Method] = &[
     method("echoipc", Hidden, &[req("arg", Kind::Str)], "Gives back what it is given.", |c, p| {
         Box::pin(echo_ipc(c, p))
     }),
+    method("rpc.discover", Hidden, &[], "This interface as an OpenRPC document.", |c, p| {
+        Box::pin(discover(c, p))
+    }),
     method("echo", Hidden, ECHO, "Gives back what it is given.", |c, p| Box::pin(echo(c, p))),
     method("echojson", Hidden, ECHO, "Gives back what it is given.", |c, p| Box::pin(echo(c, p))),
     method(
@@ -144,6 +147,10 @@ async fn get_memory_info(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
 
 async fn echo_ipc(_: &Ctx, params: Params) -> Result<Json, RpcError> {
     Ok(params.get(0).clone())
+}
+
+async fn discover(_: &Ctx, _: Params) -> Result<Json, RpcError> {
+    Ok(crate::openrpc::document(&super::all(), env!("CARGO_PKG_VERSION")))
 }
 
 async fn echo(_: &Ctx, params: Params) -> Result<Json, RpcError> {

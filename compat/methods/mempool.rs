@@ -174,7 +174,7 @@ async fn get_raw_mempool(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     let height = ctx.node()?.chain.tip().height.to_u32();
     let ids = listed(&look.details, verbose, height);
     if with_sequence {
-        return Ok(object([("txids", ids), ("mempool_sequence", Json::from(1))]));
+        return Ok(object([("txids", ids), ("mempool_sequence", Json::from(look.sequence))]));
     }
     Ok(ids)
 }

@@ -41,8 +41,8 @@ pub(super) const METHODS: &[Method] = &[
         "getzmqnotifications",
         Control,
         &[],
-        "Where blocks and transactions are published: nowhere yet.",
-        |c, p| Box::pin(nothing(c, p)),
+        "Where blocks and transactions are published over ZeroMQ.",
+        |c, p| Box::pin(get_zmq_notifications(c, p)),
     ),
     method("listbanned", Network, &[], "Addresses that are banned: there are none.", |c, p| {
         Box::pin(nothing(c, p))
@@ -135,6 +135,17 @@ async fn get_raw_addrman(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
 
 async fn nothing(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
     ctx.warm().map(|()| Json::List(Vec::new()))
+}
+
+async fn get_zmq_notifications(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
+    let shown = ctx.config.zmq.iter().map(|publisher| {
+        object([
+            ("type", Json::from(format!("pub{}", publisher.topic.name()))),
+            ("address", Json::from(publisher.address.clone())),
+            ("hwm", Json::from(publisher.queue_max)),
+        ])
+    });
+    Ok(Json::List(shown.collect()))
 }
 
 async fn no_fields(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {

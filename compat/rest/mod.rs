@@ -84,6 +84,23 @@ const PATHS: &[(&str, Handler)] = &[
     ("/rest/spenttxouts/", |call| Box::pin(blocks::spent(call))),
 ];
 
+/// Every reader of a path and a body, whichever of them the path would come to.
+pub(crate) fn probe(path: &str, body: &[u8]) {
+    let (name, format) = target::split(path);
+    for part in name.split('/') {
+        let _ = (target::hash(part), target::number::<usize>(part), target::sanitized(part), count(part));
+    }
+    for wanted in ["count", "offset", "size", "verbose", "mempool_sequence"] {
+        let _ = target::query(path, wanted);
+    }
+    for format in [format, Format::Bin, Format::Hex, Format::Json] {
+        if let Ok(wanted) = coins::Wanted::read(name, body, format) {
+            // What is held is bounded by what came, whatever it claims.
+            assert!(wanted.outpoints.len() <= path.len().saturating_add(body.len()));
+        }
+    }
+}
+
 /// Whether anything is there.
 pub(crate) fn is_path(target: &str) -> bool {
     PATHS.iter().any(|(prefix, _)| target.starts_with(prefix))
@@ -196,4 +213,4 @@ fn no_json() -> Refused {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

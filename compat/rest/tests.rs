@@ -305,7 +305,7 @@ fn answers_are_those_of_bitcoin_core() {
 }
 
 /// A spend of a coinbase of 50 bitcoins that pays a witness program of the script OP_TRUE.
-fn waiting(coinbase: &str) -> String {
+pub(crate) fn waiting(coinbase: &str) -> String {
     use bitcoin::absolute::LockTime;
     use bitcoin::transaction::Version;
     use bitcoin::{Amount, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness};

@@ -231,7 +231,42 @@ fn our_own() -> Done {
     Ok(())
 }
 
+/// Requests, paths, what a subscriber says, outputs.
+fn faces() -> Done {
+    let hash = "00".repeat(32);
+    for method in ["getblock", "getrawtransaction", "scantxoutset", "createrawtransaction", "submitblock"] {
+        write(
+            "request",
+            format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"{method}\",\"params\":[\"{hash}\",1]}}")
+                .as_bytes(),
+        )?;
+        write(
+            "request",
+            format!("[{{\"method\":\"{method}\",\"params\":{{\"args\":[1e-8],\"x\":null}}}}]").as_bytes(),
+        )?;
+    }
+    for path in
+        ["headers/5", "block", "blockpart", "tx", "spenttxouts", "blockfilter/basic", "getutxos/checkmempool"]
+    {
+        write("rest", format!("/rest/{path}/{hash}-0.json?offset=1&size=%31&count=5").as_bytes())?;
+    }
+    write("rest", &[b"/rest/getutxos.bin\n\x02".as_slice(), &[7; 72]].concat())?;
+    let greeting = [b"\xff\0\0\0\0\0\0\0\x01\x7f\x03\0NULL".as_slice(), &[0; 48]].concat();
+    let said = b"\x04\x19\x05READY\x0bSocket-Type\0\0\0\x03SUB\0\x04\x01raw\x04\x09\x04PING\0\0xy";
+    write("subscriber", &[greeting.as_slice(), said].concat())?;
+    for text in [
+        "raw(51)#00000000",
+        "addr(mkESjLZW66TmHhiFX8MCaBjrhZ543PPh9a)",
+        "wsh(multi(1,02aa,xpub6))",
+        "tr(0279be)",
+    ] {
+        write("output", text.as_bytes())?;
+    }
+    Ok(())
+}
+
 fn main() -> Done {
+    faces()?;
     vectors()?;
     real_blocks()?;
     our_own()

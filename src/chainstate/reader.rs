@@ -254,6 +254,15 @@ impl ChainReader {
         Some((hashes(path.disconnect), hashes(path.connect)))
     }
 
+    /// The way from one block to another: those to disconnect, the highest first, and to connect, the lowest first; none where one is not known.
+    pub fn path_between(&self, from: &BlockHash, to: &BlockHash) -> Option<Path> {
+        let live = self.live();
+        let tree = live.tree();
+        let path = tree.path(tree.find(from)?, tree.find(to)?);
+        let hashes = |ids: Vec<NodeId>| ids.into_iter().map(|id| tree.node(id).hash()).collect();
+        Some((hashes(path.disconnect), hashes(path.connect)))
+    }
+
     /// The coins at several outpoints, all at the one tip that comes with them.
     pub fn coins(&self, outpoints: &[OutPoint]) -> Result<(Arc<Tip>, Vec<Option<Coin>>), ChainFault> {
         let live = self.live();

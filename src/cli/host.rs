@@ -44,6 +44,9 @@ pub(crate) enum HostError {
     /// JSON-RPC is not served.
     #[error("jsonrpc.listen: {0}")]
     JsonRpc(#[from] adit_compat::StartError),
+    /// Nothing is published over ZeroMQ.
+    #[error("zmq: {0}")]
+    Zmq(#[from] adit_compat::ZmqError),
     /// The system gives no threads, or no signals.
     #[error("threads: {0}")]
     Threads(io::Error),
@@ -98,8 +101,26 @@ impl HostError {
             HostError::Start(_)
             | HostError::Listen { .. }
             | HostError::JsonRpc(_)
+            | HostError::Zmq(_)
             | HostError::Threads(_)
             | HostError::Logging(_) => Exit::Unavailable,
+        }
+    }
+}
+
+/// Open files at once: 4,000 connections of JSON-RPC, 10,000 nodes, as many miners, and the node's own files, several times over.
+const FILES_MAX: u64 = 65_536;
+
+/// Lets the process have as many files open as the system allows it, up to [`FILES_MAX`]: what it is given at first, often 1,024, is meant for
+/// programs that know no better. Where that fails, fewer connections are borne.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = maximum.map_or(FILES_MAX, |most| most.min(FILES_MAX));
+    if current.is_some_and(|current| current < wanted) {
+        let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
+        if let Err(error) = raised {
+            tracing::warn!(%error, "no more than {} files may be open", current.unwrap_or_default());
         }
     }
 }
@@ -123,6 +144,7 @@ impl Host {
         net: Arc<dyn Net>,
     ) -> Result<Host, HostError> {
         install_panic_hook();
+        raise_file_limit();
         let config = settings.into_node(set_log_level);
         let listens = (config.peer.listen, config.pool.as_ref().map(|pool| pool.listen));
         let (tell, told) = oneshot::channel();

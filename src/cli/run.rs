@@ -4,7 +4,7 @@ use std::sync::Arc;
 use adit_actors::clock::SystemEntropy;
 use adit_actors::net::MachineNet;
 use adit_actors::root::Addresses;
-use adit_compat::Server;
+use adit_compat::{Config, Server, Zmq};
 use clap::Args;
 
 use super::exit::Exit;
@@ -108,7 +108,11 @@ fn node(settings: Settings) -> Result<Exit, HostError> {
     let network = settings.network;
     let set_level = logging::start(&settings.log_level, logging::To::Stderr).map_err(HostError::Logging)?;
     let jsonrpc = settings.jsonrpc.clone();
+    let zmq = Zmq::start(settings.zmq.clone())?;
+    let published = zmq.as_ref().map(|zmq| zmq.publishers().to_vec()).unwrap_or_default();
     let host = Host::start(settings, set_level, Arc::new(MachineNet))?;
+    zmq.iter().for_each(|zmq| zmq.ready(host.links()));
+    let jsonrpc = jsonrpc.map(|config| Config { zmq: published, ..config });
     let server = jsonrpc.map(|config| Server::start(config, &SystemEntropy)).transpose();
     let server = server.inspect_err(|_| host.ask_to_stop())?;
     if let Some(server) = &server {
@@ -123,6 +127,7 @@ fn node(settings: Settings) -> Result<Exit, HostError> {
     println!("ready on {network}; Ctrl-C ends it");
     let exit = host.wait();
     server.into_iter().for_each(Server::stop);
+    zmq.into_iter().for_each(Zmq::stop);
     Ok(exit)
 }
 

@@ -24,6 +24,7 @@ mod client;
 mod configuration;
 mod control;
 mod core_flags;
+mod crowd;
 mod databases;
 mod demo;
 mod deployments;

@@ -34,7 +34,7 @@ pub(crate) enum Counterpart {
 }
 
 /// Flags that become keys. (`includeconf` has been followed.)
-const WITH_KEY: [&str; 32] = [
+const WITH_KEY: [&str; 38] = [
     "chain",
     "regtest",
     "signet",
@@ -67,10 +67,16 @@ const WITH_KEY: [&str; 32] = [
     "rpcport",
     "rpcauth",
     "rpcallowip",
+    "rest",
+    "zmqpubhashblock",
+    "zmqpubhashtx",
+    "zmqpubrawblock",
+    "zmqpubrawtx",
+    "zmqpubsequence",
 ];
 
 /// What other flags begin with that `adit bitcoind` knows and `adit run` has no key for, and what there is in their place.
-const ELSEWHERE: [(&str, &str); 12] = [
+const ELSEWHERE: [(&str, &str); 13] = [
     (
         "rpcuser",
         "jsonrpc.auth takes users with hashes of their passwords, and the cookie serves this machine",
@@ -88,12 +94,23 @@ const ELSEWHERE: [(&str, &str); 12] = [
     ("shrinkdebugfile", "log.level chooses what is logged, and it goes to stderr"),
     ("datadir", "a folder of Adit's own is begun, and `adit import` reads the blocks of this one"),
     ("blocksdir", "a folder of Adit's own is begun, and `adit import` reads the blocks of this one"),
+    ("zmqpub", "zmq.queue_max holds for all of them"),
     ("", "only `adit bitcoind` has it"),
 ];
 
 /// Keys with a list.
-const LISTS: [&str; 5] =
-    ["p2p.connect", "chain.test_activation_heights", "chain.version_bits", "jsonrpc.auth", "jsonrpc.allow"];
+const LISTS: [&str; 10] = [
+    "p2p.connect",
+    "chain.test_activation_heights",
+    "chain.version_bits",
+    "jsonrpc.auth",
+    "jsonrpc.allow",
+    "zmq.hashblock",
+    "zmq.hashtx",
+    "zmq.rawblock",
+    "zmq.rawtx",
+    "zmq.sequence",
+];
 
 /// What a file comes to; `chain` chooses the network where the file does not.
 pub(crate) fn counterparts(file: &Path, chain: Option<&str>) -> Result<Vec<Counterpart>, InitError> {

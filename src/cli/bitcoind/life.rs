@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use adit_actors::net::MachineNet;
 use adit_actors::root::NodeLinks;
-use adit_compat::Server;
+use adit_compat::{Server, Zmq};
 use clap::Args;
 
 use super::background::{self, Background};
@@ -79,11 +79,13 @@ fn live(words: &[String]) -> Result<Exit, InitError> {
     log_places(&config);
     background.begun();
     let pid = PidFile::write(&config)?;
-    let server = serve::start(&config)?;
+    let zmq = serve::publish(&config);
+    let server = serve::start(&config, zmq.as_ref())?;
     let started = Host::start(settings, log.set_level, Arc::new(MachineNet));
     let host = started.map_err(|error| not_started(&error))?;
     move_clock(&config, &host.links());
     listen_beside(&config, &host, log.file);
+    zmq.iter().for_each(|zmq| zmq.ready(host.links()));
     server.iter().for_each(|server| server.ready(host.links()));
     tracing::info!("init message: Done loading");
     background.started();
@@ -94,6 +96,7 @@ fn live(words: &[String]) -> Result<Exit, InitError> {
     tracing::info!("Shutdown in progress...");
     let exit = host.wait();
     server.into_iter().for_each(Server::stop);
+    zmq.into_iter().for_each(Zmq::stop);
     drop(pid);
     tracing::info!("Shutdown done");
     Ok(exit)

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use adit_actors::clock::SystemEntropy;
-use adit_compat::{Config as RpcConfig, Server};
+use adit_compat::{Config as RpcConfig, Publisher, Server, Topic, Zmq};
 
 use super::check;
 use super::config::Config;
@@ -20,17 +20,41 @@ const THREADS_MAX: i64 = 1_024;
 const WORK: i64 = 64;
 const THREADS: i64 = 16;
 const TIMEOUT_S: i64 = 30;
+const ZMQ_MESSAGES: i64 = 1_000;
 
 /// Starts the server, which says that the node warms up; none with `-server=0`.
-pub(super) fn start(config: &Config) -> Result<Option<Server>, InitError> {
+pub(super) fn start(config: &Config, zmq: Option<&Zmq>) -> Result<Option<Server>, InitError> {
     if !config.layers.switch("server", true) {
         return Ok(None);
     }
-    let server = Server::start(settings(config)?, &SystemEntropy);
+    let zmq = zmq.map(|zmq| zmq.publishers().to_vec()).unwrap_or_default();
+    let server = Server::start(RpcConfig { zmq, ..settings(config)? }, &SystemEntropy);
     server.map(Some).map_err(|error| {
         tracing::error!("{error}");
         InitError::said("Unable to start HTTP server. See debug log for details.")
     })
+}
+
+/// Publishes over ZeroMQ what is asked for. Where an address can't be had nothing is, and the node starts all the same, as Core does.
+pub(super) fn publish(config: &Config) -> Option<Zmq> {
+    let zmq = Zmq::start(publishers(config));
+    zmq.unwrap_or_else(|error| {
+        tracing::error!("ZMQ: nothing is published: {error}");
+        None
+    })
+}
+
+/// What `-zmqpub...` ask for.
+pub(super) fn publishers(config: &Config) -> Vec<Publisher> {
+    let layers = &config.layers;
+    let of = |topic: Topic| {
+        let flag = format!("zmqpub{}", topic.name());
+        let most = layers.number(&format!("{flag}hwm"), ZMQ_MESSAGES).max(0);
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let addresses = layers.texts(&flag);
+        addresses.into_iter().map(move |address| Publisher::new(topic, &address, most))
+    };
+    Topic::ALL.into_iter().flat_map(of).collect()
 }
 
 /// What the server is told.

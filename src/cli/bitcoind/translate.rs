@@ -5,6 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use adit_compat::Topic;
 use adit_store::Layout;
 
 use super::check::{self, CONNECTIONS};
@@ -201,6 +202,13 @@ fn mempool_keys(layers: &Layers, keys: &mut Keys) {
 /// The keys of JSON-RPC, which `adit run` serves too; adit.toml has less to say of it.
 pub(super) fn rpc_keys(config: &Config) -> Result<Vec<Line>, InitError> {
     let (layers, mut keys) = (&config.layers, Keys(Vec::new()));
+    for topic in Topic::ALL {
+        let (flag, texts) =
+            (format!("zmqpub{}", topic.name()), layers.texts(&format!("zmqpub{}", topic.name())));
+        if !texts.is_empty() {
+            keys.add(&flag, &format!("zmq.{}", topic.name()), texts.join(","));
+        }
+    }
     if !layers.switch("server", true) {
         return Ok(keys.0);
     }

@@ -57,6 +57,8 @@ pub(crate) struct Settings {
     pub(crate) rpc: RpcSettings,
     /// `jsonrpc.*`; none: it is off.
     pub(crate) jsonrpc: Option<adit_compat::Config>,
+    /// `zmq.*`.
+    pub(crate) zmq: Vec<adit_compat::Publisher>,
     /// `supervision.*`.
     pub(crate) intensity: Intensity,
 }
@@ -91,6 +93,7 @@ impl Settings {
             pool: parts::pool(r, network)?,
             rpc: parts::rpc(r, &DataDir::folder(&datadir, &params.folder()))?,
             jsonrpc: parts::jsonrpc(r, &DataDir::folder(&datadir, &params.folder()))?,
+            zmq: parts::zmq(r)?,
             intensity: parts::intensity(r)?,
             params,
             datadir,

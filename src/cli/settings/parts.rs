@@ -8,6 +8,7 @@ use adit_actors::root::{
 };
 use adit_actors::supervision::Intensity;
 use adit_chainstate::IndexConfig;
+use adit_compat::{Publisher, Topic};
 use adit_domain::units::{Difficulty, parse_address};
 use bitcoin::ScriptBuf;
 
@@ -156,6 +157,21 @@ pub(super) fn jsonrpc(r: &mut Reader, folder: &Path) -> Result<Option<adit_compa
         adit_compat::Config { allow, auth, rest, ..config }
     };
     Ok(listen.map(config))
+}
+
+/// What is published over ZeroMQ.
+pub(super) fn zmq(r: &mut Reader) -> Result<Vec<Publisher>, SettingsError> {
+    let most: usize = r.number("zmq.queue_max", 0, 1_000_000, "messages")?;
+    let mut all = Vec::new();
+    for topic in Topic::ALL {
+        let make = |text: &str| Publisher::parse(topic, text, most);
+        all.extend(r.many(
+            &format!("zmq.{}", topic.name()),
+            "a list of tcp://HOST:PORT or ipc://PATH",
+            make,
+        )?);
+    }
+    Ok(all)
 }
 
 /// All three files or none.

@@ -1,19 +1,31 @@
 use super::{Flag, missing, void, wired};
 
-const ZMQ_TEXT: &str = "nothing is published over ZeroMQ yet";
+const ZMQ_QUEUE_TEXT: &str = "How many messages wait for a subscriber at most (1000)";
 const WALLET_TEXT: &str = "there is no wallet";
 
 pub(super) const ZMQ: &[Flag] = &[
-    missing("zmqpubhashblock", "=<address>", ZMQ_TEXT),
-    missing("zmqpubhashtx", "=<address>", ZMQ_TEXT),
-    missing("zmqpubrawblock", "=<address>", ZMQ_TEXT),
-    missing("zmqpubrawtx", "=<address>", ZMQ_TEXT),
-    missing("zmqpubsequence", "=<address>", ZMQ_TEXT),
-    void("zmqpubhashblockhwm", "=<n>", ZMQ_TEXT),
-    void("zmqpubhashtxhwm", "=<n>", ZMQ_TEXT),
-    void("zmqpubrawblockhwm", "=<n>", ZMQ_TEXT),
-    void("zmqpubrawtxhwm", "=<n>", ZMQ_TEXT),
-    void("zmqpubsequencehwm", "=<n>", ZMQ_TEXT),
+    wired(
+        "zmqpubhashblock",
+        "=<address>",
+        "Publish there the hash of each new tip; may be given more than once",
+    ),
+    wired(
+        "zmqpubhashtx",
+        "=<address>",
+        "Publish there the ids of transactions that join the mempool, or a block that joins or leaves the chain; may be given more than once",
+    ),
+    wired("zmqpubrawblock", "=<address>", "Publish there each new tip's block; may be given more than once"),
+    wired("zmqpubrawtx", "=<address>", "Publish there these transactions; may be given more than once"),
+    wired(
+        "zmqpubsequence",
+        "=<address>",
+        "Publish there what happens to blocks and the mempool, in its order; may be given more than once",
+    ),
+    wired("zmqpubhashblockhwm", "=<n>", ZMQ_QUEUE_TEXT),
+    wired("zmqpubhashtxhwm", "=<n>", ZMQ_QUEUE_TEXT),
+    wired("zmqpubrawblockhwm", "=<n>", ZMQ_QUEUE_TEXT),
+    wired("zmqpubrawtxhwm", "=<n>", ZMQ_QUEUE_TEXT),
+    wired("zmqpubsequencehwm", "=<n>", ZMQ_QUEUE_TEXT),
 ];
 
 pub(super) const RELAY: &[Flag] = &[

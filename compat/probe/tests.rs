@@ -1,0 +1,83 @@
+use super::{request, rest, subscriber};
+
+/// Chance that is the same each time: xorshift.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, most: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % most.max(1) as u64) as usize
+    }
+}
+
+/// Feeds each seed, changed at random places; `ADIT_TEST_TRIES` says how often.
+fn feed(reader: fn(&[u8]), seeds: &[&[u8]]) {
+    let tries = std::env::var("ADIT_TEST_TRIES").ok().and_then(|tries| tries.parse().ok()).unwrap_or(2_000);
+    let mut chance = Chance(0x9e37_79b9_7f4a_7c15);
+    for round in 0..tries {
+        let mut bytes = seeds[round % seeds.len()].to_vec();
+        for _ in 0..chance.below(4) {
+            let at = chance.below(bytes.len() + 1);
+            match chance.below(5) {
+                0 => bytes.insert(at, chance.below(256) as u8),
+                1 => bytes.truncate(at),
+                2 => {
+                    let other = seeds[chance.below(seeds.len())];
+                    bytes.splice(at..at, other.iter().copied());
+                }
+                3 if at < bytes.len() => drop(bytes.remove(at)),
+                _ => bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= 1 << chance.below(8)),
+            }
+        }
+        reader(&bytes);
+    }
+}
+
+#[test]
+fn requests_of_any_bytes_are_borne() {
+    feed(
+        request,
+        &[
+            b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"getblock\",\"params\":[\"00\",1]}",
+            b"{\"method\":\"getblockhash\",\"params\":{\"height\":5,\"args\":[1]}}",
+            b"[{\"method\":\"sendrawtransaction\",\"params\":[\"00\",0.1,1e-8]},{\"jsonrpc\":1.0,\"id\":null}]",
+            b"{\"method\":\"createrawtransaction\",\"params\":[[{\"txid\":\"aa\",\"vout\":0}],{\"data\":\"00\"}]}",
+            b"{\"method\":\"dumptxoutset\",\"params\":{\"path\":\"x\",\"options\":{\"rollback\":1}}}",
+            b"[[[[[{\"a\":-0.0e300,\"b\":\"\\ud83d\\ude00\"}]]]]]",
+            b"null",
+        ],
+    );
+}
+
+#[test]
+fn paths_of_any_bytes_are_borne() {
+    feed(
+        rest,
+        &[
+            b"/rest/headers/5/00000000000000000000000000000000000000000000000000000000000000aa.json",
+            b"/rest/blockpart/00000000000000000000000000000000000000000000000000000000000000aa.bin?offset=1&size=%31",
+            b"/rest/getutxos/checkmempool/00000000000000000000000000000000000000000000000000000000000000aa-0.json",
+            b"/rest/getutxos.bin\n\x01\x02aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            b"/rest/getutxos.hex\n0102 aa",
+            b"/rest/mempool/contents.json?verbose=false&mempool_sequence=true",
+            b"/rest/blockhashbyheight/18446744073709551616.hex",
+        ],
+    );
+}
+
+#[test]
+fn subscribers_of_any_bytes_are_borne() {
+    let greeting = [&b"\xff\0\0\0\0\0\0\0\x01\x7f\x03\0NULL"[..], &[0; 48]].concat();
+    feed(
+        subscriber,
+        &[
+            &greeting,
+            b"\x04\x19\x05READY\x0bSocket-Type\x00\x00\x00\x03SUB",
+            b"\x00\x04\x01raw",
+            b"\x04\x09\x04PING\x00\x00xy",
+            b"\x02\x00\x00\x00\x00\x00\x00\x00\x01\x01",
+        ],
+    );
+}
