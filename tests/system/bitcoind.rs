@@ -97,6 +97,12 @@ impl Core {
         self.call("generatetoaddress", json!([blocks, ADDRESS]));
     }
 
+    /// The port of its JSON-RPC.
+    #[allow(dead_code, reason = "a bench has clients of its own")]
+    pub fn rpc(&self) -> u16 {
+        self.rpc
+    }
+
     pub fn peer(&self) -> String {
         format!("127.0.0.1:{}", self.p2p)
     }

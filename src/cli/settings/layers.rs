@@ -21,12 +21,16 @@ pub(crate) struct Given {
 }
 
 /// Variables that begin with `ADIT_` and are no keys: what the tests and `adit ctl` read.
-const ENV_OTHER: [&str; 15] = [
+const ENV_OTHER: [&str; 20] = [
     "ADIT_BACKGROUND",
+    "ADIT_BENCH_BLOCKS",
     "ADIT_BENCH_CACHES",
+    "ADIT_BENCH_CLIENTS",
     "ADIT_BENCH_CORES",
+    "ADIT_BENCH_PART",
     "ADIT_BENCH_ROUNDS",
     "ADIT_BENCH_WORK",
+    "ADIT_BINARY",
     "ADIT_CHAIN",
     "ADIT_DATA",
     "ADIT_FAILPOINT",
@@ -34,6 +38,7 @@ const ENV_OTHER: [&str; 15] = [
     "ADIT_ORACLE_BLOCKS",
     "ADIT_ORACLE_CASES",
     "ADIT_ORACLE_SEED",
+    "ADIT_PYTHON",
     "ADIT_TEST_TRIES",
     "ADIT_TOKEN_FILE",
     "ADIT_URL",
