@@ -137,7 +137,9 @@ impl PeerActor {
         let sent = self.links.deps.blocks.send(SubmitBlock { block }).into_actor(self);
         ctx.spawn(sent.map(move |result, actor, ctx| {
             drop(intake);
-            let verdict = block_verdict(result);
+            // Refused by a snapshot's coins that are not verified: it may be we who are wrong.
+            let is_doubted = actor.links.deps.chain.is_doubted(&hash);
+            let verdict = if is_doubted { BlockVerdict::Failed } else { block_verdict(result) };
             actor.judged(number, ctx, |session, turn| session.block_judged(hash, verdict, turn));
         }));
     }

@@ -22,6 +22,8 @@ pub trait PeerChain: Send + Sync {
     fn header_work_wanted(&self) -> Work;
     /// Whether a block's body is stored.
     fn has_block(&self, hash: &BlockHash) -> bool;
+    /// Whether a block was refused by coins of a snapshot that is not verified: then whoever sent it may be right.
+    fn is_doubted(&self, hash: &BlockHash) -> bool;
     /// Whether old blocks may be gone.
     fn is_pruned(&self) -> bool;
     /// Hashes of the best header chain, the highest first, in doubling steps.
@@ -64,6 +66,9 @@ impl PeerChain for ChainReader {
     }
     fn has_block(&self, hash: &BlockHash) -> bool {
         ChainReader::has_block(self, hash)
+    }
+    fn is_doubted(&self, hash: &BlockHash) -> bool {
+        ChainReader::is_doubted(self, hash)
     }
     fn is_pruned(&self) -> bool {
         ChainReader::is_pruned(self) || self.stands_on_snapshot()

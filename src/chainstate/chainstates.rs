@@ -39,6 +39,15 @@ impl ChainReader {
         self.live().behind.load().is_some()
     }
 
+    /// Whether a block was refused that stands on a snapshot which is not verified: it may be good, and the snapshot's coins wrong. Nobody is
+    /// to blame before that is known.
+    pub fn is_doubted(&self, hash: &BlockHash) -> bool {
+        let live = self.live();
+        let tree = live.tree();
+        let refused = tree.find(hash).filter(|id| tree.node(*id).status().is_failed());
+        tree.assumed_base().is_some() && refused.is_some_and(|id| tree.stands_on_base(id))
+    }
+
     /// The height up to which all blocks of the best chain were verified here one by one, and have undo data unless they are pruned: the
     /// tip's, or less while a snapshot is verified.
     pub fn verified_height(&self) -> Height {

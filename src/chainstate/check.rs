@@ -17,7 +17,7 @@ use std::sync::Arc;
 use adit_domain::chain::{HeaderTree, MuHash, NodeId};
 use adit_domain::consensus::{BLOCK_WEIGHT_MAX, Params};
 use adit_domain::units::Height;
-use adit_store::{FlushState, Store};
+use adit_store::{ChainDb, FlushState, Store};
 use bitcoin::BlockHash;
 
 use crate::types::ChainFault;
@@ -63,6 +63,8 @@ pub enum CheckProgress {
 pub struct Checked {
     /// The tip that the coins belong to.
     pub tip: Option<(BlockHash, Height)>,
+    /// While the chain stands on a snapshot, the tip of the coins that follow from below: it is they that are compared with the blocks.
+    pub below: Option<(BlockHash, Height)>,
     /// Headers.
     pub headers: u64,
     /// Blocks that were read.
@@ -126,32 +128,84 @@ pub fn check(
         return Ok(checked);
     };
     checked.tip = Some((known.tree.node(tip).hash(), known.tree.node(tip).height()));
-    let from_blocks = check_blocks(store, (&known, tip, state), options, &mut checked, progress)?;
-    if options.deep && !checked.stopped {
-        coins::check(store, options.threads, &mut checked, progress)?;
-        if let Some(wanted) = from_blocks.filter(|_| !checked.stopped) {
-            coins::compare(store, &known.tree.as_tip(tip), &wanted, options.threads, &mut checked)?;
+    let Some(below) = Below::of(store, &known, &mut checked)? else { return Ok(checked) };
+    let from_blocks = check_blocks(store, (&known, tip, state), &below, options, &mut checked, progress)?;
+    for db in [Some(store.db()), below.db.clone()].into_iter().flatten() {
+        if options.deep && !checked.stopped {
+            coins::check(&db, options.threads, &mut checked, progress)?;
         }
     }
+    if let Some(wanted) = from_blocks.filter(|_| options.deep && !checked.stopped) {
+        // Of a snapshot's coins nobody can say what blocks lead to them before these are there.
+        let (db, tip) = below.db.as_ref().map_or((store.db(), tip), |db| (Arc::clone(db), below.tip));
+        coins::compare(&db, &known.tree.as_tip(tip), &wanted, options.threads, &mut checked)?;
+    }
     Ok(checked)
+}
+
+/// What follows from below while the chain stands on a snapshot; of any other chain the tip alone.
+struct Below {
+    db: Option<Arc<ChainDb>>,
+    /// The end of the blocks that are to lead to coins of its own.
+    tip: NodeId,
+    /// Up to the snapshot's block, blocks above this one may be missing.
+    verified: Height,
+    base: Height,
+}
+
+impl Below {
+    /// None where that was found to be wrong.
+    fn of(store: &Store, known: &Known, checked: &mut Checked) -> Result<Option<Below>, ChainFault> {
+        let tree = &known.tree;
+        let Some(db) = store.db_behind() else {
+            let (tip, none) = (tree.tip_id(), Height::GENESIS);
+            return Ok(Some(Below { db: None, tip, verified: none, base: none }));
+        };
+        let read = db.state().and_then(|state| Ok((state, store.db().snapshot_base()?)));
+        let (state, base) = match read {
+            Ok(read) => read,
+            Err(fault) => {
+                checked.found(Problem::Headers(fault));
+                return Ok(None);
+            }
+        };
+        let hash = state.map_or(tree.params().genesis_hash, |state| state.tip);
+        let base = base.unwrap_or_else(|| tree.params().genesis_hash);
+        let (Some(tip), Some(base)) = (tree.find(&hash), tree.find(&base)) else {
+            checked.found(Problem::NoTip { hash });
+            return Ok(None);
+        };
+        checked.below = Some((hash, tree.node(tip).height()));
+        let verified = tree.node(tree.fork_point(tip, tree.tip_id())).height();
+        Ok(Some(Below { db: Some(db), tip, verified, base: tree.node(base).height() }))
+    }
+
+    /// Whether a block of the best chain may be missing, for it is on its way.
+    fn may_be_missing(&self, height: Height) -> bool {
+        self.db.is_some() && height > self.verified && height <= self.base
+    }
 }
 
 /// Blocks and undo data; the hash of the coins that they leave, where all of them were read.
 fn check_blocks(
     store: &Store,
     (known, tip, state): (&Known, NodeId, Option<FlushState>),
+    below: &Below,
     options: CheckOptions,
     checked: &mut Checked,
     progress: &mut Progress<'_>,
 ) -> Result<Option<MuHash>, ChainFault> {
     let tree = &known.tree;
     let active = tree.path(HeaderTree::GENESIS, tip).connect;
-    let lowest = known.lowest_stored(&active);
+    let mut summed = tree.path(HeaderTree::GENESIS, below.tip).connect.into_iter();
+    let is_pruned = summed.any(|id| tree.node(id).status().is_pruned());
     let from = match options.deep {
         true => Height::GENESIS,
         false => tree.node(tip).height().checked_sub(NEAR_BLOCKS).unwrap_or(Height::GENESIS),
     };
-    headers::check_places(store, known, (&active, lowest), checked)?;
+    let wanted = |id: &NodeId| !below.may_be_missing(tree.node(*id).height());
+    let active: Vec<NodeId> = active.into_iter().filter(wanted).collect();
+    headers::check_places(store, known, &active, checked)?;
     let (blocks_end, flushes) = state.map(|s| (s.blocks_end, s.flushes)).unwrap_or_default();
     let magic = tree.params().magic;
     let reading = blocks::Reading {
@@ -160,7 +214,7 @@ fn check_blocks(
         files: &store.block_files(magic, BLOCK_WEIGHT_MAX, blocks_end),
         undo: &store.undo_files(magic, BTreeMap::new(), flushes)?.0,
         bodies: true,
-        sums: options.deep,
+        sums: options.deep.then_some(below.tip),
     };
     let wanted: Vec<NodeId> = known
         .stored()
@@ -174,7 +228,7 @@ fn check_blocks(
         checked.stopped |= !goes_on;
         goes_on
     })?;
-    checked.pruned = options.deep && lowest > Height::GENESIS.next();
+    checked.pruned = options.deep && is_pruned;
     let whole = options.deep && !checked.pruned && !checked.stopped && checked.is_sound();
     Ok(whole.then_some(sum))
 }

@@ -113,6 +113,16 @@ pub struct Totals {
     pub inputs: u64,
 }
 
+impl Totals {
+    fn with(self, more: Totals) -> Totals {
+        Totals {
+            blocks: self.blocks.saturating_add(more.blocks),
+            txs: self.txs.saturating_add(more.txs),
+            inputs: self.inputs.saturating_add(more.inputs),
+        }
+    }
+}
+
 impl Chainstate {
     /// Opens the chain in `store`, and connects again what lies above the last flush.
     pub fn open(
@@ -219,9 +229,9 @@ impl Chainstate {
         }
     }
 
-    /// What has been connected since the engine was opened.
+    /// What has been connected since the engine was opened, below a snapshot too.
     pub fn totals(&self) -> Totals {
-        self.totals
+        self.behind.as_ref().map_or(self.totals, |following| self.totals.with(following.totals()))
     }
 
     /// Joins headers to the tree, each the parent of the next, up to the first that breaks a rule.
@@ -234,7 +244,14 @@ impl Chainstate {
         let known = tree.len();
         let mut last = tree.tip_id();
         for header in headers {
-            last = tree.insert(*header, now).map_err(|e| refused_header(&tree, header, e))?;
+            match tree.insert(*header, now) {
+                Ok(id) => last = id,
+                // What is refused by coins that are not verified is nobody's fault yet: who sends it has the blocks that tell.
+                Err(InsertError::KnownInvalid | InsertError::ParentInvalid) if is_doubted(&tree, header) => {
+                    break;
+                }
+                Err(error) => return Err(refused_header(&tree, header, error)),
+            }
         }
         let new = u32::try_from(tree.len().saturating_sub(known)).unwrap_or(u32::MAX);
         let blocks_wanted = tree.node(tree.best_header_id()).work() > tree.node(tree.tip_id()).work();
@@ -569,6 +586,12 @@ pub(crate) fn check_alone(
     check_proof_of_work(block.hash(), block.header().bits, params)?;
     check_signet_solution(block, params, verifier)?;
     check_block(block, params)
+}
+
+/// Whether a header is refused for a block above a snapshot whose coins are not verified: of the two either may be wrong.
+fn is_doubted(tree: &HeaderTree, header: &Header) -> bool {
+    let id = tree.find(&header.block_hash()).or_else(|| tree.find(&header.prev_blockhash));
+    tree.assumed_base().is_some() && id.is_some_and(|id| tree.stands_on_base(id))
 }
 
 fn invalid(hash: BlockHash, height: Option<Height>, reject: String) -> SubmitError {

@@ -21,7 +21,7 @@ use bitcoin::consensus::encode::deserialize;
 use bitcoin::{BlockHash, Network};
 use thiserror::Error;
 
-use crate::engine::{Chainstate, Ended, Outside, Rejected, Run, decode_framed};
+use crate::engine::{BATCH_BLOCKS_MAX, Behind, Chainstate, Ended, Outside, Rejected, Run, decode_framed};
 use crate::scan::Skipped;
 use crate::stage::REORG_BLOCKS_MAX;
 use crate::types::{ChainFault, SubmitError, UtxoStats};
@@ -173,6 +173,9 @@ pub fn import(
         connected = connect(chain, &mut joined, options, progress)?;
     }
     if !connected.stopped {
+        connected.stopped = !below_snapshot(chain, &joined, options, progress)?;
+    }
+    if !connected.stopped {
         side_blocks = keep_side_blocks(chain, &joined, options)?;
     }
     chain.flush()?;
@@ -225,6 +228,52 @@ fn connect(
         }
     }
     Ok(connected)
+}
+
+/// Verifies the blocks below a snapshot that the chain stands on, as far as they are at hand. Whether it was not stopped.
+fn below_snapshot(
+    chain: &mut Chainstate,
+    joined: &Joined,
+    options: ImportOptions,
+    progress: &mut Progress<'_>,
+) -> Result<bool, ImportError> {
+    let bytes_total = chain.below_bytes(&joined.outside);
+    let mut bytes = 0u64;
+    while let Some(wanted) = chain.below_wanted() {
+        let at_hand = wanted.iter().filter_map(|hash| joined.outside.get_key_value(hash));
+        let mut batch = Vec::with_capacity(BATCH_BLOCKS_MAX);
+        for (hash, found) in at_hand.take(BATCH_BLOCKS_MAX) {
+            bytes = bytes.saturating_add(u64::from(found.extent.len));
+            batch.extend(found.read(hash).map_err(unreadable)?.map(Arc::new));
+        }
+        let mut taken = 0usize;
+        for accepted in chain.accept_blocks(&batch, options.now).each {
+            match accepted {
+                Ok(_) => taken = taken.saturating_add(1),
+                Err(SubmitError::Fault(fault)) => return Err(fault.into()),
+                Err(error) => tracing::warn!(%error, "a block below the snapshot is not taken"),
+            }
+        }
+        let (height, target) = chain.below_way();
+        let mut goes_on = true;
+        let mut go_on = || {
+            goes_on &= progress(ImportProgress::Connecting { height, target, bytes, bytes_total });
+            goes_on
+        };
+        let followed = loop {
+            match chain.follow(&mut go_on)? {
+                Behind::More if go_on() => {}
+                ended => break ended,
+            }
+        };
+        if !goes_on {
+            return Ok(false);
+        }
+        if taken == 0 || followed == Behind::Verified {
+            break;
+        }
+    }
+    Ok(true)
 }
 
 /// Why a body in a file of others could not be had: its file, and what the system said; nothing where other bytes are there now.

@@ -37,6 +37,8 @@ pub struct Inventory {
     pub tip: BlockHash,
     /// Its height.
     pub height: Height,
+    /// The height up to which all blocks were verified here: below a snapshot's less than the tip's.
+    pub verified_height: Height,
     /// Flushes so far.
     pub flushes: u64,
     /// The header with the most work.
@@ -86,7 +88,12 @@ pub fn inventory(
     let coins = count_coins.then(|| count(&store.db().snapshot()?, threads)).transpose()?;
     let (behind_blocks, behind_bytes) = behind(store, params, end)?;
     let best = tree.best_header_id();
+    let verified = match store.db_behind() {
+        Some(db) => db.state()?.map_or(Height::GENESIS, |state| state.height),
+        None => tree.node(tip).height(),
+    };
     Ok(Inventory {
+        verified_height: verified,
         tip: tree.node(tip).hash(),
         height: tree.node(tip).height(),
         flushes: state.map_or(0, |s| s.flushes),

@@ -193,11 +193,11 @@ fn begin(
     Ok(true)
 }
 
-/// Coins come from all blocks: without the first ones there would be none.
+/// Coins come from all blocks: without the first ones there would be none. Below a snapshot they may never have come, and will.
 fn refuse_pruned(found: &Found) -> Result<(), ReindexError> {
     let tree = &found.known.tree;
-    let active = tree.path(HeaderTree::GENESIS, tree.tip_id()).connect;
-    let is_pruned = found.known.lowest_stored(&active) > Height::GENESIS.next();
+    let mut active = tree.path(HeaderTree::GENESIS, tree.tip_id()).connect.into_iter();
+    let is_pruned = active.any(|id| tree.node(id).status().is_pruned());
     if is_pruned { Err(ReindexError::Pruned) } else { Ok(()) }
 }
 
@@ -281,7 +281,7 @@ fn sound(
         files: &store.block_files(magic, BLOCK_WEIGHT_MAX, found.blocks_end),
         undo: &store.undo_files(magic, BTreeMap::new(), found.flushes)?.0,
         bodies: !options.chainstate_only,
-        sums: false,
+        sums: None,
     };
     let (mut damaged, mut stopped) = (Damaged::default(), false);
     let wanted = found.known.stored().collect();

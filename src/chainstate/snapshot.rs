@@ -25,7 +25,7 @@ use crate::types::ChainFault;
 pub use error::LoadError;
 pub use file::SnapshotHead;
 pub use load::{LoadedSnapshot, SnapshotLoad};
-pub(crate) use load::{check_base, hash_part};
+pub(crate) use load::{check_base, hash_all};
 
 /// What the file begins with.
 const MAGIC: [u8; 5] = *b"utxo\xff";

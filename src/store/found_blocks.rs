@@ -38,7 +38,16 @@ impl FoundBlocks {
     /// Opens or makes it.
     pub fn open(folder: &Path) -> Result<FoundBlocks, StoreFault> {
         fs::create_dir_all(folder).map_err(StoreFault::io(folder))?;
-        Ok(FoundBlocks::open_on(Arc::new(MachineDisk), folder))
+        let this = FoundBlocks::open_on(Arc::new(MachineDisk), folder);
+        this.clear()?;
+        Ok(this)
+    }
+
+    /// Takes away what was not written to its end: nobody was told of it, and nobody would ever look at it.
+    fn clear(&self) -> Result<(), StoreFault> {
+        self.files(ENDING_UNFINISHED)?
+            .iter()
+            .try_for_each(|path| self.disk.remove(path).map_err(StoreFault::io(path)))
     }
 
     /// One that is there, on another disk.
@@ -88,9 +97,13 @@ impl FoundBlocks {
 
     /// The files, each of one block.
     fn kept(&self) -> Result<Vec<PathBuf>, StoreFault> {
+        self.files(ENDING)
+    }
+
+    fn files(&self, ending: &str) -> Result<Vec<PathBuf>, StoreFault> {
         let names = self.disk.names(&self.folder).map_err(StoreFault::io(&self.folder))?;
         let paths = names.iter().map(|name| self.folder.join(name));
-        Ok(paths.filter(|path| path.extension().is_some_and(|ending| ending == ENDING)).collect())
+        Ok(paths.filter(|path| path.extension().is_some_and(|found| found == ending)).collect())
     }
 
     fn path(&self, hash: &BlockHash, ending: &str) -> PathBuf {

@@ -26,11 +26,15 @@ impl Store {
         Store::over(dir, disk, &path, PAGE_BYTES_DEFAULT)
     }
 
-    /// The old database beside the one that is being built; none where there is none.
+    /// The old database beside the one that is being built, where there is one. Of two that with the headers: a snapshot's, whose coins are
+    /// not to be believed.
     pub fn old_db(&self) -> Result<Option<ChainDb>, StoreFault> {
-        let path = self.dir().chainstate();
-        let there = self.disk().len_of(&path).map_err(StoreFault::io(&path))?;
-        there.map(|_| ChainDb::open_on(self.disk(), &path)).transpose()
+        for path in [self.dir().snapshot(), self.dir().chainstate()] {
+            if self.disk().len_of(&path).map_err(StoreFault::io(&path))?.is_some() {
+                return ChainDb::open_on(self.disk(), &path).map(Some);
+            }
+        }
+        Ok(None)
     }
 
     /// Puts the new database in the place of the old one; durable when it returns.

@@ -22,17 +22,17 @@ use crate::node_store::Store;
 impl DataDir {
     /// Where the coins of a snapshot lie while they are read.
     pub fn loading(&self) -> PathBuf {
-        self.path().join("chainstate.loading.redb")
+        self.databases().join("chainstate.loading.redb")
     }
 
     /// Headers and coins that came from a snapshot, until the blocks below it are verified.
     pub fn snapshot(&self) -> PathBuf {
-        self.path().join("chainstate.snapshot.redb")
+        self.databases().join("chainstate.snapshot.redb")
     }
 
     /// A snapshot that the blocks below it did not lead to.
     pub fn refused(&self) -> PathBuf {
-        self.path().join("chainstate.refused.redb")
+        self.databases().join("chainstate.refused.redb")
     }
 }
 

@@ -16,8 +16,14 @@ pub struct Imported {
 
 /// `adit import` on regtest, with the hashes of the coins.
 pub fn import(datadir: &Path, files: &[&Path]) -> Imported {
+    import_with(datadir, files, &[])
+}
+
+/// The same with more flags.
+pub fn import_with(datadir: &Path, files: &[&Path], flags: &[&str]) -> Imported {
     let mut command = adit();
-    command.args(["import", "--network", "regtest", "--hash", "--datadir"]).arg(datadir).args(files);
+    command.args(["import", "--network", "regtest", "--hash"]).args(flags);
+    command.arg("--datadir").arg(datadir).args(files);
     Imported { output: command.output().unwrap() }
 }
 

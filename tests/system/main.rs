@@ -18,7 +18,7 @@ mod bitcoind;
 mod books;
 mod chain;
 #[path = "../conformance/differential/chance.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the tests of each part use some of it")]
 mod chance;
 mod client;
 mod configuration;

@@ -53,8 +53,7 @@ impl Donor {
     /// One that gives no block.
     fn of(blocks: &[Block]) -> Donor {
         let blocks = blocks.iter().map(|block| Arc::new(ParsedBlock::new(block.clone()))).collect();
-        #[allow(clippy::reversed_empty_ranges)]
-        let heights = Mutex::new(1..=0);
+        let heights = Mutex::new(RangeInclusive::new(1, 0));
         let shared = Arc::new(Given { blocks, heights, ends: AtomicBool::new(false) });
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -197,8 +196,22 @@ impl Source {
 
     /// The file with another script of the last block's reward, which no block can spend yet, and all else as it was.
     fn changed(&self) -> PathBuf {
+        self.changed_at(&self.chain.blocks[BASE - 1].txdata[0])
+    }
+
+    /// The same of a reward that a block above spends.
+    fn changed_and_spent(&self) -> PathBuf {
+        let above = self.chain.blocks[BASE..].iter().flat_map(|block| &block.txdata[1..]);
+        let spent: Vec<OutPoint> =
+            above.flat_map(|tx| &tx.input).map(|input| input.previous_output).collect();
+        let rewards = self.chain.blocks[..BASE].iter().map(|block| &block.txdata[0]);
+        let is_spent = |reward: &&Transaction| spent.contains(&OutPoint::new(reward.compute_txid(), 0));
+        self.changed_at(rewards.clone().find(is_spent).unwrap())
+    }
+
+    fn changed_at(&self, reward: &Transaction) -> PathBuf {
         let mut bytes = std::fs::read(&self.file).unwrap();
-        let txid = self.chain.blocks[BASE - 1].txdata[0].compute_txid().to_byte_array();
+        let txid = reward.compute_txid().to_byte_array();
         let at = bytes.windows(32).position(|window| window == txid).unwrap();
         // How many coins, and its number.
         let mut rest = &bytes[at + 32 + 1 + 1..];
@@ -403,6 +416,79 @@ fn a_snapshot_to_which_the_blocks_do_not_lead_ends_the_node_and_is_put_aside() {
     assert_eq!(node.files(), ["chainstate.redb", "chainstate.refused.redb"]);
     node.again(None);
     node.ends_well();
+}
+
+/// What is refused by wrong coins is no fault of the peers that send it: they have the blocks that tell.
+#[test]
+fn a_block_that_wrong_coins_refuse_costs_no_peer_and_the_next_start_takes_it() {
+    let source = Source::new();
+    let changed = source.changed_and_spent();
+    let mut node = Under::start(&source, "probe", source.hash());
+    let said = node.refuses(&changed);
+    let hash = said.split_once("the coins' hash is ").unwrap().1[..64].to_owned();
+    let mut node = Under::start(&source, "node", &hash);
+    node.load(&changed);
+    // Above first: the chain comes to the block that the coins refuse, and no further.
+    node.donor.give(BASE + 1..=TIP as usize);
+    until("a block is refused", || node.node().process.err().contains("invalid block").then_some(()));
+    assert!(node.states().last().is_some_and(|(height, _)| *height < TIP));
+    // All of them, to a node that may be a new one.
+    node.again(None);
+    node.donor.give(1..=TIP as usize);
+    assert_eq!(node.ends(), Some(74));
+    let err = node.node().process.err();
+    assert!(err.contains("is wrong: the coins behind it come to"), "{err}");
+    node.again(None);
+    node.ends_well();
+    node.node.take().unwrap().stop();
+}
+
+/// The two chainstates of a folder that no node has open are looked at and counted; what lies below is imported; a reindex leaves one.
+#[test]
+fn two_chainstates_are_checked_counted_imported_into_and_built_again() {
+    let source = Source::new();
+    let mut node = Under::start(&source, "node", source.hash());
+    node.load(&source.file);
+    // What follows the snapshot is asked for first.
+    node.donor.give(BASE + 1..=TIP as usize);
+    node.reaches(&[(0, true), (TIP, false)]);
+    node.donor.give(1..=40);
+    node.reaches(&[(40, true), (TIP, false)]);
+    let mut process = node.node.take().unwrap().process;
+    process.kill_hard();
+    let db = |args: &[&str]| -> Value {
+        let mut command = adit();
+        command.arg("db").args(args).args(["--json", "--network", "regtest", "--datadir"]).arg(&node.datadir);
+        let output = command.args(["--set", &node.knows]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", text(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    for args in [&["check"][..], &["check", "--deep"], &["stats"]] {
+        let said = db(args);
+        // What was not flushed before the kill is verified again.
+        let (tip, verified) = (said["height"].as_u64().unwrap(), said["verified_height"].as_u64().unwrap());
+        assert!((BASE as u64..=TIP).contains(&tip) && verified <= 40, "{said}");
+        assert_eq!(said.get("sound").unwrap_or(&json!(true)), &json!(true), "{said}");
+    }
+    let other = source.dir.path().join("other");
+    let copied = Command::new("cp").arg("-r").arg(&node.datadir).arg(&other).status().unwrap();
+    assert!(copied.success());
+    // From a file of all blocks, in the place of a network.
+    let all = source.dir.path().join("all.dat");
+    let set = ["--set", node.knows.as_str()];
+    let line = crate::import::import_with(&node.datadir, &[&all], &set).done();
+    assert_eq!((&line["height"], &line["muhash"]), (&json!(TIP), &source.coins["muhash"]));
+    assert_eq!(node.files(), ["chainstate.redb"]);
+    // And the copy from its own files, which reach up to 40 without a gap.
+    node.datadir = other;
+    let db = |args: &[&str]| {
+        let mut command = adit();
+        command.arg("db").args(args).args(["--json", "--network", "regtest", "--datadir"]).arg(&node.datadir);
+        serde_json::from_slice::<Value>(&command.output().unwrap().stdout).unwrap()
+    };
+    assert_eq!(db(&["reindex"])["height"], json!(40));
+    assert_eq!(node.files(), ["chainstate.redb"]);
+    assert_eq!(db(&["check", "--deep"])["sound"], json!(true));
 }
 
 /// The chain of which Core's regtest knows the coins at height 200, and some blocks more.

@@ -51,6 +51,8 @@ enum Step {
     Follow(Arc<Vec<Block>>),
     /// Headers and coins from the block files, or the coins alone.
     Reindex { chainstate: bool },
+    /// A node that keeps blocks until it is told not to, and is.
+    Prune,
 }
 
 /// How a step ended.
@@ -69,6 +71,7 @@ impl Step {
             Step::Index => "build indexes".to_owned(),
             Step::Follow(blocks) => format!("{} blocks one by one", blocks.len()),
             Step::Reindex { chainstate } => format!("reindex{}", if *chainstate { " the coins" } else { "" }),
+            Step::Prune => "prune by command".to_owned(),
         }
     }
 
@@ -76,7 +79,7 @@ impl Step {
         let mut command = adit();
         match self {
             Step::Import { stop_at, .. } => command.args(["import", "--stop-at", &stop_at.to_string()]),
-            Step::Run | Step::Index | Step::Follow(_) => command.args([
+            Step::Run | Step::Index | Step::Follow(_) | Step::Prune => command.args([
                 "run",
                 "--set",
                 "p2p.listen=127.0.0.1:0",
@@ -95,6 +98,7 @@ impl Step {
             Step::Index | Step::Follow(_) => {
                 command.args(INDEXES);
             }
+            Step::Prune => drop(command.args(["--set", "chain.prune_mib=1"])),
             Step::Run | Step::Reindex { .. } => {}
         }
         command
@@ -111,6 +115,7 @@ impl Step {
             Step::Run => run(&mut process, datadir, failpoint, None),
             Step::Index => run(&mut process, datadir, failpoint, Some(&[])),
             Step::Follow(blocks) => run(&mut process, datadir, failpoint, Some(blocks)),
+            Step::Prune => prune(&mut process, datadir),
         };
         let status = process.wait();
         let killed = status.signal() == Some(9);
@@ -158,6 +163,28 @@ fn run(process: &mut Process, datadir: &Path, failpoint: Option<&str>, follow: O
         process.signal("TERM");
     }
     said
+}
+
+/// A node that is told to prune all that may go; the files that are left.
+fn prune(process: &mut Process, datadir: &Path) -> Value {
+    until("the node is ready, or ends", || {
+        (process.ended().is_some() || process.out().contains("ready")).then_some(())
+    });
+    let mut command = adit();
+    command.args(["ctl", "--network", "regtest", "--datadir"]).arg(datadir).args(["prune", "300"]);
+    let told = command.output().unwrap();
+    if !told.status.success() {
+        until("a node that does not answer ends", || process.ended());
+        return Value::Null;
+    }
+    if process.ended().is_none() {
+        process.signal("TERM");
+    }
+    until("the node has ended", || process.ended());
+    let entries = fs::read_dir(datadir.join("regtest/blocks")).unwrap();
+    let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    json!(names)
 }
 
 /// Whether a node with this failpoint may be asked to end: a place by its name ends it by itself.
@@ -297,6 +324,7 @@ impl Way {
             Step::Reindex { chainstate: false },
             Step::Reindex { chainstate: true },
             import(&three, last.height(), true),
+            Step::Prune,
         ]);
         let mut way = Way { dir, file: one, steps, coins: vec![], operations: vec![], places: vec![] };
         way.go_undisturbed();

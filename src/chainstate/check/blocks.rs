@@ -26,8 +26,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) undo: &'a UndoFiles,
     /// Whether the blocks themselves are looked at, or their undo data alone.
     pub(crate) bodies: bool,
-    /// Whether to put together what the best chain's blocks leave.
-    pub(crate) sums: bool,
+    /// The end of the blocks of which to put together what they leave.
+    pub(crate) sums: Option<NodeId>,
 }
 
 /// What one thread says of a run of blocks.
@@ -42,7 +42,7 @@ pub(crate) struct Part {
 /// Told what was read, and the bytes so far and in all; says whether to go on.
 pub(crate) type Hear<'a> = dyn FnMut(Part, u64, u64) -> bool + 'a;
 
-/// Reads blocks; gives the hash of the coins that those of the best chain leave, where that was asked for.
+/// Reads blocks; gives the hash of the coins that those of a chain leave, where that was asked for.
 pub(crate) fn read(
     reading: &Reading<'_>,
     mut wanted: Vec<NodeId>,
@@ -118,12 +118,17 @@ impl Reading<'_> {
             (Ok(Some(block)), Ok(Some((pos, undo)))) => {
                 if !fits(&block, &undo) {
                     part.problems.push(Problem::OtherUndo { hash: block.hash(), pos });
-                } else if self.sums && self.known.tree.is_active(id) {
+                } else if self.is_summed(id) {
                     self.add(id, &block, &undo, sum);
                 }
             }
             (block, undo) => part.problems.extend(block.err().into_iter().chain(undo.err())),
         }
+    }
+
+    fn is_summed(&self, id: NodeId) -> bool {
+        let tree = &self.known.tree;
+        self.sums.is_some_and(|tip| tree.ancestor(tip, tree.node(id).height()) == Some(id))
     }
 
     /// Bytes that are read of it.

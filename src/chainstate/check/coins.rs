@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 
 use adit_domain::chain::{MuHash, Tip};
-use adit_store::{Store, StoreFault, TierCheck, TierInfo};
+use adit_store::{ChainDb, StoreFault, TierCheck, TierInfo};
 
 use super::{CheckProgress, Checked, Problem, Progress};
 use crate::stats::StatsJob;
@@ -15,18 +15,18 @@ const STEP: usize = 16;
 
 /// Walks over the records of all tiers.
 pub(super) fn check(
-    store: &Store,
+    db: &ChainDb,
     threads: usize,
     checked: &mut Checked,
     progress: &mut Progress<'_>,
 ) -> Result<(), ChainFault> {
-    let tiers = store.db().tier_infos();
+    let tiers = db.tier_infos();
     let records_total = tiers.iter().map(|tier| tier.records).fold(0, u64::saturating_add);
     let mut records = 0u64;
     for tier in tiers {
         let mut sum = TierCheck::default();
         for first in (0..256usize).step_by(STEP.saturating_mul(threads.max(1))) {
-            match part(store, &tier, first, threads.max(1))? {
+            match part(db, &tier, first, threads.max(1))? {
                 Ok(found) => add(&mut sum, &found),
                 Err(fault) => {
                     checked.found(Problem::TierUnread { table: tier.table, fault });
@@ -46,7 +46,7 @@ pub(super) fn check(
 
 /// As many steps as there are threads, from the byte `first` on.
 fn part(
-    store: &Store,
+    db: &ChainDb,
     tier: &TierInfo,
     first: usize,
     threads: usize,
@@ -57,7 +57,7 @@ fn part(
         let steps = (0..threads).map(|n| first.saturating_add(n.saturating_mul(STEP)));
         let walk = |from: usize| {
             let to = from.saturating_add(STEP).saturating_sub(1);
-            scope.spawn(move || store.db().check_tier(tier, byte(from), byte(to)))
+            scope.spawn(move || db.check_tier(tier, byte(from), byte(to)))
         };
         let running: Vec<_> = steps.filter(|from| *from < 256).map(walk).collect();
         let mut sum = TierCheck::default();
@@ -95,13 +95,13 @@ fn judge(tier: &TierInfo, found: &TierCheck, checked: &mut Checked) {
 
 /// Compares the coins as they are served with what the blocks leave.
 pub(super) fn compare(
-    store: &Store,
+    db: &ChainDb,
     tip: &Tip,
     wanted: &MuHash,
     threads: usize,
     checked: &mut Checked,
 ) -> Result<(), ChainFault> {
-    let job = StatsJob::new(store.db().snapshot()?, Arc::new(*tip), threads);
+    let job = StatsJob::new(db.snapshot()?, Arc::new(*tip), threads);
     match job.run() {
         Ok(stats) => {
             let wanted = wanted.digest().to_string();

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use adit_domain::chain::{BlockStatus, HeaderTree, NodeId};
 use adit_domain::consensus::{Params, check_proof_of_work};
-use adit_domain::units::Height;
 use adit_store::{ChainDb, FilePos, FlushState, NodeRecord, Store, StoreFault};
 use bitcoin::BlockHash;
 
@@ -36,12 +35,6 @@ impl Known {
     pub(crate) fn stored(&self) -> impl Iterator<Item = NodeId> {
         let stored = self.tree.ids().skip(1);
         stored.filter(|id| self.place(*id).block.is_some())
-    }
-
-    /// The height from which on all blocks of a chain should be stored: what is pruned lies below.
-    pub(crate) fn lowest_stored(&self, active: &[NodeId]) -> Height {
-        let stored = active.iter().find(|id| self.place(**id).block.is_some());
-        stored.map_or(Height::GENESIS.next(), |id| self.tree.node(*id).height())
     }
 }
 
@@ -106,16 +99,14 @@ pub(crate) fn tip(
 pub(crate) fn check_places(
     store: &Store,
     known: &Known,
-    (active, lowest): (&[NodeId], Height),
+    active: &[NodeId],
     checked: &mut Checked,
 ) -> Result<(), ChainFault> {
     for id in active {
         let (node, place) = (known.tree.node(*id), known.place(*id));
         let (hash, height) = (node.hash(), node.height());
-        if height < lowest {
-            continue;
-        }
         match (place.block, place.undo) {
+            _ if node.status().is_pruned() => {}
             (None, _) => checked.found(Problem::NoBody { hash, height }),
             (_, None) => checked.found(Problem::NoUndo { hash, height }),
             _ => {}

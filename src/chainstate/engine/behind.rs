@@ -9,20 +9,24 @@
 //! the snapshot, its database takes the place of the other; where not, it is put aside and the process ends, to go on from the other.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use adit_domain::chain::{BlockStatus, HeaderTree, NodeId, SetHasher};
+use adit_domain::chain::{BlockStatus, HeaderTree, NodeId};
 use adit_domain::units::Height;
 use adit_store::{CoinSnapshot, Flush, FlushState, NodeRecord};
 use bitcoin::BlockHash;
+use bitcoin::hashes::sha256d;
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
-use super::{Chainstate, Ended, Part, Run};
-use crate::snapshot::{LoadError, LoadedSnapshot, SnapshotLoad, check_base, hash_part};
+use super::{Chainstate, Ended, Part, Run, Totals};
+use crate::snapshot::{LoadError, LoadedSnapshot, SnapshotLoad, check_base, hash_all};
 use crate::types::ChainFault;
 
 /// Blocks that are taken on in one go; whoever waits for the engine is heard after a few of them.
 const GO_BLOCKS_MAX: u32 = 128;
-/// How long the engine's thread waits for a flush before it looks whether anybody waits for it.
+/// How long the engine's thread waits for a flush, or for the hash, before it looks whether anybody waits for it.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Parts that the memory for coins is cut into, and how many of them go to what follows from below: few while the tip has far to go,
 /// most when it is there.
@@ -63,11 +67,51 @@ pub(super) struct Following {
     hashing: Option<Hashing>,
 }
 
-/// The coins at the snapshot's block, hashed a 256th at a time.
+/// The coins at the snapshot's block, hashed on a thread of its own: minutes on mainnet. Dropped, it ends, before the database can be
+/// opened by anybody else.
 struct Hashing {
-    coins: CoinSnapshot,
-    bytes: std::ops::RangeInclusive<u8>,
-    set: SetHasher,
+    found: Receiver<Hashed>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The hash; none where it was stopped.
+type Hashed = Result<Option<sha256d::Hash>, ChainFault>;
+
+impl Hashing {
+    fn begin(coins: CoinSnapshot) -> Result<Hashing, ChainFault> {
+        let ((to, found), stop) = (bounded(1), Arc::new(AtomicBool::new(false)));
+        let stopped = Arc::clone(&stop);
+        let thread = thread::Builder::new().name("adit-compare".to_owned());
+        let thread = thread.spawn(move || {
+            let hashed = hash_all(&coins, &mut || !stopped.load(Ordering::Relaxed));
+            // Nobody may want it any more.
+            let _ = to.send(hashed.map(|hashed| hashed.map(|(hash, _)| hash)));
+        });
+        let thread = thread.map_err(|e| ChainFault::State(format!("no thread: {e}")))?;
+        Ok(Hashing { found, stop, thread: Some(thread) })
+    }
+
+    /// The hash, if it is there within a short time.
+    fn look(&self) -> Result<Option<sha256d::Hash>, ChainFault> {
+        match self.found.recv_timeout(LOOK_EVERY) {
+            Ok(hashed) => hashed,
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => {
+                Err(ChainFault::State("hashing the coins panicked".to_owned()))
+            }
+        }
+    }
+}
+
+impl Drop for Hashing {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // Where it panicked, that was noticed or is of no matter any more.
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Chainstate {
@@ -209,24 +253,19 @@ impl Chainstate {
         }
     }
 
-    /// Hashes the coins at the snapshot's block, and ends it with the last of them.
+    /// Has the coins at the snapshot's block hashed, and ends it when they are.
     fn compare(&mut self, following: &mut Following) -> Result<Behind, ChainFault> {
-        let Some(hashing) = &mut following.hashing else {
+        let Some(hashing) = &following.hashing else {
             self.flush_all()?;
             following.chain.flush_all()?;
-            let coins = following.chain.db.snapshot()?;
-            following.hashing = Some(Hashing { coins, bytes: 0..=u8::MAX, set: SetHasher::default() });
+            following.hashing = Some(Hashing::begin(following.chain.db.snapshot()?)?);
             return Ok(Behind::More);
         };
-        if let Some(byte) = hashing.bytes.next() {
-            hash_part(&hashing.coins, byte, &mut hashing.set)?;
-            return Ok(Behind::More);
-        }
-        let (found, _) = std::mem::take(&mut hashing.set).finish();
+        let Some(found) = hashing.look()? else { return Ok(Behind::More) };
         let base = self.live.tree().node(following.base).hash();
         let known = self.config.params.assumed_coins_at(&base).map(|known| known.hash_serialized);
         if known == Some(found) {
-            return self.confirm(&base);
+            return self.confirm(following, &base);
         }
         let known = known.map_or_else(|| "none that is known".to_owned(), |hash| hash.to_string());
         self.give_up(
@@ -236,8 +275,11 @@ impl Chainstate {
     }
 
     /// All that led to the snapshot's coins is verified: there is one chainstate from here on.
-    fn confirm(&mut self, base: &BlockHash) -> Result<Behind, ChainFault> {
+    fn confirm(&mut self, following: &Following, base: &BlockHash) -> Result<Behind, ChainFault> {
         self.store.confirm_snapshot()?;
+        let below = following.totals();
+        self.totals = self.totals.with(below);
+        self.flushed_inputs = self.flushed_inputs.saturating_add(below.inputs);
         self.live.behind.store(None);
         self.live.tree_mut().coins_verified();
         self.cache_parts = CACHE_PARTS;
@@ -290,6 +332,10 @@ fn unjudged(tree: &HeaderTree, (id, record): (NodeId, NodeRecord), base: NodeId)
 }
 
 impl Following {
+    pub(super) fn totals(&self) -> Totals {
+        self.chain.totals
+    }
+
     fn tip(&self, tree: &HeaderTree) -> NodeId {
         tree.find(&self.chain.live.tip.load().hash).unwrap_or(HeaderTree::GENESIS)
     }

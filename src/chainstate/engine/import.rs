@@ -51,6 +51,31 @@ impl Chainstate {
         blocks.into_iter().filter(wanted).map(|id| tree.node(id).hash()).collect()
     }
 
+    /// Blocks below a snapshot that are missing, the lowest first and as many as are fetched ahead; none where the chain stands on no snapshot.
+    pub(crate) fn below_wanted(&self) -> Option<Vec<BlockHash>> {
+        let verified = self.live.verified_height();
+        let tree = self.live.tree();
+        tree.assumed_base()?;
+        let wanted = tree.blocks_wanted_below_base(verified, usize::MAX);
+        Some(wanted.into_iter().map(|(hash, _)| hash).collect())
+    }
+
+    /// Bytes of those blocks that `outside` has, however far below.
+    pub(crate) fn below_bytes(&self, outside: &HashMap<BlockHash, Outside>) -> u64 {
+        let tree = self.live.tree();
+        let Some(base) = tree.assumed_base() else { return 0 };
+        let way = tree.path(HeaderTree::GENESIS, base).connect;
+        let found = way.into_iter().filter_map(|id| outside.get(&tree.node(id).hash()));
+        found.map(|found| u64::from(found.extent.len)).fold(0, u64::saturating_add)
+    }
+
+    /// How far the blocks below a snapshot are verified, and the height of its block.
+    pub(crate) fn below_way(&self) -> (Height, Height) {
+        let verified = self.live.verified_height();
+        let tree = self.live.tree();
+        (verified, tree.assumed_base().map_or(verified, |base| tree.node(base).height()))
+    }
+
     /// The blocks that join the chain on the way from the tip, the lowest first.
     pub(crate) fn way_to(&self, target: NodeId) -> Vec<BlockHash> {
         let tree = self.live.tree();

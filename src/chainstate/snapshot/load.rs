@@ -10,9 +10,10 @@ use adit_domain::chain::{HeaderTree, SetHasher};
 use adit_domain::consensus::AssumedCoins;
 use adit_domain::units::Height;
 use adit_store::{
-    ChainDb, CompactCoin, FileEnd, Flush, FlushState, LoadingDb, OUTPOINT_BYTES, Store, outpoint_key,
+    CoinSnapshot, CompactCoin, FileEnd, Flush, FlushState, LoadingDb, OUTPOINT_BYTES, Store, outpoint_key,
 };
 use bitcoin::BlockHash;
+use bitcoin::hashes::sha256d;
 
 use super::LoadError;
 use super::file::{SnapshotFile, SnapshotHead};
@@ -67,7 +68,7 @@ impl SnapshotLoad {
     pub fn run(mut self, progress: &mut dyn FnMut(u64) -> bool) -> Result<LoadedSnapshot, LoadError> {
         self.copy(progress)?;
         let coins = self.file.head().coins;
-        let found = hash(self.loading.db()?, &mut || progress(coins))?;
+        let found = hash_all(&self.loading.db()?.snapshot()?, &mut || progress(coins))?;
         let Some((hash, counted)) = found else { return Err(LoadError::Stopped) };
         if counted != coins {
             return Err(LoadError::Repeated { found: counted, told: coins });
@@ -156,31 +157,18 @@ pub(crate) fn check_base(tree: &HeaderTree, base: BlockHash) -> Result<AssumedCo
 }
 
 /// The hash of all coins and their number; none where it was stopped.
-fn hash(
-    db: &ChainDb,
+pub(crate) fn hash_all(
+    coins: &CoinSnapshot,
     go_on: &mut dyn FnMut() -> bool,
-) -> Result<Option<(bitcoin::hashes::sha256d::Hash, u64)>, ChainFault> {
-    let coins = db.snapshot()?;
+) -> Result<Option<(sha256d::Hash, u64)>, ChainFault> {
     let mut set = SetHasher::default();
-    for byte in 0..=u8::MAX {
-        if !go_on() {
+    for (number, row) in (0u64..).zip(coins.scan(0, u8::MAX)?) {
+        if number.is_multiple_of(PROGRESS_COINS) && !go_on() {
             return Ok(None);
         }
-        hash_part(&coins, byte, &mut set)?;
-    }
-    let (hash, sums) = set.finish();
-    Ok(Some((hash, sums.coins)))
-}
-
-/// Adds the coins whose txids begin with a byte.
-pub(crate) fn hash_part(
-    coins: &adit_store::CoinSnapshot,
-    byte: u8,
-    set: &mut SetHasher,
-) -> Result<(), ChainFault> {
-    for row in coins.scan(byte, byte)? {
         let (outpoint, coin) = row?;
         set.push(&outpoint, &coin.to_coin());
     }
-    Ok(())
+    let (hash, sums) = set.finish();
+    Ok(Some((hash, sums.coins)))
 }

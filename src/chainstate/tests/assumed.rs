@@ -1,8 +1,12 @@
 //! A snapshot that the chain stands on, and the chainstate that follows from below.
 
+mod folder;
+mod power;
+
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use adit_domain::chain::coin_codec::take_varint;
 use adit_domain::consensus::AssumedCoins;
 
 use super::*;
@@ -25,8 +29,14 @@ fn source() -> &'static Source {
     SOURCE.get_or_init(|| {
         let mut branch = busy_chain();
         branch.mine_empty(10);
+        Source::of(branch, BASE)
+    })
+}
+
+impl Source {
+    fn of(branch: Branch, base: u32) -> Source {
         let mut node = Node::new();
-        let (below, above) = branch.blocks.split_at(BASE as usize);
+        let (below, above) = branch.blocks.split_at(base as usize);
         node.submit_all(below);
         let path = node.dir.path().join("coins.dat");
         let dumped = node.chain().utxo_stats().unwrap().dump(&path, Params::regtest().magic).unwrap();
@@ -40,7 +50,7 @@ fn source() -> &'static Source {
         let snapshot = std::fs::read(&path).unwrap();
         node.submit_all(above);
         Source { blocks: branch.blocks, snapshot, known, stats: node.stats() }
-    })
+    }
 }
 
 /// A node that knows of those coins.
@@ -48,6 +58,8 @@ struct Under {
     dir: tempfile::TempDir,
     chain: Option<Chainstate>,
     known: AssumedCoins,
+    /// What it prunes to, with small files; 0: it keeps everything.
+    prune_mib: u64,
 }
 
 impl Under {
@@ -56,7 +68,11 @@ impl Under {
     }
 
     fn knowing(known: AssumedCoins) -> Under {
-        let mut this = Under { dir: tempfile::tempdir().unwrap(), chain: None, known };
+        Under::pruning(known, 0)
+    }
+
+    fn pruning(known: AssumedCoins, prune_mib: u64) -> Under {
+        let mut this = Under { dir: tempfile::tempdir().unwrap(), chain: None, known, prune_mib };
         this.open().unwrap();
         this
     }
@@ -76,10 +92,19 @@ impl Under {
     fn open(&mut self) -> Result<(), ChainFault> {
         self.chain = None;
         let store = Arc::new(Store::open(DataDir::open(self.dir.path(), "regtest").unwrap()).unwrap());
-        let params = Params { assumed_coins: vec![self.known.clone()], ..Params::regtest() };
-        let config = ChainConfig { cache_mib: 8, script_threads: 2, ..ChainConfig::new(Arc::new(params)) };
+        let config = ChainConfig {
+            cache_mib: 8,
+            script_threads: 2,
+            prune_mib: self.prune_mib,
+            small_files: self.prune_mib > 0,
+            ..ChainConfig::new(self.params())
+        };
         self.chain = Some(Chainstate::open(config, store, Arc::new(Interpreter))?);
         Ok(())
+    }
+
+    fn params(&self) -> Arc<Params> {
+        Arc::new(Params { assumed_coins: vec![self.known.clone()], ..Params::regtest() })
     }
 
     fn chain(&mut self) -> &mut Chainstate {
@@ -243,12 +268,7 @@ fn a_snapshot_of_wrong_coins_is_refused_and_leaves_nothing() {
     };
     check(&mut node, &twice, "some stand in the file more than once");
     let path = node.file(&source().snapshot);
-    let mut calls = 0;
-    let mut stop = |_| {
-        calls += 1;
-        calls < 3
-    };
-    let stopped = node.chain().load_snapshot(&path).unwrap().run(&mut stop);
+    let stopped = node.chain().load_snapshot(&path).unwrap().run(&mut |_| false);
     assert!(matches!(stopped, Err(LoadError::Stopped)));
     assert_eq!(node.files(), ["chainstate.redb"]);
     // None of this is in the way of the right one.
@@ -317,11 +337,30 @@ fn a_snapshot_may_lead_off_the_chain_that_is_here() {
     assert_eq!((node.tips(), node.stats()), (vec![130], source().stats.clone()));
 }
 
-/// What is known says that a snapshot with one satoshi more is right.
+/// What is known says that a snapshot with another script of the last coin is right.
 fn wrong() -> (AssumedCoins, Vec<u8>) {
     let mut bytes = source().snapshot.clone();
-    let mut node = Under::with_headers();
     *bytes.last_mut().unwrap() ^= 1;
+    believed(bytes)
+}
+
+/// The same of a coin that the first block above spends.
+fn wrong_and_spent() -> (AssumedCoins, Vec<u8>) {
+    let mut bytes = source().snapshot.clone();
+    let spent = above()[0].txs()[1].tx().input[0].previous_output.txid;
+    let at = bytes.windows(32).position(|window| window == spent.as_byte_array()).unwrap();
+    // Behind the count and the number: of this transaction there is one coin, and its script is OP_TRUE.
+    let mut rest = &bytes[at + 34..];
+    take_varint(&mut rest).unwrap();
+    take_varint(&mut rest).unwrap();
+    let script = bytes.len() - rest.len() + 1;
+    assert_eq!((bytes[at + 32..at + 34].to_vec(), bytes[script]), (vec![1, 0], 0x51));
+    bytes[script] = 0;
+    believed(bytes)
+}
+
+fn believed(bytes: Vec<u8>) -> (AssumedCoins, Vec<u8>) {
+    let mut node = Under::with_headers();
     let Err(LoadError::OtherCoins { found, .. }) = node.load(&bytes) else { panic!("it is right") };
     (AssumedCoins { hash_serialized: found, ..source().known.clone() }, bytes)
 }
@@ -345,6 +384,58 @@ fn a_snapshot_to_which_the_blocks_do_not_lead_ends_the_process_and_is_put_aside(
     assert_eq!((node.tips(), node.stats()), (vec![130], source().stats.clone()));
     node.open().unwrap();
     assert_eq!((node.tips(), node.stats()), (vec![130], source().stats.clone()));
+}
+
+#[test]
+fn a_block_that_wrong_coins_refuse_is_nobodys_fault_and_the_blocks_below_tell() {
+    let (known, bytes) = wrong_and_spent();
+    let mut node = Under::knowing(known);
+    node.take_headers();
+    node.load(&bytes).unwrap();
+    let (first, reader) = (above()[0].hash(), node.chain().reader());
+    assert!(!reader.is_doubted(&first));
+    let refused = node.chain().accept_block(Arc::clone(&above()[0]), now());
+    assert!(matches!(refused, Err(SubmitError::Invalid { .. })), "{refused:?}");
+    let headers: Vec<Header> = source().blocks.iter().map(|block| *block.header()).collect();
+    for _ in 0..2 {
+        assert_eq!((node.tips(), node.chain().reader().is_doubted(&first)), (vec![0, BASE], true));
+        // Who sends the headers again is heard up to there, for it has what lies below.
+        let taken = node.chain().accept_headers(&headers, now()).unwrap();
+        assert_eq!((taken.new, taken.last_height), (0, height(BASE)));
+        let wanted = node.chain().reader().blocks_wanted(1000);
+        assert!(wanted.first().is_some_and(|(_, height)| height.to_u32() == 1), "{wanted:?}");
+        // Another life judges it again.
+        node.open().unwrap();
+    }
+    node.submit(below());
+    let fault = node.follow().unwrap_err().to_string();
+    assert!(fault.contains("is wrong: the coins behind it come to"), "{fault}");
+    // The next start is into what was verified, and it is not refused any more.
+    node.open().unwrap();
+    assert!(!node.chain().reader().is_doubted(&first));
+    node.submit(above());
+    assert_eq!((node.tips(), node.stats()), (vec![130], source().stats.clone()));
+}
+
+#[test]
+fn a_block_that_right_coins_refuse_is_its_senders_fault_when_they_are_verified() {
+    let mut node = Under::with_headers();
+    node.load(&source().snapshot).unwrap();
+    let mut bad = Branch { tip: below()[BASE as usize - 1].hash(), height: BASE, tag: 8, blocks: Vec::new() };
+    let block = bad.block(Vec::new(), SUBSIDY * 2);
+    bad.push(&block);
+    bad.mine_empty(40);
+    let headers: Vec<Header> = bad.blocks.iter().map(|block| *block.header()).collect();
+    node.chain().accept_headers(&headers, now()).unwrap();
+    let refused = node.chain().accept_block(Arc::clone(&block), now());
+    assert!(matches!(refused, Err(SubmitError::Invalid { .. })), "{refused:?}");
+    assert!(node.chain().reader().is_doubted(&block.hash()));
+    assert!(node.chain().accept_headers(&headers, now()).is_ok());
+    node.submit(&source().blocks);
+    assert_eq!(node.follow(), Ok(Behind::Verified));
+    assert_eq!((node.tips(), node.chain().reader().is_doubted(&block.hash())), (vec![130], false));
+    let refused = node.chain().accept_headers(&headers, now());
+    assert!(matches!(refused, Err(SubmitError::Invalid { .. })), "{refused:?}");
 }
 
 #[test]

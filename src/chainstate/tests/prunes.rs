@@ -13,7 +13,7 @@ fn fat_block(branch: &Branch) -> Arc<ParsedBlock> {
     mined(block)
 }
 
-fn fat_chain(branch: &mut Branch, count: u32) {
+pub(super) fn fat_chain(branch: &mut Branch, count: u32) {
     for _ in 0..count {
         let block = fat_block(branch);
         branch.push(&block);

@@ -47,6 +47,11 @@ fn looked_at(checked: &Checked) -> String {
     if let Some((hash, height)) = &checked.tip {
         line.push_str(&format!("; the coins belong to block {hash} at height {height}"));
     }
+    if let Some((hash, height)) = &checked.below {
+        line.push_str(&format!(
+            ", which came from a snapshot; those that were verified belong to block {hash} at height {height}"
+        ));
+    }
     if checked.pruned {
         line.push_str("; blocks are pruned, so the coins could not be compared with them");
     }
@@ -64,6 +69,7 @@ fn checked_object(checked: &Checked, deep: bool) -> Value {
         "deep": deep,
         "tip": checked.tip.map(|(hash, _)| hash.to_string()),
         "height": checked.tip.map(|(_, height)| height.to_u32()),
+        "verified_height": checked.below.or(checked.tip).map(|(_, height)| height.to_u32()),
         "headers": checked.headers,
         "blocks": checked.blocks,
         "undo": checked.undo,
@@ -89,6 +95,7 @@ pub(super) fn inventory(found: &Inventory, prune_mib: u64, as_json: bool) {
 fn inventory_lines(found: &Inventory, prune_mib: u64) -> Vec<(&'static str, String)> {
     let mut lines = vec![
         ("tip", format!("{} at height {}", found.tip, found.height)),
+        ("verified", format!("to height {}", found.verified_height)),
         ("best header", format!("{} at height {}", found.best_header, found.best_height)),
         ("headers", found.headers.to_string()),
         ("blocks", found.blocks.to_string()),
@@ -126,6 +133,7 @@ fn inventory_object(found: &Inventory, prune_mib: u64) -> Value {
     json!({
         "tip": found.tip.to_string(),
         "height": found.height.to_u32(),
+        "verified_height": found.verified_height.to_u32(),
         "best_header": found.best_header.to_string(),
         "best_height": found.best_height.to_u32(),
         "headers": found.headers,

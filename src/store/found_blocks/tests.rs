@@ -44,6 +44,15 @@ fn what_is_not_a_whole_block_is_left_out() {
 }
 
 #[test]
+fn what_was_not_written_to_its_end_is_taken_away_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    FoundBlocks::open(dir.path()).unwrap().keep(&block(1)).unwrap();
+    fs::write(dir.path().join("cut.new"), &block(2).raw()[..80]).unwrap();
+    let found = FoundBlocks::open(dir.path()).unwrap();
+    assert_eq!((hashes(&found), dir.path().join("cut.new").exists()), (vec![block(1).hash()], false));
+}
+
+#[test]
 fn what_is_forgotten_while_the_folder_is_read_is_left_out() {
     let dir = tempfile::tempdir().unwrap();
     let found = FoundBlocks::open(dir.path()).unwrap();
