@@ -6,10 +6,11 @@ use actix::{Addr, Arbiter};
 use adit_chainstate::{
     BlockVerifier, ChainConfig, ChainFault, IndexOpenError, Indexes, PoolVerifier, ScriptCaches,
 };
-use adit_domain::consensus::Params;
+use adit_domain::consensus::{FUTURE_TIME_S_MAX, Params};
 use adit_domain::payout::PplnsWindow;
 use adit_domain::script::ScriptVerifier;
 use adit_domain::stratum::{MemorySessionStore, SessionConfig, VERSION_MASK, VardiffConfig};
+use adit_domain::units::UnixMillis;
 use adit_store::{DataDir, FileLease, FoundBlocks, MachineDisk, Store, StoreFault};
 use thiserror::Error;
 
@@ -256,6 +257,12 @@ impl Starting<'_> {
         let chain = chain::start(self.shared, deps, setup)?;
         let tip = chain.reader.tip();
         tracing::info!(network = self.params.name(), height = %tip.height, tip = %tip.hash, "the chain is open");
+        if let Some(ahead_s) = ahead_s(tip.header.time, self.shared.clock.now()) {
+            tracing::warn!(
+                ahead_s,
+                "the last block is later than this machine's clock: set the clock; until it is right, new blocks are refused as time-too-new"
+            );
+        }
         Ok(chain)
     }
 
@@ -408,4 +415,10 @@ impl Starting<'_> {
         chain.listeners.add(Role::Rpc.as_str(), addr.recipient());
         drained
     }
+}
+
+/// Seconds that a block's time is ahead of our clock, where they are more than a block may be when it comes.
+pub(super) fn ahead_s(time_s: u32, now: UnixMillis) -> Option<u64> {
+    let ahead_s = u64::from(time_s).saturating_sub(now.to_seconds_floor());
+    (ahead_s > FUTURE_TIME_S_MAX).then_some(ahead_s)
 }

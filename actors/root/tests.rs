@@ -284,3 +284,13 @@ async fn a_node_without_a_pool_says_so() {
     node.supervisor().end(ExitReason::Requested);
     node.wait().await;
 }
+
+#[test]
+fn a_clock_that_is_behind_the_chain_is_noticed() {
+    let now = adit_domain::units::UnixMillis::from_seconds(1_000_000);
+    let check = |time_s, ahead_s| assert_eq!(super::start::ahead_s(time_s, now), ahead_s, "{time_s}");
+    check(1_000_000, None);
+    check(1_007_200, None);
+    check(1_007_201, Some(7201));
+    check(900_000, None);
+}

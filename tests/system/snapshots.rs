@@ -483,12 +483,14 @@ fn two_chainstates_are_checked_counted_imported_into_and_built_again() {
     node.datadir = other;
     let db = |args: &[&str]| {
         let mut command = adit();
-        command.arg("db").args(args).args(["--json", "--network", "regtest", "--datadir"]).arg(&node.datadir);
-        serde_json::from_slice::<Value>(&command.output().unwrap().stdout).unwrap()
+        command.arg("db").args(args).args(["--network", "regtest", "--datadir"]).arg(&node.datadir);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", text(&output.stderr));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
     };
     assert_eq!(db(&["reindex"])["height"], json!(40));
     assert_eq!(node.files(), ["chainstate.redb"]);
-    assert_eq!(db(&["check", "--deep"])["sound"], json!(true));
+    assert_eq!(db(&["check", "--deep", "--json"])["sound"], json!(true));
 }
 
 /// The chain of which Core's regtest knows the coins at height 200, and some blocks more.
