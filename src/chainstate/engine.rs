@@ -7,6 +7,7 @@ mod asked;
 mod batch;
 mod behind;
 mod bodies;
+mod headers;
 mod import;
 mod load;
 mod marks;
@@ -16,7 +17,7 @@ mod prune;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use adit_domain::chain::{BlockStatus, HeaderTree, InsertError, NodeId, ScriptsRun, Tip};
+use adit_domain::chain::{BlockStatus, HeaderTree, NodeId, ScriptsRun, Tip};
 use adit_domain::consensus::{
     BlockContext, BlockError, Params, Refused, check_block, check_proof_of_work, check_signet_solution,
     contextual_check_block,
@@ -36,13 +37,14 @@ use crate::live::{Live, Shared};
 use crate::reader::ChainReader;
 use crate::stage::Stage;
 use crate::stats::StatsJob;
-use crate::types::{BlockAccepted, ChainFault, HeadersAccepted, SubmitError};
+use crate::types::{BlockAccepted, ChainFault, SubmitError};
 use crate::workers::Workers;
 
 pub use batch::{BATCH_BLOCKS_MAX, BATCH_BYTES_MAX, BlocksAccepted};
 use behind::Following;
 pub use behind::{Activated, Behind};
 pub(crate) use bodies::decode_framed;
+pub(crate) use headers::refused_header;
 pub use marks::{Mark, MarkError};
 pub use pipeline::Rejected;
 pub(crate) use pipeline::{Ended, Outside, Run};
@@ -232,30 +234,6 @@ impl Chainstate {
     /// What has been connected since the engine was opened, below a snapshot too.
     pub fn totals(&self) -> Totals {
         self.behind.as_ref().map_or(self.totals, |following| self.totals.with(following.totals()))
-    }
-
-    /// Joins headers to the tree, each the parent of the next, up to the first that breaks a rule.
-    pub fn accept_headers(
-        &mut self,
-        headers: &[Header],
-        now: UnixMillis,
-    ) -> Result<HeadersAccepted, SubmitError> {
-        let mut tree = self.live.tree_mut();
-        let known = tree.len();
-        let mut last = tree.tip_id();
-        for header in headers {
-            match tree.insert(*header, now) {
-                Ok(id) => last = id,
-                // What is refused by coins that are not verified is nobody's fault yet: who sends it has the blocks that tell.
-                Err(InsertError::KnownInvalid | InsertError::ParentInvalid) if is_doubted(&tree, header) => {
-                    break;
-                }
-                Err(error) => return Err(refused_header(&tree, header, error)),
-            }
-        }
-        let new = u32::try_from(tree.len().saturating_sub(known)).unwrap_or(u32::MAX);
-        let blocks_wanted = tree.node(tree.best_header_id()).work() > tree.node(tree.tip_id()).work();
-        Ok(HeadersAccepted { new, last_height: tree.node(last).height(), blocks_wanted })
     }
 
     /// Validates a block, keeps it, and connects it where it makes the best chain. At the tip its body is on disk before this
@@ -455,14 +433,6 @@ impl Chainstate {
         pieces.flatten().collect()
     }
 
-    /// Joins one header; says whether its block is stored already, or was.
-    pub(crate) fn insert_header(&self, header: Header, now: UnixMillis) -> Result<bool, InsertError> {
-        let mut tree = self.live.tree_mut();
-        let id = tree.insert(header, now)?;
-        let status = tree.node(id).status();
-        Ok(status.body_stored || status.is_pruned())
-    }
-
     /// Why a block was refused, if this engine refused it.
     pub(crate) fn failure(&self, hash: &BlockHash) -> Option<&str> {
         self.failures.get(hash).map(String::as_str)
@@ -588,31 +558,8 @@ pub(crate) fn check_alone(
     check_block(block, params)
 }
 
-/// Whether a header is refused for a block above a snapshot whose coins are not verified: of the two either may be wrong.
-fn is_doubted(tree: &HeaderTree, header: &Header) -> bool {
-    let id = tree.find(&header.block_hash()).or_else(|| tree.find(&header.prev_blockhash));
-    tree.assumed_base().is_some() && id.is_some_and(|id| tree.stands_on_base(id))
-}
-
 fn invalid(hash: BlockHash, height: Option<Height>, reject: String) -> SubmitError {
     SubmitError::Invalid { hash, height, reject }
-}
-
-/// Why a header was not taken, as its sender is told. A tree that is full refuses the sender: a fault would end the process, so
-/// that whoever fills the tree with cheap headers would end it too, at each start again.
-pub(crate) fn refused_header(tree: &HeaderTree, header: &Header, error: InsertError) -> SubmitError {
-    match error {
-        InsertError::ParentUnknown { parent } => SubmitError::Orphan { prev: parent },
-        InsertError::Fault(_) => SubmitError::Fault(ChainFault::State(error.to_string())),
-        InsertError::Full
-        | InsertError::Invalid(_)
-        | InsertError::ParentInvalid
-        | InsertError::KnownInvalid => {
-            let parent = tree.find(&header.prev_blockhash);
-            let height = parent.map(|id| tree.node(id).height().next());
-            invalid(header.block_hash(), height, error.to_string())
-        }
-    }
 }
 
 #[cfg(test)]
