@@ -80,11 +80,6 @@ impl Core {
         self.try_call(method, &params).unwrap_or_else(|| panic!("{method} {params}"))
     }
 
-    /// Where it is asked.
-    pub fn rpc(&self) -> u16 {
-        self.rpc
-    }
-
     pub fn height(&self) -> u64 {
         self.call("getblockcount", json!([])).as_u64().unwrap()
     }
