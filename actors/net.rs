@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -61,6 +62,8 @@ pub struct Stream {
 
 /// After an error of `accept` (no file descriptor left): long enough not to spin, short enough not to be noticed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Connections that wait to be accepted, as the standard library has it.
+const BACKLOG: i32 = 128;
 
 /// Hands each connection that comes to `take`, until that breaks off.
 pub(crate) async fn accept_all(
@@ -93,7 +96,7 @@ pub struct MachineNet;
 
 impl Net for MachineNet {
     fn listen(&self, at: SocketAddr) -> io::Result<Bound> {
-        let socket = std::net::TcpListener::bind(at)?;
+        let socket = bind(at)?;
         socket.set_nonblocking(true)?;
         let local = socket.local_addr()?;
         let open = || -> io::Result<Box<dyn Listener>> { Ok(Box::new(TcpListener::from_std(socket)?)) };
@@ -103,6 +106,19 @@ impl Net for MachineNet {
     fn connect<'a>(&'a self, target: &'a str) -> BoxFuture<'a, io::Result<Stream>> {
         async move { Ok(Stream::from(TcpStream::connect(target).await?)) }.boxed()
     }
+}
+
+/// As the standard library binds, but a port of all IPv6 addresses leaves the same port of IPv4 to another socket.
+fn bind(at: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(at), Type::STREAM, Some(Protocol::TCP))?;
+    if at.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // After a restart the port is to be had at once.
+    socket.set_reuse_address(true)?;
+    socket.bind(&at.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }
 
 /// As the machine's TCP, but where a port is taken another one is bound instead of giving up.
@@ -142,6 +158,10 @@ impl From<TcpStream> for Stream {
         Stream { read: Box::new(read), local, write: Box::new(write) }
     }
 }
+
+mod socks;
+
+pub use socks::Proxied;
 
 #[cfg(test)]
 pub(crate) mod fixtures;

@@ -7,6 +7,9 @@ use crate::auth::Subnet;
 /// The version of Core that clients are told: they choose by it what they ask for.
 pub const VERSION: i64 = 310_000;
 
+/// How old a tip may be that is taken for the chain's newest, as Core's `-maxtipage` where nothing is said: a day.
+const TIP_AGE_S_MAX: u64 = 24 * 60 * 60;
+
 /// How JSON-RPC is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -40,6 +43,14 @@ pub struct Config {
     pub timeout: Duration,
     /// What `getnetworkinfo` says of the program, `/Satoshi:31.0.0/Adit:0.1.0/`; peers read the same.
     pub subversion: String,
+    /// The oldest tip with which the chain counts as fetched, in seconds.
+    pub tip_age_s_max: u64,
+    /// The proxy of connections out; none: they are made directly.
+    pub proxy: Option<SocketAddr>,
+    /// The proxy of those to hidden services; none: they are not reached.
+    pub onion: Option<SocketAddr>,
+    /// Whether each connection through a proxy has a name and a password of its own.
+    pub proxy_isolates: bool,
     /// The log's file as `getrpcinfo` names it.
     pub debug_log: PathBuf,
     /// Categories of the log that `logging` says are on.
@@ -65,6 +76,10 @@ impl Config {
             zmq: Vec::new(),
             timeout: Duration::from_secs(30),
             subversion: Config::subversion(&[]),
+            tip_age_s_max: TIP_AGE_S_MAX,
+            proxy: None,
+            onion: None,
+            proxy_isolates: true,
             debug_log: PathBuf::new(),
             log_categories: Vec::new(),
         }

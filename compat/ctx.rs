@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 
 use actix::{MailboxError, Message, Recipient};
 use adit_actors::root::NodeLinks;
+use adit_chainstate::Warnings;
 use arc_swap::ArcSwap;
 use bitcoin::OutPoint;
 use bitcoin::hashes::Hash;
 
 use crate::config::Config;
 use crate::error::RpcError;
+use crate::json::Json;
 
 /// How long an actor may take to answer a question; it is at most one block behind.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
@@ -39,6 +41,9 @@ pub(crate) struct Ctx {
     pub(crate) last_template: Mutex<Option<(usize, u64)>>,
     /// When the server began.
     pub(crate) began: Instant,
+    /// Whether the chain has counted as fetched once: from then on it does, as in Core.
+    fetched: AtomicBool,
+    warnings: Warnings,
 }
 
 /// A walk over all coins: one at a time.
@@ -126,6 +131,8 @@ impl Ctx {
             log: Mutex::new(log),
             last_template: Mutex::default(),
             began: Instant::now(),
+            fetched: AtomicBool::default(),
+            warnings: Warnings::default(),
         }
     }
 
@@ -160,6 +167,27 @@ impl Ctx {
     /// Whether there is a node to ask.
     pub(crate) fn warm(&self) -> Result<(), RpcError> {
         self.node().map(|_| ())
+    }
+
+    /// Whether the chain is still being fetched: its tip lacks work, or is old. Not any more once it was not.
+    pub(crate) fn is_fetching(&self, node: &NodeLinks) -> bool {
+        if self.fetched.load(Ordering::SeqCst) {
+            return false;
+        }
+        let tip = node.chain.tip();
+        let age_s = node.clock.now().to_seconds_floor().saturating_sub(u64::from(tip.header.time));
+        let fetching = tip.chain_work < node.params.minimum_chain_work || age_s > self.config.tip_age_s_max;
+        self.fetched.store(!fetching, Ordering::SeqCst);
+        fetching
+    }
+
+    /// What an operator should know, as Core words it; nothing while the chain is being fetched.
+    pub(crate) fn warnings(&self, node: &NodeLinks) -> Json {
+        if self.is_fetching(node) {
+            return Json::List(Vec::new());
+        }
+        let found = self.warnings.of(&node.chain, Instant::now());
+        Json::List(found.into_iter().map(Json::text).collect())
     }
 
     fn lock(&self) -> MutexGuard<'_, Running> {

@@ -42,6 +42,7 @@ pub(crate) fn node_config(dir: &Path) -> NodeConfig {
         peer: PeerSettings {
             listen: None,
             listen_more: Vec::new(),
+            listen_maybe: Vec::new(),
             connect: Vec::new(),
             inbound_max: 8,
             user_agent: None,

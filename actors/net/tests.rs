@@ -28,3 +28,15 @@ async fn who_listens_goes_on_after_an_error_and_until_it_is_broken_off() {
     // A socket that does not open ends it at once.
     accept_all(Box::new(|| Err(io::Error::other("closed"))), "tests", |_| ControlFlow::Continue(())).await;
 }
+
+#[test]
+fn a_port_of_ipv6_leaves_that_of_ipv4_free() {
+    let Ok(six) = MachineNet.listen("[::]:0".parse().unwrap()) else {
+        eprintln!("this machine has no IPv6: not looked at");
+        return;
+    };
+    // Somebody else may have the port of IPv4 by chance; then there is nothing to see.
+    let four = MachineNet.listen(SocketAddr::from(([0, 0, 0, 0], six.local.port())));
+    let taken = std::net::TcpStream::connect(("127.0.0.1", six.local.port())).is_ok();
+    assert!(four.is_ok() || taken);
+}

@@ -27,6 +27,7 @@ use crate::house::Shared;
 use crate::mempool::MempoolReader;
 use crate::messages::chain::{SubmitBlock, SubmitHeaders};
 use crate::messages::mempool::SubmitTransaction;
+use crate::net::Bound;
 use crate::supervision::{ChildSpec, Intensity, Role};
 
 pub use actor::PeerActor;
@@ -51,6 +52,8 @@ pub struct PeerConfig {
     pub listen: Option<SocketAddr>,
     /// Where else they may.
     pub listen_more: Vec<SocketAddr>,
+    /// Where they may as well, where that can be had.
+    pub listen_maybe: Vec<SocketAddr>,
     /// Nodes to stay connected to, `HOST:PORT`.
     pub connect: Vec<String>,
     /// Inbound connections at most; one more is accepted and closed.
@@ -104,8 +107,7 @@ struct Links {
 
 /// Binds the socket, starts the manager, and connects.
 pub fn start(shared: &Shared, deps: PeerDeps, config: PeerConfig) -> io::Result<Peers> {
-    let listens = config.listen.iter().chain(&config.listen_more);
-    let bound = listens.map(|at| shared.net.listen(*at)).collect::<io::Result<Vec<_>>>()?;
+    let bound = bind(shared, &config)?;
     let local = bound.first().map(|socket| socket.local);
     let (actors, sockets) = (Arbiter::new(), Arbiter::new());
     let block_kib_max = (config.block_bytes_max / 1024).clamp(1, Semaphore::MAX_PERMITS);
@@ -134,6 +136,20 @@ pub fn start(shared: &Shared, deps: PeerDeps, config: PeerConfig) -> io::Result<
         }
     });
     Ok(Peers { addr, local, arbiters: vec![actors, sockets] })
+}
+
+/// The sockets that must be had, and those of the others that can be.
+fn bind(shared: &Shared, config: &PeerConfig) -> io::Result<Vec<Bound>> {
+    let listens = config.listen.iter().chain(&config.listen_more);
+    let mut bound = listens.map(|at| shared.net.listen(*at)).collect::<io::Result<Vec<_>>>()?;
+    for at in &config.listen_maybe {
+        match shared.net.listen(*at) {
+            Ok(socket) => bound.push(socket),
+            Err(error) => tracing::warn!(%error, "Unable to bind to {at}: nobody connects there"),
+        }
+    }
+    bound.iter().for_each(|socket| tracing::info!("Bound to {}", socket.local));
+    Ok(bound)
 }
 
 /// Starts the actor of one connection (of one target, where we connect) and enters it on the board.

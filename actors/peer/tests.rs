@@ -47,6 +47,7 @@ fn config(params: &Params, listen: &str, connect: &[String]) -> PeerConfig {
         magic: params.magic,
         listen: Some(listen.parse().unwrap()),
         listen_more: Vec::new(),
+        listen_maybe: Vec::new(),
         connect: connect.to_vec(),
         inbound_max: 4,
         block_bytes_max: 1 << 20,

@@ -109,6 +109,8 @@ pub struct PeerSettings {
     pub listen: Option<SocketAddr>,
     /// Where else they may.
     pub listen_more: Vec<SocketAddr>,
+    /// Where they may as well, where that can be had.
+    pub listen_maybe: Vec<SocketAddr>,
     /// Nodes to stay connected to, `HOST:PORT`.
     pub connect: Vec<String>,
     /// Inbound connections at most.

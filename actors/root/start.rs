@@ -279,6 +279,7 @@ impl Starting<'_> {
             magic: self.params.magic,
             listen: settings.listen,
             listen_more: settings.listen_more.clone(),
+            listen_maybe: settings.listen_maybe.clone(),
             connect: settings.connect.clone(),
             inbound_max: settings.inbound_max,
             block_bytes_max: ChainConfig::incoming_bytes(self.cache_mib()),

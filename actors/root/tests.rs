@@ -43,6 +43,7 @@ fn config(dir: &Path) -> NodeConfig {
         peer: PeerSettings {
             listen: Some(any),
             listen_more: Vec::new(),
+            listen_maybe: Vec::new(),
             connect: Vec::new(),
             inbound_max: 8,
             user_agent: None,

@@ -110,14 +110,10 @@ pub(super) fn chain_name(network: Network) -> &'static str {
     }
 }
 
-/// How old a tip may be that is taken for the chain's newest, as Core's `-maxtipage`.
-const TIP_AGE_S_MAX: u64 = 24 * 60 * 60;
-
 async fn get_blockchain_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
     let node = ctx.node()?;
     let (tip, (_, headers)) = (node.chain.tip(), node.chain.best_header());
-    let age_s = node.clock.now().to_seconds_floor().saturating_sub(u64::from(tip.header.time));
-    let syncing = tip.chain_work < node.params.minimum_chain_work || age_s > TIP_AGE_S_MAX;
+    let syncing = ctx.is_fetching(&node);
     let (chain, pruning) = (node.chain.clone(), node.chain.pruning());
     let bytes = off_thread(move || Ok(chain.file_bytes()?)).await?;
     let mut info = object([
@@ -146,7 +142,7 @@ async fn get_blockchain_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
     if let Some(challenge) = &node.params.signet_challenge {
         info.push("signet_challenge", Json::hex(challenge));
     }
-    info.push("warnings", Json::List(Vec::new()));
+    info.push("warnings", ctx.warnings(&node));
     Ok(info)
 }
 

@@ -399,7 +399,7 @@ async fn get_mining_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
     if let Some(challenge) = &node.params.signet_challenge {
         info.push("signet_challenge", Json::hex(challenge));
     }
-    info.push("warnings", Json::List(Vec::new()));
+    info.push("warnings", ctx.warnings(&node));
     Ok(info)
 }
 

@@ -4,7 +4,7 @@ use adit_actors::messages::peer::GetPeers;
 use adit_domain::peer::PeerInfo;
 
 use super::mempool::INCREMENTAL_FEE_SAT;
-use crate::config::VERSION;
+use crate::config::{Config, VERSION};
 use crate::ctx::{Ctx, ask};
 use crate::error::RpcError;
 use crate::json::{Json, object};
@@ -50,22 +50,35 @@ fn services(is_pruned: bool) -> (u64, Vec<Json>) {
     (bits, named.into_iter().map(|(_, name)| Json::from(name)).collect())
 }
 
+/// Which networks are reached, and through which proxy.
+fn networks(config: &Config) -> Vec<Json> {
+    let (proxy, onion) = (config.proxy, config.onion);
+    let all = [
+        ("ipv4", true, proxy),
+        ("ipv6", true, proxy),
+        ("onion", onion.is_some(), onion),
+        ("i2p", false, None),
+        ("cjdns", false, None),
+    ];
+    let shown = all.into_iter().map(|(name, reachable, proxy)| {
+        object([
+            ("name", Json::from(name)),
+            ("limited", Json::from(!reachable)),
+            ("reachable", Json::from(reachable)),
+            ("proxy", Json::from(proxy.map(|at| at.to_string()).unwrap_or_default())),
+            ("proxy_randomize_credentials", Json::from(proxy.is_some() && config.proxy_isolates)),
+        ])
+    });
+    shown.collect()
+}
+
 async fn get_network_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
     let peers = peers(ctx).await?;
     let inbound = peers.iter().filter(|peer| peer.inbound).count();
     let node = ctx.node()?;
     let (bits, names) = services(node.chain.is_pruned());
     let relay = i64::try_from(node.mempool_config.min_fee_sat_per_kvb).unwrap_or(i64::MAX);
-    let network = |name: &'static str, reachable: bool| {
-        object([
-            ("name", Json::from(name)),
-            ("limited", Json::from(!reachable)),
-            ("reachable", Json::from(reachable)),
-            ("proxy", Json::from("")),
-            ("proxy_randomize_credentials", Json::from(false)),
-        ])
-    };
-    let networks = [("ipv4", true), ("ipv6", true), ("onion", false), ("i2p", false), ("cjdns", false)];
+    let networks = networks(&ctx.config);
     Ok(object([
         ("version", Json::from(VERSION)),
         ("subversion", Json::from(ctx.config.subversion.clone())),
@@ -78,11 +91,11 @@ async fn get_network_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
         ("connections", Json::from(peers.len())),
         ("connections_in", Json::from(inbound)),
         ("connections_out", Json::from(peers.len().saturating_sub(inbound))),
-        ("networks", Json::List(networks.into_iter().map(|(n, r)| network(n, r)).collect())),
+        ("networks", Json::List(networks)),
         ("relayfee", Json::Amount(relay)),
         ("incrementalfee", Json::Amount(INCREMENTAL_FEE_SAT)),
         ("localaddresses", Json::List(Vec::new())),
-        ("warnings", Json::List(Vec::new())),
+        ("warnings", ctx.warnings(&node)),
     ]))
 }
 

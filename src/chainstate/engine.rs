@@ -559,6 +559,7 @@ pub(crate) fn check_alone(
 }
 
 fn invalid(hash: BlockHash, height: Option<Height>, reject: String) -> SubmitError {
+    tracing::debug!(%hash, reject, "a header or a block was not taken");
     SubmitError::Invalid { hash, height, reject }
 }
 

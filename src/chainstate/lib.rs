@@ -27,6 +27,7 @@ mod stage;
 mod stats;
 mod types;
 mod verifier;
+mod warnings;
 mod workers;
 
 pub use chainstates::ChainstateInfo;
@@ -53,6 +54,7 @@ pub use snapshot::{DumpError, Dumped, LoadError, LoadedSnapshot, SnapshotHead, S
 pub use stats::StatsJob;
 pub use types::{BlockAccepted, ChainFault, HeadersAccepted, SubmitError, UtxoStats};
 pub use verifier::{BlockVerifier, PoolVerifier, SCRIPT_CACHE_MIB_DEFAULT, ScriptCaches};
+pub use warnings::{Warning, Warnings};
 
 #[cfg(test)]
 mod tests;

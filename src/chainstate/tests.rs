@@ -16,6 +16,7 @@ mod restarts;
 #[path = "../store/tests/sim.rs"]
 mod sim;
 mod snapshots;
+mod warnings;
 
 use std::path::Path;
 use std::sync::Arc;

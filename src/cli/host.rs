@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 
 use super::exit::Exit;
 use super::settings::Settings;
-use super::signals;
+use super::signals::{self, Again};
 
 /// Why there is no node.
 #[derive(Debug, Error)]
@@ -137,11 +137,21 @@ pub(crate) struct Host {
 type Told = Result<NodeLinks, StartError>;
 
 impl Host {
-    /// Starts a node; Ctrl-C and SIGTERM end it in order from now on.
+    /// Starts a node; Ctrl-C and SIGTERM end it in order from now on, and a second one at once.
     pub(crate) fn start(
         settings: Settings,
         set_log_level: SetLogLevel,
         net: Arc<dyn Net>,
+    ) -> Result<Host, HostError> {
+        Host::start_with(settings, set_log_level, net, Again::Ends)
+    }
+
+    /// As [`Host::start`]; `again` is what a second signal does.
+    pub(crate) fn start_with(
+        settings: Settings,
+        set_log_level: SetLogLevel,
+        net: Arc<dyn Net>,
+        again: Again,
     ) -> Result<Host, HostError> {
         install_panic_hook();
         raise_file_limit();
@@ -161,7 +171,8 @@ impl Host {
         let runtime = runtime.map_err(HostError::Threads)?;
         let host = Host { addresses, supervisor, links, root, runtime };
         let supervisor = host.supervisor.clone();
-        signals::on_first(move || supervisor.end(ExitReason::Requested)).map_err(HostError::Threads)?;
+        signals::on_first(again, move || supervisor.end(ExitReason::Requested))
+            .map_err(HostError::Threads)?;
         Ok(host)
     }
 

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use super::exit::Exit;
 use super::settings::{Given, Settings, SettingsError};
+use super::signals::Again;
 use super::{logging, signals};
 
 /// How often it is said how far a command is, where no terminal shows it.
@@ -88,7 +89,7 @@ pub(super) fn begin(given: &Given) -> Result<(Settings, Arc<AtomicBool>), Failed
     logging::start("warn", logging::To::Stderr).map_err(Failed::Logging)?;
     let stop = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&stop);
-    signals::on_first(move || asked.store(true, Ordering::SeqCst)).map_err(Failed::Signals)?;
+    signals::on_first(Again::Ends, move || asked.store(true, Ordering::SeqCst)).map_err(Failed::Signals)?;
     Ok((settings, stop))
 }
 

@@ -134,6 +134,11 @@ impl DataDir {
         Self::open_from(Self::folder(base, network), network, Layout::Own, FORMAT_VERSION_MIN)
     }
 
+    /// As [`DataDir::open_to_rebuild`] of the folder itself, with its files laid out as `layout` says.
+    pub fn open_to_rebuild_as(path: PathBuf, network: &str, layout: Layout) -> Result<DataDir, DataDirError> {
+        Self::open_from(path, network, layout, FORMAT_VERSION_MIN)
+    }
+
     /// Says that everything in the folder has the present format; durable when it returns.
     pub fn rebuilt(&self) -> Result<(), DataDirError> {
         write_format(&MachineDisk, &self.databases(), &self.network)
@@ -174,7 +179,7 @@ impl DataDir {
     /// What another program left in the folder. An empty folder is nobody's.
     fn foreign(&self) -> Option<&'static str> {
         let own = ["blocks", "chainstate", "chainstate.redb", "ledger.redb", "wallet.dat", "block_index"];
-        let core = ["chainstate/CURRENT", "blocks/index", "blocks/blk00000.dat", "wallet.dat"];
+        let core = ["chainstate/CURRENT", "blocks/index/CURRENT", "blocks/blk00000.dat", "wallet.dat"];
         match self.layout {
             Layout::Own => own.into_iter().find(|name| self.path.join(name).exists()),
             Layout::Core { .. } => core.into_iter().find(|name| self.path.join(name).exists()),

@@ -2,6 +2,7 @@
 //! stderr. Where `BITCOIND` names no binary, what Adit says is looked at alone.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -9,6 +10,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::bitcoind::ask;
+use crate::client::ADDRESS;
 use crate::harness::{Process, adit, folder, free_port, until};
 
 /// What one start came to.
@@ -249,6 +251,51 @@ fn a_node_lives_as_a_bitcoind_lives() {
     node.process.signal("HUP");
     node.process.signal("TERM");
     node.ends();
+}
+
+/// Where a chain stands.
+fn tip(node: &Started) -> serde_json::Value {
+    ask(node.rpc, "getbestblockhash", &json!([])).unwrap()
+}
+
+fn stop(node: Started) {
+    ask(node.rpc, "stop", &json!([])).unwrap();
+    node.ends();
+}
+
+#[test]
+fn what_is_made_of_block_files_is_the_chain_that_was_there() {
+    let (dir, other) = (folder(), folder());
+    let node = Started::new(dir.path(), &["-txindex"]);
+    ask(node.rpc, "generatetoaddress", &json!([5, ADDRESS])).unwrap();
+    let wanted = tip(&node);
+    stop(node);
+    for flags in [&["-reindex", "-txindex"][..], &["-reindex-chainstate"], &[]] {
+        let node = Started::new(dir.path(), flags);
+        assert_eq!(tip(&node), wanted, "{flags:?}");
+        stop(node);
+    }
+    let blocks = dir.path().join("regtest/blocks");
+    let load = format!("-loadblock={}", blocks.join("blk00000.dat").display());
+    // A flag for a folder that has nothing yet is none.
+    let node = Started::new(other.path(), &["-reindex", &load, "-loadblock=/none/at/all", "-blocksxor=0"]);
+    assert_eq!(tip(&node), wanted);
+    stop(node);
+    assert_eq!(std::fs::read(other.path().join("regtest/blocks/xor.dat")).unwrap(), [0; 8]);
+    // It ends by itself, at once.
+    Started::unwaited(other.path(), &["-reindex", "-stopafterblockimport"]).ends();
+    let node = Started::unwaited(other.path(), &["-stopatheight=6"]);
+    until("there is a block above that height", || {
+        ask(node.rpc, "generatetoaddress", &json!([1, ADDRESS]));
+        std::fs::read_to_string(other.path().join("regtest/debug.log"))
+            .is_ok_and(|log| log.contains("the chain has come to -stopatheight"))
+            .then_some(())
+    });
+    node.ends();
+    for path in [dir.path().join("regtest/debug.log"), blocks.join("blk00000.dat")] {
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{}", path.display());
+    }
 }
 
 /// A process in the background, which does not outlive the test.

@@ -10,9 +10,9 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use adit_domain::chain::{NodeId, ScriptsRun};
+use adit_domain::chain::{NodeId, ScriptsRun, Tip};
 use adit_domain::consensus::{
-    BlockContext, BlockError, Coin, Refused, UtxoView, connect_block, looks_for_overwritten_coins,
+    BlockContext, BlockError, Coin, Refused, TxError, UtxoView, connect_block, looks_for_overwritten_coins,
 };
 use adit_domain::units::Height;
 use adit_domain::wire::ParsedBlock;
@@ -277,7 +277,7 @@ impl Chainstate {
             let tree = self.live.tree();
             (tree.as_tip(id), tree.node(id).status().script_valid, tree.scripts_are_assumed(id))
         };
-        self.tell_whether_scripts_run(tip.height, assumed);
+        self.tell_whether_scripts_run(&tip, assumed);
         let (judged, live) = (Arc::clone(&block), Arc::clone(&self.live));
         let scripts = !verified && assumed.is_err();
         let run = ScriptRun::start(&self.workers, &self.live.verifier, &block, move || {
@@ -321,13 +321,14 @@ impl Chainstate {
     }
 
     /// Says in the log from which block on scripts run, or do not any more.
-    fn tell_whether_scripts_run(&mut self, height: Height, assumed: Result<(), ScriptsRun>) {
+    fn tell_whether_scripts_run(&mut self, tip: &Tip, assumed: Result<(), ScriptsRun>) {
+        let Tip { height, hash, .. } = tip;
         if self.assumed.replace(assumed) == Some(assumed) {
             return;
         }
         match assumed {
-            Ok(()) => tracing::info!(%height, "scripts are assumed to be valid from here"),
-            Err(reason) => tracing::info!(%height, %reason, "scripts run from here"),
+            Ok(()) => tracing::info!(%height, %hash, "scripts are assumed to be valid from here"),
+            Err(reason) => tracing::info!(%height, %hash, %reason, "scripts run from here"),
         }
     }
 
@@ -560,10 +561,20 @@ impl Chainstate {
             tree.body_missing(id);
             self.live.change_place(*hash, |places| places.block = None);
         }
-        let reason = error.to_string();
+        let reason = in_cores_words(error);
         drop(tree);
         self.remember_failure(*hash, &reason);
         Ok(Rejected { hash: *hash, height, reason })
+    }
+}
+
+/// A rule's token, and behind a comma the detail that Core has for it.
+fn in_cores_words(error: &BlockError) -> String {
+    match error {
+        BlockError::Tx { txid, error: missing @ TxError::InputsMissingOrSpent } => {
+            format!("{missing}, CheckTxInputs: inputs missing/spent in transaction {txid}")
+        }
+        other => other.to_string(),
     }
 }
 

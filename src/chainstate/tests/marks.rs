@@ -3,7 +3,7 @@ use crate::{Mark, MarkError};
 
 impl Node {
     /// Marks a block, and goes on until the chain is where that leads; the blocks that left, and those that joined.
-    fn mark(&mut self, hash: BlockHash, mark: Mark) -> (Vec<BlockHash>, Vec<BlockHash>) {
+    pub(super) fn mark(&mut self, hash: BlockHash, mark: Mark) -> (Vec<BlockHash>, Vec<BlockHash>) {
         self.chain().mark(&hash, mark).unwrap();
         let (mut left, mut joined) = (Vec::new(), Vec::new());
         while let Some(step) = self.chain().advance().unwrap() {

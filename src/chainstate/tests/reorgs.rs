@@ -79,10 +79,11 @@ fn a_better_chain_with_an_invalid_block_leaves_no_trace() {
     }
     // The fourth gives it more work than the old chain; the second is the invalid one.
     let refused = node.submit(&bad.blocks[3]);
+    let detail = format!("CheckTxInputs: inputs missing/spent in transaction {}", invalid.txs()[1].txid());
     let want = SubmitError::Invalid {
         hash: invalid.hash(),
         height: Some(height(142)),
-        reject: "bad-txns-inputs-missingorspent".to_owned(),
+        reject: format!("bad-txns-inputs-missingorspent, {detail}"),
     };
     assert_eq!(refused, Err(want));
     assert_eq!((node.tip().0, node.stats()), (old.tip, before.clone()));

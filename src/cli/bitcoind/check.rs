@@ -363,7 +363,7 @@ fn mempool(config: &Config) -> Result<(), InitError> {
         amount(&config.layers, name)?;
     }
     let most = config.layers.number("maxmempool", 300);
-    refuse(most < 5, "-maxmempool must be at least 5 MB")?;
+    refuse(most != 0 && most < 5, "-maxmempool must be at least 5 MB")?;
     let asked = config.chain == Chain::Main && config.layers.switch("acceptnonstdtxn", false);
     refuse(asked, "acceptnonstdtxn is not currently supported for main chain")?;
     refuse(

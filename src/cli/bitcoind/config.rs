@@ -10,6 +10,7 @@ use super::chain::Chain;
 use super::conf::{Files, Note, Section};
 use super::deployments;
 use super::error::InitError;
+use super::fields;
 use super::flags;
 use super::layers::Layers;
 use super::line::{Key, Line};
@@ -169,6 +170,9 @@ fn read_written(path: &Path) -> Result<Map<String, Json>, InitError> {
     let bytes = fs::read(path).map_err(open)?;
     match serde_json::from_slice(&bytes) {
         Ok(Json::Object(mut map)) => {
+            if let Some(name) = fields::twice(&bytes) {
+                return Err(unread(format!("Found duplicate key {name} in settings file {shown}")));
+            }
             map.remove(WARNING_KEY);
             Ok(map)
         }

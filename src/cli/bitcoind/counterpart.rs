@@ -76,7 +76,7 @@ const WITH_KEY: [&str; 38] = [
 ];
 
 /// What other flags begin with that `adit bitcoind` knows and `adit run` has no key for, and what there is in their place.
-const ELSEWHERE: [(&str, &str); 13] = [
+const ELSEWHERE: [(&str, &str); 17] = [
     (
         "rpcuser",
         "jsonrpc.auth takes users with hashes of their passwords, and the cookie serves this machine",
@@ -95,6 +95,10 @@ const ELSEWHERE: [(&str, &str); 13] = [
     ("datadir", "a folder of Adit's own is begun, and `adit import` reads the blocks of this one"),
     ("blocksdir", "a folder of Adit's own is begun, and `adit import` reads the blocks of this one"),
     ("zmqpub", "zmq.queue_max holds for all of them"),
+    ("proxy", "`adit run` connects directly: only `adit bitcoind` goes through a proxy"),
+    ("onion", "`adit run` connects directly: only `adit bitcoind` goes through a proxy"),
+    ("reindex", "`adit db reindex` builds everything again from the block files"),
+    ("loadblock", "`adit import FILE` reads blocks from files"),
     ("", "only `adit bitcoind` has it"),
 ];
 

@@ -4,13 +4,18 @@ use std::ffi::OsString;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use adit_actors::net::MachineNet;
 use adit_actors::root::NodeLinks;
 use adit_compat::{Server, Zmq};
+use adit_domain::units::Height;
 use clap::Args;
+use rustix::fs::Mode;
+use rustix::process::umask;
 
 use super::background::{self, Background};
+use super::blocks;
+use super::chain::Chain;
 use super::check;
 use super::conf::Note;
 use super::config::Config;
@@ -20,13 +25,17 @@ use super::help;
 use super::layers::Settings as Values;
 use super::line::Line;
 use super::log::{self, Log, LogFile};
+use super::network;
 use super::notify;
 use super::paths::Paths;
+use super::rebuild::Rebuild;
 use super::serve;
 use super::translate;
 use super::value::Value;
 use crate::cli::exit::Exit;
 use crate::cli::host::{self, Host, HostError};
+use crate::cli::settings::Settings;
+use crate::cli::signals::{self, Again};
 
 /// Core's exit code where it does not start.
 const FAILED: Exit = Exit::Invalid;
@@ -58,6 +67,8 @@ pub(crate) fn run(args: &BitcoindArgs) -> Exit {
 }
 
 fn live(words: &[String]) -> Result<Exit, InitError> {
+    // As with Core, nobody else reads what this process makes.
+    umask(Mode::RWXG | Mode::RWXO);
     let mut config = Config::read(Line::read(words)?)?;
     if let Some(text) = asked_for_text(&config) {
         print!("{text}");
@@ -68,7 +79,9 @@ fn live(words: &[String]) -> Result<Exit, InitError> {
     check::check(&config)?;
     check::there(&config)?;
     let settings = translate::settings(&config)?;
+    let net = network::net(&config.layers)?;
     refuse_locked(&config)?;
+    blocks::heed_key(&config)?;
     let background = Background::of(&config.layers);
     if background == Background::First {
         return Ok(background::send());
@@ -77,18 +90,31 @@ fn live(words: &[String]) -> Result<Exit, InitError> {
     followed.iter().for_each(|line| tracing::info!("{line}"));
     warnings.iter().for_each(|line| tracing::warn!("{line}"));
     log_places(&config);
+    if config.chain == Chain::Signet {
+        let magic: String = settings.params.magic.iter().map(|byte| format!("{byte:02x}")).collect();
+        tracing::info!("Signet derived magic (message start): {magic}");
+    }
     background.begun();
     let pid = PidFile::write(&config)?;
     let zmq = serve::publish(&config);
     let server = serve::start(&config, zmq.as_ref())?;
-    let started = Host::start(settings, log.set_level, Arc::new(MachineNet));
+    let stop = Arc::new(AtomicBool::new(false));
+    if !build_first(&config, &settings, server.as_ref(), &stop)? {
+        tracing::info!("Shutdown done");
+        return Ok(Exit::Done);
+    }
+    let started = Host::start_with(settings, log.set_level, net, Again::Nothing);
     let host = started.map_err(|error| not_started(&error))?;
+    blocks::make_index_folder(&config)?;
     move_clock(&config, &host.links());
     listen_beside(&config, &host, log.file);
     zmq.iter().for_each(|zmq| zmq.ready(host.links()));
     server.iter().for_each(|server| server.ready(host.links()));
     tracing::info!("init message: Done loading");
     background.started();
+    if config.layers.switch("stopafterblockimport", false) || stop.load(Ordering::SeqCst) {
+        host.ask_to_stop();
+    }
     let startup = config.layers.text("startupnotify").filter(|command| !command.is_empty());
     startup.into_iter().for_each(notify::run_beside);
     host.block_on(host.ended());
@@ -100,6 +126,20 @@ fn live(words: &[String]) -> Result<Exit, InitError> {
     drop(pid);
     tracing::info!("Shutdown done");
     Ok(exit)
+}
+
+/// What is made of block files before there is a node; whether it came to its end.
+fn build_first(
+    config: &Config,
+    settings: &Settings,
+    server: Option<&Server>,
+    stop: &Arc<AtomicBool>,
+) -> Result<bool, InitError> {
+    let asked = Arc::clone(stop);
+    signals::on_first(Again::Nothing, move || asked.store(true, Ordering::SeqCst))
+        .map_err(|error| InitError::said(format!("signals: {error}")))?;
+    let tell = |text: String| server.iter().for_each(|server| server.warming(text.as_str()));
+    Rebuild::of(config, settings, stop, &tell).run()
 }
 
 /// What stderr is told though the node starts, in Core's order.
@@ -125,6 +165,13 @@ fn listen_beside(config: &Config, host: &Host, log: Option<Arc<LogFile>>) {
     let command = config.layers.text("blocknotify").filter(|command| !command.is_empty());
     if let Some(command) = command {
         host.spawn(notify::on_blocks(host.links().events, command));
+    }
+    let command = config.layers.text("alertnotify").filter(|command| !command.is_empty());
+    if let Some(command) = command {
+        host.spawn(notify::on_warnings(host.links(), command));
+    }
+    if let Ok(height @ 1..) = u32::try_from(config.layers.number("stopatheight", 0)) {
+        host.spawn(notify::stop_at(host.links(), Height::new(height)));
     }
     host.spawn(log::tips(host.links().events));
     host.spawn(log::reopen_on_hangup(log));

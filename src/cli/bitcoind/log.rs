@@ -23,6 +23,7 @@ use tracing_subscriber::{fmt as lines, reload};
 
 use super::check;
 use super::layers::Layers;
+use super::phrases;
 use crate::cli::logging;
 
 /// What is kept of a log that has grown a tenth beyond it.
@@ -54,7 +55,10 @@ where
             Level::INFO => {}
             _ => write!(to, "[{}] ", module())?,
         }
-        ctx.format_fields(to.by_ref(), event)?;
+        match phrases::of(event) {
+            Some(line) => to.write_str(&line)?,
+            None => ctx.format_fields(to.by_ref(), event)?,
+        }
         writeln!(to)
     }
 }

@@ -4,6 +4,7 @@
 //! Must not know: a rule, or how a method answers.
 
 mod background;
+mod blocks;
 mod chain;
 mod check;
 mod conf;
@@ -11,14 +12,18 @@ mod config;
 mod counterpart;
 mod deployments;
 mod error;
+mod fields;
 mod flags;
 mod help;
 mod layers;
 mod life;
 mod line;
 mod log;
+mod network;
 mod notify;
 mod paths;
+mod phrases;
+mod rebuild;
 mod serve;
 mod translate;
 mod value;

@@ -11,6 +11,7 @@ use adit_compat::{Config as RpcConfig, Publisher, Server, Topic, Zmq};
 use super::check;
 use super::config::Config;
 use super::error::InitError;
+use super::network;
 use super::paths::Paths;
 
 /// Requests that wait, and threads, at most.
@@ -21,6 +22,7 @@ const WORK: i64 = 64;
 const THREADS: i64 = 16;
 const TIMEOUT_S: i64 = 30;
 const ZMQ_MESSAGES: i64 = 1_000;
+const TIP_AGE_S: i64 = 24 * 60 * 60;
 
 /// Starts the server, which says that the node warms up; none with `-server=0`.
 pub(super) fn start(config: &Config, zmq: Option<&Zmq>) -> Result<Option<Server>, InitError> {
@@ -67,6 +69,7 @@ pub(super) fn settings(config: &Config) -> Result<RpcConfig, InitError> {
     let allow = layers.texts("rpcallowip").iter().map(|text| text.parse()).collect::<Result<_, _>>();
     let refused = |error| format!("{error}\nError: Unable to start HTTP server. See debug log for details.");
     let timeout = u64::try_from(layers.number("rpcservertimeout", TIMEOUT_S).max(1)).unwrap_or(1);
+    let proxies = network::proxies(layers)?;
     Ok(RpcConfig {
         allow: allow.map_err(|error: adit_compat::AuthError| InitError::Said(refused(error)))?,
         user: layers.text("rpcuser").unwrap_or_default(),
@@ -80,6 +83,10 @@ pub(super) fn settings(config: &Config) -> Result<RpcConfig, InitError> {
         rest: layers.switch("rest", false),
         timeout: Duration::from_secs(timeout),
         subversion: RpcConfig::subversion(&check::comments(config)?),
+        tip_age_s_max: u64::try_from(layers.number("maxtipage", TIP_AGE_S)).unwrap_or(0),
+        proxy: proxies.proxy,
+        onion: proxies.onion,
+        proxy_isolates: proxies.isolates,
         debug_log: paths.in_folder(config.chain, "debuglogfile", "debug.log").unwrap_or_default(),
         log_categories: check::debug_categories(layers),
         ..RpcConfig::new(binds(config)?, cookie)

@@ -3,7 +3,7 @@
 //! Owns: which key of config/default.toml a flag becomes, and what it becomes where there is no key. Must not know: how a node
 //! is started. What comes in has passed every check.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use adit_compat::Topic;
 use adit_store::Layout;
@@ -12,6 +12,7 @@ use super::check::{self, CONNECTIONS};
 use super::config::Config;
 use super::error::InitError;
 use super::layers::Layers;
+use super::network;
 use super::paths::Paths;
 use super::serve;
 use crate::cli::settings::{Given, Settings};
@@ -55,7 +56,9 @@ pub(super) fn settings(config: &Config) -> Result<Settings, InitError> {
     let mut settings = Settings::read(&given).map_err(|error| InitError::said(error.to_string()))?;
     settings.layout = Layout::Core { blocks: Paths::of(&config.layers).blocks_base(config.chain) };
     settings.datadir = config.folder();
-    settings.peer.listen_more = listens(config)?.into_iter().skip(1).collect();
+    let listens = network::listens(config)?;
+    settings.peer.listen_more = listens.must.into_iter().skip(1).collect();
+    settings.peer.listen_maybe = listens.maybe;
     settings.peer.user_agent = Some(adit_compat::Config::subversion(&check::comments(config)?));
     settings.mempool.is_kept = config.layers.switch("persistmempool", true);
     Ok(settings)
@@ -131,7 +134,7 @@ fn test_keys(layers: &Layers, keys: &mut Keys) {
 /// Where others connect, whom to connect to, and how many.
 fn peer_keys(config: &Config, keys: &mut Keys) -> Result<(), InitError> {
     let layers = &config.layers;
-    let listen = listens(config)?.first().map(SocketAddr::to_string).unwrap_or_default();
+    let listen = network::listens(config)?.must.first().map(SocketAddr::to_string).unwrap_or_default();
     keys.add("bind", "p2p.listen", listen);
     let port = config.chain.port();
     let targets = targets(layers);
@@ -159,33 +162,6 @@ fn with_port(target: &str, default: u16) -> Result<String, InitError> {
         .ok_or_else(|| InitError::said(format!("Invalid port specified in -connect: '{target}'")))?;
     let port = port.unwrap_or(default);
     Ok(if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") })
-}
-
-/// Where other nodes may connect.
-fn listens(config: &Config) -> Result<Vec<SocketAddr>, InitError> {
-    let layers = &config.layers;
-    if !layers.switch("listen", true) || !layers.switch("networkactive", true) {
-        return Ok(Vec::new());
-    }
-    let port =
-        u16::try_from(layers.number("port", i64::from(config.chain.port()))).unwrap_or(config.chain.port());
-    let binds = layers.texts("bind");
-    if binds.is_empty() {
-        return Ok(vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))]);
-    }
-    binds.iter().map(|text| bind(text, port)).collect()
-}
-
-fn bind(text: &str, port: u16) -> Result<SocketAddr, InitError> {
-    let unknown = || InitError::said(format!("Cannot resolve -bind address: '{text}'"));
-    let (kept, default) = match text.rsplit_once('=') {
-        None => (text, port),
-        Some((kept, "onion")) => (kept, port.saturating_add(1)),
-        Some(_) => return Err(unknown()),
-    };
-    let (host, port) = check::host_and_port(kept).ok_or_else(unknown)?;
-    let ip = host.parse::<IpAddr>().map_err(|_| unknown())?;
-    Ok(SocketAddr::new(ip, port.unwrap_or(default)))
 }
 
 fn mempool_keys(layers: &Layers, keys: &mut Keys) {

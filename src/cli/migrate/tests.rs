@@ -43,7 +43,7 @@ fn what_has_no_counterpart_is_named() {
     let file = dir.path().join("bitcoin.conf");
     let text = toml_of(&file, &parts);
     assert!(
-        text.contains("# proxy has no counterpart: connections are made directly")
+        text.contains("# proxy has no counterpart: `adit run` connects directly")
             && check(&file, &text).is_ok()
     );
 }

@@ -68,6 +68,7 @@ pub(super) fn peer(r: &mut Reader) -> Result<PeerSettings, SettingsError> {
     Ok(PeerSettings {
         listen: r.listen("p2p.listen")?,
         listen_more: Vec::new(),
+        listen_maybe: Vec::new(),
         connect: r.many("p2p.connect", "a list of HOST:PORT such as 127.0.0.1:18444", host_port)?,
         inbound_max: r.number("p2p.inbound_max", 0, 10_000, "connections")?,
         user_agent: None,

@@ -176,9 +176,14 @@ impl Deployment {
 
     /// Whether a block of this version votes for it: the top bits are 001, and its own is set.
     pub fn is_signalled_by(&self, version: Version) -> bool {
-        let version = u32::from_le_bytes(version.to_consensus().to_le_bytes());
-        version & TOP_MASK == TOP_BITS && version & self.mask() != 0
+        votes_of(version) & self.mask() != 0
     }
+}
+
+/// The bits of a version that are votes: none where the top bits are not 001.
+pub(super) fn votes_of(version: Version) -> u32 {
+    let version = u32::from_le_bytes(version.to_consensus().to_le_bytes());
+    if version & TOP_MASK == TOP_BITS { version & !TOP_MASK } else { 0 }
 }
 
 /// A version with the bits of these deployments set (BIP-0009).

@@ -20,6 +20,7 @@ pub mod rules;
 mod signet;
 mod target;
 mod tx;
+mod unknown_rules;
 mod versionbits;
 mod view;
 mod witness;
@@ -47,6 +48,7 @@ pub use tx::{
     TxError, check_transaction, check_tx_inputs, is_final_tx, legacy_sigops, output_value,
     sequence_locks_met, sigop_cost,
 };
+pub use unknown_rules::UnknownRules;
 pub use versionbits::{DeploymentState, Goal, StateCache, Tally, Vote, VoteReport, next_version};
 pub use view::{HeaderView, MEDIAN_TIME_SPAN, Refused, UtxoView, ViewFault, median_time};
 pub use witness::{

@@ -87,9 +87,8 @@ fn what_is_not_there_is_not_passed_over() {
         let got = refusal(words, "");
         assert!(got.starts_with(wanted) && got.is_empty() == wanted.is_empty(), "{words:?}: {got}");
     };
-    check(&["-proxy=127.0.0.1:9050"], "-proxy is not available in Adit: connections are made directly.");
-    check(&["-proxy=0", "-noonion", "-reindex=0", "-noblocksonly"], "");
-    check(&["-reindex"], "-reindex is not available in Adit: ");
+    check(&["-onlynet=onion"], "-onlynet is not available in Adit: connections go over IPv4 and IPv6.");
+    check(&["-onlynet=0", "-noi2psam", "-noasmap", "-noblocksonly"], "");
     check(&["-blocksonly"], "-blocksonly is not available in Adit: ");
 }
 

@@ -1,7 +1,11 @@
 use super::{Flag, missing, void, wired};
 
 pub(super) const OPTIONS: &[Flag] = &[
-    void("alertnotify", "=<cmd>", "no alert is ever raised"),
+    wired(
+        "alertnotify",
+        "=<cmd>",
+        "Run this when there is something that an operator should know; %s is what",
+    ),
     wired("allowignoredconf", "", "A bitcoin.conf in the datadir that is not the one in use is no error"),
     wired("assumevalid", "=<hex>", "Scripts up to this block are not run; 0: those of all blocks are"),
     wired("blockfilterindex", "=<type>", "Keep the compact filters of blocks: basic, 1 or 0 (0)"),
@@ -9,7 +13,7 @@ pub(super) const OPTIONS: &[Flag] = &[
     void("blockreconstructionextratxn", "=<n>", "compact blocks are not sent"),
     wired("blocksdir", "=<dir>", "Where the folder of block files lies (the datadir)"),
     missing("blocksonly", "", "transactions of peers are always taken"),
-    void("blocksxor", "", "block files have a key from the day on which they were begun"),
+    wired("blocksxor", "", "Block files that are begun are XORed with a key of their own (1)"),
     wired("coinstatsindex", "", "Keep the coin set's figures for every block (0)"),
     wired("conf", "=<file>", "The file of settings, relative to the datadir (bitcoin.conf)"),
     wired("daemon", "", "Go on in the background (0)"),
@@ -26,7 +30,7 @@ pub(super) const OPTIONS: &[Flag] = &[
     wired("h", "", "As -help").hidden(),
     wired("?", "", "As -help").hidden(),
     wired("includeconf", "=<file>", "One more file of settings, relative to the datadir; only in a file"),
-    missing("loadblock", "=<file>", "`adit import FILE` reads blocks from files, fully validated"),
+    wired("loadblock", "=<file>", "Read blocks from this file before the start; may be given more than once"),
     wired("maxmempool", "=<n>", "Memory for transactions that wait, in millions of bytes (300); at least 5"),
     void("mempoolexpiry", "=<n>", "what waits is dropped after 14 days"),
     wired("minimumchainwork", "=<hex>", "The work that the best chain is known to have").for_tests(),
@@ -48,8 +52,8 @@ pub(super) const OPTIONS: &[Flag] = &[
         "=<n>",
         "Delete old blocks: 0 none, 1 by pruneblockchain only, else down to so many MiB, at least 550 (0)",
     ),
-    missing("reindex", "", "`adit db reindex` builds everything again from the block files"),
-    missing("reindex-chainstate", "", "`adit db reindex` builds everything again from the block files"),
+    wired("reindex", "", "Before the start, build headers, coins and indexes again from the block files"),
+    wired("reindex-chainstate", "", "Before the start, build the coins again"),
     wired(
         "settings",
         "=<file>",
@@ -103,7 +107,8 @@ pub(super) const TESTS: &[Flag] = &[
     wired("logtimemicros", "", "Times in the log have microseconds (0)").for_tests(),
     wired("logtimestamps", "", "Lines of the log begin with the time (1)"),
     void("maxsigcachesize", "=<n>", "chain.script_cache_mib of adit.toml is its size").for_tests(),
-    void("maxtipage", "=<n>", "the age of the tip decides nothing here").for_tests(),
+    wired("maxtipage", "=<n>", "The oldest tip with which the chain counts as fetched, seconds (86400)")
+        .for_tests(),
     wired("mocktime", "=<n>", "The clock stands at this second since 1970; 0: it goes (0)").for_tests(),
     void("printpriority", "", "what a block was made of is not logged").for_tests(),
     wired("printtoconsole", "", "Log to stdout too (1, and 0 with -daemon)"),
@@ -112,8 +117,10 @@ pub(super) const TESTS: &[Flag] = &[
         "",
         "Keep the last 10 MB alone of a log of more than 11 MB (1, and 0 with -debug)",
     ),
-    missing("stopafterblockimport", "", "`adit import` ends when it has read all").for_tests(),
-    missing("stopatheight", "", "the node goes on until it is told to stop").for_tests(),
+    wired("stopafterblockimport", "", "End when the files of -loadblock and -reindex are read (0)")
+        .for_tests(),
+    wired("stopatheight", "=<n>", "End when the best chain is that high; it may be some blocks higher (0)")
+        .for_tests(),
     void("test", "=<option>", "none of Core's options for its own tests is there").for_tests(),
     wired("testactivationheight", "=name@height.", "From which height a rule applies, on regtest")
         .for_tests(),

@@ -5,7 +5,7 @@ use adit_domain::units::{Height, UnixMillis};
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 
-use super::{on_blocks, run, run_all};
+use super::{on_blocks, quoted, run, run_all};
 
 #[test]
 fn commands_are_the_shells() {
@@ -32,4 +32,11 @@ async fn a_new_best_block_runs_the_command_with_its_hash() {
     }
     drop(events);
     heard.abort();
+}
+
+#[test]
+fn what_is_told_is_one_word() {
+    let check = |text: &str, wanted: &str| assert_eq!(quoted(text), wanted);
+    check("Unknown new rules activated (versionbit 27)", "'Unknown new rules activated (versionbit 27)'");
+    check("a'; rm -r $HOME `x` \"y\" \n", "'a; rm -r HOME x y '");
 }

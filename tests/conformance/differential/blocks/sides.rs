@@ -58,7 +58,7 @@ impl Class {
 
     /// The class of one of our refusals.
     pub(crate) fn of_reject(reject: &str) -> Class {
-        match reject.split('(').next().unwrap_or_default() {
+        match reject.split(['(', ',']).next().unwrap_or_default() {
             "high-hash" | "bad-diffbits" | "time-too-old" | "time-timewarp-attack" | "bad-version" => {
                 Class::InvalidHeader
             }
