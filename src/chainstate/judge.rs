@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use adit_domain::consensus::{
-    BlockContext, BlockError, Coin, HeaderView, Params, Refused, UtxoView, ViewFault, connect_block,
+    BlockContext, BlockError, Coin, HeaderView, Params, Refused, TxError, UtxoView, ViewFault, connect_block,
 };
 use adit_domain::wire::ParsedBlock;
 use adit_store::CompactCoin;
@@ -52,6 +52,16 @@ pub(crate) fn judge(
     let connected = connect_block(block, &BlockContext { params, parent }, coins)?;
     let flags = scripts.then_some(connected.script_flags);
     Ok(Judged { undo: connected.undo, flags })
+}
+
+/// A rule's token, and behind a comma the detail that Core has for it.
+pub(crate) fn in_cores_words(error: &BlockError) -> String {
+    match error {
+        BlockError::Tx { txid, error: missing @ TxError::InputsMissingOrSpent } => {
+            format!("{missing}, CheckTxInputs: inputs missing/spent in transaction {txid}")
+        }
+        other => other.to_string(),
+    }
 }
 
 #[cfg(test)]

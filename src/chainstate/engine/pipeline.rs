@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use adit_domain::chain::{NodeId, ScriptsRun, Tip};
 use adit_domain::consensus::{
-    BlockContext, BlockError, Coin, Refused, TxError, UtxoView, connect_block, looks_for_overwritten_coins,
+    BlockContext, BlockError, Coin, Refused, UtxoView, connect_block, looks_for_overwritten_coins,
 };
 use adit_domain::units::Height;
 use adit_domain::wire::ParsedBlock;
@@ -23,7 +23,7 @@ use crossbeam_channel::Receiver;
 use super::bodies::{Ahead, Below, Body, Coming, Early, no_first};
 use super::{Chainstate, Part};
 use crate::import::Unreadable;
-use crate::judge::{Resolved, judge};
+use crate::judge::{Resolved, in_cores_words, judge};
 use crate::live::Places;
 use crate::prepare::{Prepared, ReadAhead};
 use crate::scan::{BlockFile, Extent};
@@ -565,16 +565,6 @@ impl Chainstate {
         drop(tree);
         self.remember_failure(*hash, &reason);
         Ok(Rejected { hash: *hash, height, reason })
-    }
-}
-
-/// A rule's token, and behind a comma the detail that Core has for it.
-fn in_cores_words(error: &BlockError) -> String {
-    match error {
-        BlockError::Tx { txid, error: missing @ TxError::InputsMissingOrSpent } => {
-            format!("{missing}, CheckTxInputs: inputs missing/spent in transaction {txid}")
-        }
-        other => other.to_string(),
     }
 }
 

@@ -164,7 +164,7 @@ fn move_clock(config: &Config, links: &NodeLinks) {
 fn listen_beside(config: &Config, host: &Host, log: Option<Arc<LogFile>>) {
     let command = config.layers.text("blocknotify").filter(|command| !command.is_empty());
     if let Some(command) = command {
-        host.spawn(notify::on_blocks(host.links().events, command));
+        host.spawn(notify::on_blocks(host.links().events, notify::joined(&host.links()), command));
     }
     let command = config.layers.text("alertnotify").filter(|command| !command.is_empty());
     if let Some(command) = command {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use adit_actors::events::{EventBus, EventKind, NodeEvent};
@@ -9,6 +10,7 @@ use adit_actors::root::NodeLinks;
 use adit_actors::supervision::ExitReason;
 use adit_chainstate::Warnings;
 use adit_domain::units::Height;
+use bitcoin::BlockHash;
 use tokio::sync::broadcast::error::RecvError;
 
 /// Runs a command to its end; a failure is logged.
@@ -42,14 +44,45 @@ pub(super) fn run_all(commands: Vec<String>) {
     }
 }
 
-/// Runs `-blocknotify` for each new best block, until the node ends.
-pub(super) async fn on_blocks(events: EventBus, command: String) {
+/// Blocks that are told of at once, at most: as many as one step of a reorganisation has.
+const TOLD_MAX: u32 = 288;
+/// The age of a tip, in seconds, beyond which the chain is still being fetched.
+const OLD_S: u64 = 24 * 60 * 60;
+
+/// Says whether the chain has been fetched: once it has, it stays so, as in Core.
+fn fetched(links: &NodeLinks) -> impl FnMut() -> bool + Send + use<> {
+    let (chain, clock) = (links.chain.clone(), Arc::clone(&links.clock));
+    let mut done = false;
+    move || {
+        let age_s = clock.now().to_seconds_floor().saturating_sub(u64::from(chain.tip().header.time));
+        done |= age_s <= OLD_S;
+        done
+    }
+}
+
+/// The blocks to tell of when a tip came with so many blocks: none while the chain is being fetched.
+pub(super) fn joined(links: &NodeLinks) -> impl FnMut(Height, u32) -> Vec<BlockHash> + Send + use<> {
+    let (chain, mut fetched) = (links.chain.clone(), fetched(links));
+    move |tip, connected| {
+        let count = if fetched() { connected.min(TOLD_MAX) } else { 0 };
+        let heights = (0..count).rev().filter_map(|below| tip.checked_sub(below));
+        heights.filter_map(|height| chain.hash_at(height)).collect()
+    }
+}
+
+/// Runs `-blocknotify` for each block that joins the best chain, until the node ends.
+pub(super) async fn on_blocks(
+    events: EventBus,
+    mut joined: impl FnMut(Height, u32) -> Vec<BlockHash>,
+    command: String,
+) {
     let mut events = events.subscribe();
     loop {
         match events.recv().await {
             Ok(event) => {
-                if let EventKind::TipChanged { tip, .. } = &event.kind {
-                    run_beside(command.replace("%s", &tip.to_string()));
+                if let EventKind::TipChanged { height, connected, .. } = event.kind {
+                    let hashes = joined(height, connected).into_iter();
+                    hashes.for_each(|hash| run_beside(command.replace("%s", &hash.to_string())));
                 }
             }
             // The newest block is told all the same: it is the last of those that are left.
@@ -61,16 +94,15 @@ pub(super) async fn on_blocks(events: EventBus, command: String) {
 
 /// How often it is looked whether there is something to alert of, where no block comes.
 const ALERT_EVERY: Duration = Duration::from_secs(3);
-/// The age of a tip, in seconds, beyond which the chain is still being fetched: what is not known of it is of no interest yet.
-const OLD_S: u64 = 24 * 60 * 60;
 
 /// Runs `-alertnotify` once for each thing that an operator should know of, until the node ends.
 pub(super) async fn on_warnings(links: NodeLinks, command: String) {
-    let NodeLinks { events, chain, clock, .. } = links;
+    let mut fetched = fetched(&links);
+    let NodeLinks { events, chain, .. } = links;
     let (mut events, warnings, mut told) = (events.subscribe(), Warnings::default(), BTreeSet::new());
     loop {
-        let age_s = clock.now().to_seconds_floor().saturating_sub(u64::from(chain.tip().header.time));
-        let found = if age_s > OLD_S { Vec::new() } else { warnings.of(&chain, Instant::now()) };
+        // What is not known of a chain that is being fetched is of no interest yet.
+        let found = if fetched() { warnings.of(&chain, Instant::now()) } else { Vec::new() };
         for warning in found {
             if told.insert(warning.clone()) {
                 run_beside(command.replace("%s", &quoted(&warning.to_string())));

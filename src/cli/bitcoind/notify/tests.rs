@@ -19,14 +19,20 @@ fn commands_are_the_shells() {
 }
 
 #[tokio::test]
-async fn a_new_best_block_runs_the_command_with_its_hash() {
+async fn each_block_that_joins_runs_the_command_with_its_hash() {
     let dir = tempfile::tempdir().unwrap();
     let (events, tip) = (EventBus::default(), BlockHash::all_zeros());
-    let heard = tokio::spawn(on_blocks(events.clone(), format!("touch {}/%s", dir.path().display())));
-    let wanted = dir.path().join(tip.to_string());
-    let kind = EventKind::TipChanged { height: Height::GENESIS, tip, disconnected: 0, connected: 1 };
+    let below = BlockHash::from_byte_array([7; 32]);
+    let joined = move |height: Height, connected: u32| {
+        assert_eq!((height, connected), (Height::new(5), 2));
+        vec![below, tip]
+    };
+    let command = format!("touch {}/%s", dir.path().display());
+    let heard = tokio::spawn(on_blocks(events.clone(), joined, command));
+    let wanted = [below, tip].map(|hash| dir.path().join(hash.to_string()));
+    let kind = EventKind::TipChanged { height: Height::new(5), tip, disconnected: 0, connected: 2 };
     // Published until it is heard: the other task may not listen yet.
-    while !wanted.exists() {
+    while !wanted.iter().all(|path| path.exists()) {
         events.publish(UnixMillis::new(0), kind.clone());
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
