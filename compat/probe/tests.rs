@@ -1,4 +1,4 @@
-use super::{request, rest, subscriber};
+use super::{output, request, rest, subscriber};
 
 /// Chance that is the same each time: xorshift.
 struct Chance(u64);
@@ -78,6 +78,21 @@ fn subscribers_of_any_bytes_are_borne() {
             b"\x00\x04\x01raw",
             b"\x04\x09\x04PING\x00\x00xy",
             b"\x02\x00\x00\x00\x00\x00\x00\x00\x01\x01",
+        ],
+    );
+}
+
+#[test]
+fn outputs_of_any_bytes_are_borne() {
+    feed(
+        output,
+        &[
+            b"bcrt1qft5p2uhsdcdc3l2ua4ap5qqfg4pjaqlp250x7us7a8qqhrxrxfsqseac85",
+            b"raw(76a914000000000000000000000000000000000000000088ac)#00000000",
+            b"wsh(multi(1,0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798))",
+            b"addr(mkESjLZW66TmHhiFX8MCaBjrhZ543PPh9a)#9amq2e2v",
+            b"\x51\x52\x53\xae",
+            b"\x00\x14aaaaaaaaaaaaaaaaaaaa",
         ],
     );
 }

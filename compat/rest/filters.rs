@@ -4,6 +4,7 @@ use adit_actors::root::NodeLinks;
 use adit_chainstate::IndexKind;
 use bitcoin::BlockHash;
 use bitcoin::hashes::{Hash, sha256d};
+use bitcoin::hex::FromHex;
 
 use super::blocks::{along, put_count};
 use super::target::{Format, split};
@@ -86,21 +87,30 @@ pub(super) async fn filter(call: &Call<'_>) -> Outcome {
     let is_ready = ready(&node).await;
     let indexes = node.indexes.clone();
     drop(node);
-    let found = aside(move || {
-        indexes.filter(&hash).map_err(|_| if entry.is_active { not_there(is_ready) } else { not_connected() })
-    })
-    .await?;
+    let found = aside(move || Ok(indexes.filter(&hash).ok().map(|found| found.filter))).await?;
+    let filter = match found {
+        Some(filter) => filter,
+        None if entry.is_active => return Err(not_there(is_ready)),
+        None => left(call, &hash).await?,
+    };
     match format {
-        Format::Json => Ok(json(&object([("filter", Json::hex(&found.filter))]))),
+        Format::Json => Ok(json(&object([("filter", Json::hex(&filter))]))),
         Format::Unknown => Err(no_format()),
         _ => {
             let mut whole = vec![BASIC_BYTE];
             whole.extend(hash.to_byte_array());
-            put_count(&mut whole, found.filter.len());
-            whole.extend(found.filter);
+            put_count(&mut whole, filter.len());
+            whole.extend(filter);
             bytes(format, whole)
         }
     }
+}
+
+/// The filter of a block that has left the best chain, which the method makes anew.
+async fn left(call: &Call<'_>, hash: &BlockHash) -> Result<Vec<u8>, Refused> {
+    let shown = call.method("getblockfilter", vec![Json::text(hash)]).await.map_err(|_| not_connected())?;
+    let filter = shown.get("filter").and_then(Json::as_str).and_then(|filter| Vec::from_hex(filter).ok());
+    filter.ok_or_else(not_connected)
 }
 
 fn not_connected() -> Refused {
