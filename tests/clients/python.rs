@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use adit_clients::Adit;
+use adit_clients::{Adit, free_port};
 
 fn python() -> Command {
     Command::new(std::env::var_os("ADIT_PYTHON").unwrap_or_else(|| "python3".into()))
@@ -32,5 +32,16 @@ fn run(adit: &Adit, program: &str, args: &[String]) {
 fn python_bitcoinlib_mines_spends_and_follows_the_chain() {
     if has("bitcoin.rpc") {
         run(&Adit::start(&["-txindex"]), "library.py", &[]);
+    }
+}
+
+#[test]
+fn pyzmq_hears_every_block_and_transaction_in_order() {
+    if has("zmq") {
+        let address = format!("tcp://127.0.0.1:{}", free_port());
+        let flag = |topic| format!("-zmqpub{topic}={address}");
+        let flags = ["hashblock", "rawblock", "hashtx", "rawtx", "sequence"].map(flag);
+        let adit = Adit::start(&flags.each_ref().map(String::as_str));
+        run(&adit, "subscriber.py", std::slice::from_ref(&address));
     }
 }
