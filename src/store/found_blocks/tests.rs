@@ -135,7 +135,7 @@ fn a_disk_that_fails_at_any_operation_takes_no_block_that_was_kept() {
             sim.fail(Some(Failure { at, kind, stays }));
             let (found, mut kept) = (on(&sim), Vec::new());
             let mut may_be = Vec::new();
-            for n in 0..100 {
+            for n in 0..1_000 {
                 let (next, done) = step(&found, &kept, n, &mut chance);
                 may_be = vec![kept, next.clone()];
                 kept = next;

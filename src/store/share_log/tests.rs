@@ -441,7 +441,7 @@ fn a_disk_that_fails_at_any_operation_takes_no_share_that_was_answered() {
             let (mut answered, mut sent) = (0, 0);
             let log = open_on(&sim);
             while let Ok(log) = &log
-                && sent < BATCHES * 10
+                && sent < BATCHES * 1_000
             {
                 sent = answered + 1 + chance.below(6);
                 if log.append_batch(&shares(answered..sent)).is_err() {
