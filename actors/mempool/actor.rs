@@ -158,7 +158,9 @@ impl MempoolActor {
         self.changed = true;
         self.reader.remove(&accepted.evicted);
         self.reader.put(Arc::clone(&job.tx), job.added_at);
-        self.listeners.tell(&job.tx);
+        let fee_sat = accepted.entry.fee.to_sat();
+        self.listeners.tell(&job.tx, fee_sat, accepted.vsize);
+        self.reader.set_fee_floor(self.pool.min_fee_sat_per_kvb());
         let txid = job.tx.txid();
         let waits =
             |orphan: &Arc<ParsedTx>| orphan.tx().input.iter().any(|input| input.previous_output.txid == txid);
@@ -275,6 +277,7 @@ impl MempoolActor {
     }
 
     fn publish(&mut self) {
+        self.reader.set_fee_floor(self.pool.min_fee_sat_per_kvb());
         if std::mem::take(&mut self.changed) {
             self.reader.publish(self.pool.snapshot());
         }

@@ -16,9 +16,9 @@ impl TxListeners {
     }
 
     /// Tells all; whoever's mailbox is full does not hear of it.
-    pub(super) fn tell(&self, tx: &Arc<ParsedTx>) {
+    pub(super) fn tell(&self, tx: &Arc<ParsedTx>, fee_sat: u64, vsize: u64) {
         for listener in self.0.read().unwrap_or_else(PoisonError::into_inner).iter() {
-            if listener.try_send(TransactionAccepted { tx: Arc::clone(tx) }).is_err() {
+            if listener.try_send(TransactionAccepted { tx: Arc::clone(tx), fee_sat, vsize }).is_err() {
                 tracing::debug!(txid = %tx.txid(), "a listener's mailbox is full: not told of a transaction");
             }
         }

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use adit_domain::mempool::{Mempool, MempoolSnapshot};
@@ -29,6 +29,8 @@ struct Shelf {
     refused: Recent<Wtxid>,
     /// The number of the next change.
     sequence: u64,
+    /// The lowest feerate that joins now; satoshis per 1,000 virtual bytes.
+    fee_floor: u64,
     /// The tip that was followed to last.
     followed: BlockHash,
     changes: broadcast::Sender<PoolChange>,
@@ -38,6 +40,8 @@ struct Row {
     tx: Arc<ParsedTx>,
     added_at: UnixMillis,
     place: u64,
+    /// The number of the change by which it came; 0 where a block had it before.
+    sequence: u64,
 }
 
 impl MempoolReader {
@@ -50,6 +54,7 @@ impl MempoolReader {
             next: 0,
             refused: Recent::new(REFUSED_MAX),
             sequence: 1,
+            fee_floor: 0,
             followed: tip,
             changes: broadcast::Sender::new(POOL_CHANGES_MAX),
         };
@@ -76,6 +81,25 @@ impl MempoolReader {
             TxRef::Wtxid(wtxid) => shelf.by_wtxid.get(wtxid)?,
         };
         shelf.txs.get(txid).map(|row| Arc::clone(&row.tx))
+    }
+
+    /// A held transaction that joined before the mempool's change of that number.
+    pub fn get_before(&self, tx: &TxRef, before: u64) -> Option<Arc<ParsedTx>> {
+        let shelf = self.read();
+        let txid = match tx {
+            TxRef::Txid(txid) => txid,
+            TxRef::Wtxid(wtxid) => shelf.by_wtxid.get(wtxid)?,
+        };
+        shelf.txs.get(txid).filter(|row| row.sequence < before).map(|row| Arc::clone(&row.tx))
+    }
+
+    /// The lowest feerate that joins now; satoshis per 1,000 virtual bytes.
+    pub fn fee_floor_sat_per_kvb(&self) -> u64 {
+        self.read().fee_floor
+    }
+
+    pub(super) fn set_fee_floor(&self, sat_per_kvb: u64) {
+        self.write().fee_floor = sat_per_kvb;
     }
 
     /// Whether a transaction is held, or was refused on this tip for a reason that stays.
@@ -172,17 +196,24 @@ impl MempoolReader {
     /// Makes the shelf equal to the pool.
     pub(super) fn replace(&self, pool: &Mempool) {
         let mut shelf = self.write();
-        let held: BTreeSet<Txid> = shelf.txs.keys().copied().collect();
-        let gone: Vec<Txid> = held.iter().filter(|txid| pool.get(txid).is_none()).copied().collect();
+        let before: BTreeMap<Txid, u64> = shelf.txs.iter().map(|(txid, row)| (*txid, row.sequence)).collect();
+        let gone: Vec<Txid> = before.keys().filter(|txid| pool.get(txid).is_none()).copied().collect();
         gone.iter().for_each(|txid| shelf.leave(txid));
         shelf.txs.clear();
         shelf.by_wtxid.clear();
         shelf.spenders.clear();
         shelf.order.clear();
         for (entry, added_at) in pool.iter() {
-            match held.contains(&entry.tx.txid()) {
-                true => shelf.put(Arc::clone(&entry.tx), added_at),
-                false => shelf.join(Arc::clone(&entry.tx), added_at),
+            let txid = entry.tx.txid();
+            match before.get(&txid) {
+                Some(sequence) => shelf.put(Arc::clone(&entry.tx), added_at, *sequence),
+                None => {
+                    shelf.join(Arc::clone(&entry.tx), added_at);
+                    // A block had it: anybody may ask for it.
+                    if let Some(row) = shelf.txs.get_mut(&txid) {
+                        row.sequence = 0;
+                    }
+                }
             }
         }
     }
@@ -211,8 +242,8 @@ impl Shelf {
     }
 
     fn join(&mut self, tx: Arc<ParsedTx>, added_at: UnixMillis) {
-        self.put(Arc::clone(&tx), added_at);
         let sequence = self.number();
+        self.put(Arc::clone(&tx), added_at, sequence);
         self.tell(PoolChange::Added { tx, sequence });
     }
 
@@ -223,14 +254,14 @@ impl Shelf {
         }
     }
 
-    fn put(&mut self, tx: Arc<ParsedTx>, added_at: UnixMillis) {
+    fn put(&mut self, tx: Arc<ParsedTx>, added_at: UnixMillis, sequence: u64) {
         self.remove(&tx.txid());
         let place = self.next;
         self.next = place.saturating_add(1);
         self.by_wtxid.insert(tx.wtxid(), tx.txid());
         self.spenders.extend(tx.tx().input.iter().map(|input| (input.previous_output, tx.txid())));
         self.order.insert(place, tx.txid());
-        self.txs.insert(tx.txid(), Row { tx, added_at, place });
+        self.txs.insert(tx.txid(), Row { tx, added_at, place, sequence });
     }
 
     /// Whether it was there.

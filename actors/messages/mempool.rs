@@ -23,6 +23,10 @@ pub struct SubmitTransaction {
 pub struct TransactionAccepted {
     /// The transaction.
     pub tx: Arc<ParsedTx>,
+    /// What it pays, in satoshis.
+    pub fee_sat: u64,
+    /// For so many virtual bytes, as policy counts them.
+    pub vsize: u64,
 }
 
 /// A transaction to be judged and not held. Sent by: JSON-RPC. Handled by: mempool. Reply: its virtual bytes and its fee, or the

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use actix::Message;
-use adit_domain::peer::{Message as P2pMessage, PeerInfo};
+use adit_domain::peer::{
+    Ban, BanError, ConnectionKind, Message as P2pMessage, PeerInfo, Permissions, Subnet,
+};
 use adit_domain::wire::{ParsedBlock, ParsedTx};
 use bitcoin::block::Header;
 
@@ -31,8 +33,63 @@ pub struct GetPeers;
 pub struct ConnectPeer {
     /// `HOST:PORT`.
     pub target: String,
+    /// What the connection is for.
+    pub kind: ConnectionKind,
     /// Whether it is to be connected again whenever it is lost.
     pub keep: bool,
+}
+
+/// Who may not connect. Sent by: JSON-RPC. Handled by: peer. Reply: when it is on disk; connections to them are closed. When full: refused.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Result<(), BanError>")]
+pub struct BanPeers {
+    /// Who.
+    pub subnet: Subnet,
+    /// Whether a range was named: it is listed whatever else it is in.
+    pub as_range: bool,
+    /// From when until when.
+    pub ban: Ban,
+}
+
+/// Who may connect again. Sent by: JSON-RPC. Handled by: peer. Reply: whether it was listed. When full: refused.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "bool")]
+pub struct UnbanPeers {
+    /// Who; none: all of them.
+    pub subnet: Option<Subnet>,
+}
+
+/// Who may not connect. Sent by: JSON-RPC. Handled by: peer. Reply: they, in Core's order. When full: refused.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Vec<(Subnet, Ban)>")]
+pub struct GetBans;
+
+/// Whether there are connections at all. Sent by: JSON-RPC. Handled by: peer. Reply: what holds now; where there are to be none, those that
+/// there are are closed. When full: refused.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "bool")]
+pub struct SetNetworkActive {
+    /// Whether there are; none: it is asked only.
+    pub active: Option<bool>,
+}
+
+/// Asks all for a sign of life. Sent by: JSON-RPC. Handled by: peer. Reply: nothing; it is sent when it is sent. When full: refused.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct PingPeers;
+
+/// Nodes that [`ConnectPeer`] keeps. Sent by: JSON-RPC. Handled by: peer. Reply: they. When full: refused.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Vec<AddedNode>")]
+pub struct GetAddedNodes;
+
+/// A node that an operator has added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddedNode {
+    /// As it was named.
+    pub target: String,
+    /// Whether there is a connection to it.
+    pub connected: bool,
 }
 
 /// A connection to be closed. Sent by: JSON-RPC. Handled by: peer. Reply: whether there is one. When full: refused.
@@ -63,6 +120,26 @@ pub struct ReleasePeer {
     pub for_good: bool,
 }
 
+/// Its figures are to be shown as they are now. Sent by: the peer manager. Handled by: a peer. Reply: when they are. When full: those of
+/// before are shown.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct ShowPeer;
+
+/// A sign of life is wanted. Sent by: the peer manager. Handled by: a peer. Reply: nothing. When full: dropped.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct PingPeer;
+
+/// A held transaction is to be announced once more. Sent by: a peer whose operator wants that. Handled by: peer. Reply: nothing. When full:
+/// dropped.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub struct RelayAgain {
+    /// It.
+    pub tx: Arc<ParsedTx>,
+}
+
 /// A connection has been opened; its figures begin anew. Sent by: the connection's task. Handled by: a peer.
 /// Reply: when the session has spoken. When full: the connection waits.
 #[derive(Message)]
@@ -74,6 +151,8 @@ pub struct LinkOpened {
     pub(crate) remote: String,
     /// Our own end, where it has an address.
     pub(crate) local: Option<SocketAddr>,
+    /// Whether the operator's list names it, and for what.
+    pub(crate) permissions: Permissions,
 }
 
 /// The connection has closed. Sent by: the connection's task. Handled by: a peer. Reply: nothing. When full: the task waits.
@@ -116,4 +195,10 @@ pub struct AnnounceFound {
 pub struct AnnounceTx {
     /// It.
     pub tx: Arc<ParsedTx>,
+    /// What it pays, in satoshis.
+    pub fee_sat: u64,
+    /// For so many virtual bytes.
+    pub vsize: u64,
+    /// Whether those hear of it too that have it.
+    pub again: bool,
 }

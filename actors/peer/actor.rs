@@ -1,3 +1,4 @@
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,9 +8,10 @@ use actix::{
 };
 use adit_chainstate::{BlockAccepted, HeadersAccepted, SubmitError};
 use adit_domain::peer::{
-    BlockVerdict, DisconnectReason, Effect, HeadersVerdict, PeerId, PeerInfo, Session, SessionConfig, Turn,
+    BlockVerdict, ConnectionKind, DisconnectReason, Effect, HeadersVerdict, Offence, PeerId, PeerInfo,
+    Session, SessionConfig, Turn, TxRef,
 };
-use adit_domain::units::{Height, UnixMillis};
+use adit_domain::units::UnixMillis;
 use adit_domain::wire::{ParsedBlock, ParsedTx};
 use bitcoin::block::Header;
 use bitcoin::p2p::Magic;
@@ -23,7 +25,8 @@ use super::serve::serve;
 use crate::messages::chain::{SubmitBlock, SubmitHeaders};
 use crate::messages::mempool::SubmitTransaction;
 use crate::messages::peer::{
-    AnnounceFound, AnnounceTip, AnnounceTx, LinkClosed, LinkOpened, MessageReceived, ReleasePeer,
+    AnnounceFound, AnnounceTip, AnnounceTx, LinkClosed, LinkOpened, MessageReceived, PingPeer, ReleasePeer,
+    ShowPeer,
 };
 use crate::supervision::{Fault, Rebuild};
 
@@ -32,14 +35,61 @@ const TICK: Duration = Duration::from_millis(250);
 /// A peer that takes nothing of what waits for it for so long is dropped.
 const SEND_MS_MAX: u64 = 60_000;
 
+/// Answers that wait for a verdict: a peer that has more open has asked for all of them while one block was judged.
+const ANSWERS_MAX: usize = 1_000;
+
 /// One connection's side of the protocol: hands messages to the session, and does what it says.
 pub struct PeerActor {
     links: Links,
     id: PeerId,
-    inbound: bool,
+    kind: ConnectionKind,
     status: Arc<Status>,
     live: Option<Live>,
     opened: u64,
+    waiting: Waiting,
+}
+
+/// What has been submitted and not judged, and what is sent when it is.
+#[derive(Default)]
+struct Waiting {
+    next: u64,
+    open: BTreeSet<u64>,
+    answers: VecDeque<(u64, Vec<u8>)>,
+}
+
+impl Waiting {
+    /// One more is submitted.
+    fn submit(&mut self) -> u64 {
+        self.next = self.next.saturating_add(1);
+        self.open.insert(self.next);
+        self.next
+    }
+
+    /// It is judged; what waited for it alone may be sent.
+    fn judged(&mut self, number: u64, link: Option<&Link>) {
+        self.open.remove(&number);
+        let first = self.open.first().copied().unwrap_or(u64::MAX);
+        while self.answers.front().is_some_and(|(after, _)| *after < first) {
+            let answer = self.answers.pop_front();
+            if let Some((link, (_, frame))) = link.zip(answer) {
+                link.push(frame);
+            }
+        }
+    }
+
+    /// Sends when all that is submitted has been judged.
+    fn send(&mut self, frame: Vec<u8>, link: &Link) {
+        match self.open.last() {
+            // Each answers a message of the peer's; where it asks for more than this, the first go unanswered.
+            Some(last) => {
+                self.answers.push_back((*last, frame));
+                if self.answers.len() > ANSWERS_MAX {
+                    self.answers.pop_front();
+                }
+            }
+            None => link.push(frame),
+        }
+    }
 }
 
 struct Live {
@@ -47,32 +97,33 @@ struct Live {
     link: Link,
     remote: String,
     local: Option<String>,
-    opened_at: UnixMillis,
     full_since: Option<UnixMillis>,
     /// Tells this connection's verdicts from those of an earlier one.
     number: u64,
 }
 
 impl PeerActor {
-    pub(super) fn new(links: Links, id: PeerId, inbound: bool, status: Arc<Status>) -> PeerActor {
-        PeerActor { links, id, inbound, status, live: None, opened: 0 }
+    pub(super) fn new(links: Links, id: PeerId, kind: ConnectionKind, status: Arc<Status>) -> PeerActor {
+        PeerActor { links, id, kind, status, live: None, opened: 0, waiting: Waiting::default() }
     }
 
     fn open(&mut self, msg: LinkOpened, ctx: &mut Context<Self>) {
         self.close();
         let (nonce, now) = (self.links.shared.entropy.next_u64(), self.links.shared.clock.now());
-        if !self.inbound {
+        if !self.kind.is_inbound() {
             self.links.board.remember_nonce(nonce);
         }
+        tracing::debug!(target: "adit_actors::net", "Added connection peer={}", self.id);
+        let LinkOpened { link, remote, local, permissions } = msg;
         let user_agent = self.links.config.user_agent.clone();
-        let config = SessionConfig { id: self.id, inbound: self.inbound, user_agent, nonce };
+        let (id, kind, rules) = (self.id, self.kind, self.links.config.rules);
+        let config = SessionConfig { id, kind, permissions, user_agent, nonce, rules };
         let view = View { deps: &self.links.deps, board: &self.links.board };
         let (session, effects) = Session::open(config, &view, now);
         self.opened = self.opened.saturating_add(1);
-        let LinkOpened { link, remote, local } = msg;
         let local = local.map(|local| local.to_string());
         let number = self.opened;
-        self.live = Some(Live { session, link, remote, local, opened_at: now, full_since: None, number });
+        self.live = Some(Live { session, link, remote, local, full_since: None, number });
         self.show();
         self.execute(effects, Intake::default(), ctx);
     }
@@ -99,73 +150,117 @@ impl PeerActor {
         effects: Vec<Effect>,
         mut intake: Intake,
         ctx: &mut Context<Self>,
-    ) -> Vec<Inventory> {
-        let mut wanted = Vec::new();
+    ) -> (Vec<Inventory>, u64) {
+        let (mut wanted, mut horizon) = (Vec::new(), u64::MAX);
         for effect in effects {
             let Some(live) = &self.live else { break };
             match effect {
                 Effect::Send(message) => {
                     let frame = message.encode(Magic::from_bytes(self.links.config.magic));
+                    tracing::trace!(target: "adit_actors::net", "sending {} peer={}", message.name(), self.id);
                     frame.into_iter().for_each(|frame| live.link.push(frame));
                 }
+                Effect::SendInTurn(message) => {
+                    let frame = message.encode(Magic::from_bytes(self.links.config.magic));
+                    frame.into_iter().for_each(|frame| self.waiting.send(frame, &live.link));
+                }
+                Effect::Note(text) => tracing::debug!(target: "adit_actors::net", "{text}"),
+                Effect::RelayAgain(tx) => self.relay_again(tx),
                 Effect::SubmitHeaders(headers) => {
                     self.submit_headers(headers, std::mem::take(&mut intake), ctx)
                 }
                 Effect::SubmitBlock(block) => self.submit_block(block, std::mem::take(&mut intake), ctx),
                 Effect::SubmitTx(tx) => self.submit_tx(tx, std::mem::take(&mut intake), ctx),
-                Effect::Serve(items) => wanted.extend(items),
+                Effect::Serve { items, before } => {
+                    wanted.extend(items);
+                    horizon = before;
+                }
                 Effect::Ready => self.ready(),
                 Effect::Disconnect(reason) => self.disconnect(&reason),
             }
         }
-        wanted
+        (wanted, horizon)
     }
 
-    fn submit_headers(&self, headers: Vec<Header>, intake: Intake, ctx: &mut Context<Self>) {
+    /// Has everybody hear of it once more, where it is held.
+    fn relay_again(&self, tx: Arc<ParsedTx>) {
+        let (txid, wtxid, id) = (tx.txid(), tx.wtxid(), self.id);
+        if self.links.deps.mempool.get(&TxRef::Txid(txid)).is_none() {
+            tracing::debug!(
+                target: "adit_actors::net",
+                "Not relaying non-mempool transaction {txid} (wtxid={wtxid}) from forcerelay peer={id}"
+            );
+            return;
+        }
+        tracing::debug!(target: "adit_actors::net", "Force relaying tx {txid} (wtxid={wtxid}) from peer={id}");
+        for addr in self.links.board.addrs() {
+            let again = AnnounceTx { tx: Arc::clone(&tx), fee_sat: 0, vsize: 1, again: true };
+            if addr.try_send(again).is_err() {
+                tracing::debug!("a connection's mailbox is full: not told");
+            }
+        }
+    }
+
+    fn submit_headers(&mut self, headers: Vec<Header>, intake: Intake, ctx: &mut Context<Self>) {
         let (Some(last), count) = (headers.last().map(Header::block_hash), headers.len()) else { return };
-        let number = self.opened;
+        let (number, ticket) = (self.opened, self.waiting.submit());
         let sent = self.links.deps.headers.send(SubmitHeaders { headers }).into_actor(self);
         ctx.spawn(sent.map(move |result, actor, ctx| {
             drop(intake);
             let verdict = headers_verdict(result);
-            actor.judged(number, ctx, |session, turn| session.headers_judged(last, count, verdict, turn));
+            let step = |session: &mut Session, turn: &mut Turn<'_>| {
+                session.headers_judged(last, count, verdict, turn)
+            };
+            actor.judged((number, ticket), ctx, step);
         }));
     }
 
-    fn submit_block(&self, block: Arc<ParsedBlock>, intake: Intake, ctx: &mut Context<Self>) {
-        let (hash, number) = (block.hash(), self.opened);
+    fn submit_block(&mut self, block: Arc<ParsedBlock>, intake: Intake, ctx: &mut Context<Self>) {
+        let (hash, number, ticket) = (block.hash(), self.opened, self.waiting.submit());
         let sent = self.links.deps.blocks.send(SubmitBlock { block }).into_actor(self);
         ctx.spawn(sent.map(move |result, actor, ctx| {
             drop(intake);
             // Refused by a snapshot's coins that are not verified: it may be we who are wrong.
             let is_doubted = actor.links.deps.chain.is_doubted(&hash);
             let verdict = if is_doubted { BlockVerdict::Failed } else { block_verdict(result) };
-            actor.judged(number, ctx, |session, turn| session.block_judged(hash, verdict, turn));
+            let step = |session: &mut Session, turn: &mut Turn<'_>| session.block_judged(hash, verdict, turn);
+            actor.judged((number, ticket), ctx, step);
         }));
     }
 
-    fn submit_tx(&self, tx: Arc<ParsedTx>, intake: Intake, ctx: &mut Context<Self>) {
-        let txid = tx.txid();
+    fn submit_tx(&mut self, tx: Arc<ParsedTx>, intake: Intake, ctx: &mut Context<Self>) {
+        let (txid, wtxid) = (tx.txid(), tx.wtxid());
+        let (number, ticket) = (self.opened, self.waiting.submit());
         let sent = self.links.deps.txs.send(SubmitTransaction { tx }).into_actor(self);
-        ctx.spawn(sent.map(move |result, actor, _| {
+        ctx.spawn(sent.map(move |result, actor, ctx| {
             drop(intake);
-            if let Ok(Err(refused)) = result {
-                tracing::debug!(peer = actor.id, %txid, %refused, "transaction refused");
+            if let Ok(Err(refused)) = &result {
+                let id = actor.id;
+                tracing::debug!(
+                    target: "adit_actors::mempoolrej",
+                    "{txid} (wtxid={wtxid}) from peer={id} was not accepted: {refused}"
+                );
             }
+            let joined = matches!(result, Ok(Ok(_)));
+            let step = |session: &mut Session, turn: &mut Turn<'_>| {
+                session.tx_judged(joined, turn);
+                Vec::new()
+            };
+            actor.judged((number, ticket), ctx, step);
         }));
     }
 
     /// A verdict for the connection that asked for it; for a later one it says nothing.
     fn judged(
         &mut self,
-        number: u64,
+        (number, ticket): (u64, u64),
         ctx: &mut Context<Self>,
         step: impl FnOnce(&mut Session, &mut Turn<'_>) -> Vec<Effect>,
     ) {
         if self.live.as_ref().is_some_and(|live| live.number == number) {
             let effects = self.step(step);
             self.execute(effects, Intake::default(), ctx);
-            self.show();
+            self.waiting.judged(ticket, self.live.as_ref().map(|live| &live.link));
         }
     }
 
@@ -173,7 +268,7 @@ impl PeerActor {
         let Some(live) = &self.live else { return };
         if self.may_log() {
             let user_agent = live.session.remote().map(|r| r.user_agent.as_str()).unwrap_or_default();
-            let (peer, remote, inbound) = (self.id, &live.remote, self.inbound);
+            let (peer, remote, inbound) = (self.id, &live.remote, self.kind.is_inbound());
             tracing::info!(peer, remote, inbound, user_agent, "peer connected");
         }
         self.show();
@@ -184,6 +279,7 @@ impl PeerActor {
             && self.may_log()
         {
             tracing::info!(peer = self.id, remote = live.remote, %reason, "peer disconnected");
+            tracing::debug!(target: "adit_actors::net", "{reason}, disconnecting peer={}", self.id);
         }
         self.close();
     }
@@ -199,25 +295,19 @@ impl PeerActor {
             let boards = &mut *boards;
             live.session.closed(&mut boards.downloads, &mut boards.txs);
         }
+        self.waiting = Waiting::default();
         self.status.set(None);
     }
 
     fn show(&self) {
-        let info = self.live.as_ref().map(|live| PeerInfo {
-            id: self.id,
-            remote: live.remote.clone(),
-            local: live.local.clone(),
-            protocol: live.session.remote().map_or(0, |r| r.protocol),
-            services: live.session.remote().map_or(0, |r| r.services),
-            relays_txs: live.session.remote().is_some_and(|r| r.relay),
-            inbound: self.inbound,
-            user_agent: live.session.remote().map(|r| r.user_agent.clone()).unwrap_or_default(),
-            height: live.session.height().max(said_height(&live.session)),
-            connected_at: live.opened_at,
-            bytes_received: 0,
-            bytes_sent: 0,
-            received_by_kind: Vec::new(),
-            sent_by_kind: Vec::new(),
+        let now = self.links.shared.clock.now();
+        let view = View { deps: &self.links.deps, board: &self.links.board };
+        let info = self.live.as_ref().map(|live| {
+            let mut info =
+                PeerInfo { remote: live.remote.clone(), local: live.local.clone(), ..PeerInfo::default() };
+            live.session.describe(&mut info, &view, now);
+            info.in_flight = self.links.board.boards().downloads.heights_in_flight(self.id);
+            info
         });
         self.status.set(info);
     }
@@ -243,15 +333,14 @@ impl PeerActor {
     }
 }
 
-/// What the peer said of its height at the beginning. Nothing is decided by it.
-fn said_height(session: &Session) -> Height {
-    session.remote().map_or(Height::GENESIS, |r| Height::new(r.height))
-}
-
 fn headers_verdict(result: Result<Result<HeadersAccepted, SubmitError>, MailboxError>) -> HeadersVerdict {
     match result {
         Ok(Ok(accepted)) => HeadersVerdict::Accepted { last_height: accepted.last_height },
-        Ok(Err(SubmitError::Invalid { reject, .. })) => HeadersVerdict::Invalid(reject),
+        Ok(Err(SubmitError::Invalid { reject, .. })) => match Offence::of(&reject) {
+            Offence::Known => HeadersVerdict::KnownInvalid(reject),
+            Offence::None => HeadersVerdict::TooEarly(reject),
+            Offence::Plain => HeadersVerdict::Invalid(reject),
+        },
         Ok(Err(SubmitError::Orphan { .. })) => HeadersVerdict::Unconnected,
         Ok(Err(_)) | Err(_) => HeadersVerdict::Failed,
     }
@@ -259,8 +348,13 @@ fn headers_verdict(result: Result<Result<HeadersAccepted, SubmitError>, MailboxE
 
 fn block_verdict(result: Result<Result<BlockAccepted, SubmitError>, MailboxError>) -> BlockVerdict {
     match result {
+        Ok(Ok(accepted)) if accepted.duplicate => BlockVerdict::Known,
         Ok(Ok(_)) => BlockVerdict::Accepted,
-        Ok(Err(SubmitError::Invalid { reject, .. })) => BlockVerdict::Invalid(reject),
+        Ok(Err(SubmitError::Invalid { reject, .. })) => match Offence::of(&reject) {
+            Offence::Known => BlockVerdict::KnownInvalid(reject),
+            Offence::None => BlockVerdict::TooEarly(reject),
+            Offence::Plain => BlockVerdict::Invalid(reject),
+        },
         Ok(Err(SubmitError::Orphan { .. })) => BlockVerdict::Orphan,
         Ok(Err(_)) | Err(_) => BlockVerdict::Failed,
     }
@@ -305,7 +399,7 @@ impl Handler<LinkClosed> for PeerActor {
 
     fn handle(&mut self, _msg: LinkClosed, ctx: &mut Self::Context) {
         self.close();
-        if self.inbound {
+        if self.kind.is_inbound() {
             self.links.board.leave(self.id);
             ctx.stop();
         }
@@ -331,6 +425,9 @@ impl Handler<MessageReceived> for PeerActor {
         let MessageReceived { message, intake } = msg;
         let effects = self.step(|session, turn| session.received(message, turn));
         let wanted = self.execute(effects, intake, ctx);
+        if self.live.as_ref().is_some_and(|live| live.session.remote().is_none()) {
+            self.show();
+        }
         let (links, link) = (self.links.clone(), self.live.as_ref().map(|live| live.link.clone()));
         Box::pin(async move {
             let Some(link) = link else { return };
@@ -355,7 +452,7 @@ impl Handler<AnnounceFound> for PeerActor {
     type Result = ();
 
     fn handle(&mut self, msg: AnnounceFound, ctx: &mut Self::Context) {
-        let effects = self.step(|session, _| session.found_block(&msg.block));
+        let effects = self.step(|session, turn| session.found_block(&msg.block, turn.view));
         self.execute(effects, Intake::default(), ctx);
     }
 }
@@ -364,8 +461,28 @@ impl Handler<AnnounceTx> for PeerActor {
     type Result = ();
 
     fn handle(&mut self, msg: AnnounceTx, _ctx: &mut Self::Context) {
+        match &mut self.live {
+            Some(live) if msg.again => live.session.tx_again(&msg.tx),
+            Some(live) => live.session.tx_accepted(&msg.tx, msg.fee_sat, msg.vsize),
+            None => {}
+        }
+    }
+}
+
+impl Handler<ShowPeer> for PeerActor {
+    type Result = ();
+
+    fn handle(&mut self, _msg: ShowPeer, _ctx: &mut Self::Context) {
+        self.show();
+    }
+}
+
+impl Handler<PingPeer> for PeerActor {
+    type Result = ();
+
+    fn handle(&mut self, _msg: PingPeer, _ctx: &mut Self::Context) {
         if let Some(live) = &mut self.live {
-            live.session.tx_accepted(&msg.tx);
+            live.session.ping();
         }
     }
 }

@@ -1,15 +1,17 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use actix::Addr;
-use adit_domain::peer::{Downloads, NodeView, PeerId, PeerInfo, Recent, TxBoard, TxRef};
+use adit_domain::peer::{BanList, Downloads, NodeView, PeerId, PeerInfo, Recent, TxBoard, TxRef};
 use adit_domain::units::{Height, UnixMillis};
-use adit_domain::wire::ParsedBlock;
+use adit_domain::wire::{ParsedBlock, ParsedTx};
 use bitcoin::block::Header;
 use bitcoin::{BlockHash, Work};
+use tokio::sync::watch;
 
 use super::{PeerActor, PeerDeps};
+use crate::messages::peer::AddedNode;
 
 /// Blocks of our own that are served before the chain has stored them: more than are found within a second, which is the
 /// longest that storing one takes.
@@ -31,6 +33,27 @@ pub(super) struct Board {
     /// Nodes that an operator has added, and their connections' numbers.
     added: Mutex<BTreeMap<String, PeerId>>,
     log: Mutex<LogHour>,
+    bans: Mutex<BanList>,
+    /// Whether there are connections at all.
+    active: watch::Sender<bool>,
+    latest: Mutex<Option<Arc<Latest>>>,
+}
+
+/// The block that was connected last: what it has taken from the mempool is still asked for by those who rebuild it.
+struct Latest {
+    block: Arc<ParsedBlock>,
+    places: OnceLock<BTreeMap<TxRef, usize>>,
+}
+
+impl Latest {
+    fn tx(&self, tx: &TxRef) -> Option<Arc<ParsedTx>> {
+        let places = self.places.get_or_init(|| {
+            let both =
+                |(at, tx): (usize, &ParsedTx)| [(TxRef::Txid(tx.txid()), at), (TxRef::Wtxid(tx.wtxid()), at)];
+            self.block.txs().iter().enumerate().flat_map(both).collect()
+        });
+        self.block.txs().get(*places.get(tx)?).map(|tx| Arc::new(tx.clone()))
+    }
 }
 
 /// How much has been written to the log of connections within an hour.
@@ -58,6 +81,9 @@ struct Slot {
 pub(super) struct Status {
     pub(super) received: AtomicU64,
     pub(super) sent: AtomicU64,
+    /// When something last came and went; milliseconds since 1970.
+    pub(super) received_at: AtomicU64,
+    pub(super) sent_at: AtomicU64,
     crashed: AtomicBool,
     received_by_kind: Mutex<BTreeMap<String, u64>>,
     sent_by_kind: Mutex<BTreeMap<String, u64>>,
@@ -94,6 +120,8 @@ impl Status {
         let mut info = lock(&self.info).clone()?;
         info.bytes_received = self.received.load(Ordering::Relaxed);
         info.bytes_sent = self.sent.load(Ordering::Relaxed);
+        info.last_received_at = UnixMillis::new(self.received_at.load(Ordering::Relaxed));
+        info.last_sent_at = UnixMillis::new(self.sent_at.load(Ordering::Relaxed));
         let listed = |kinds: &Mutex<BTreeMap<String, u64>>| {
             lock(kinds).iter().map(|(name, bytes)| (name.clone(), *bytes)).collect()
         };
@@ -126,9 +154,12 @@ impl Default for Board {
             slots: Mutex::default(),
             nonces: Mutex::new(Recent::new(NONCES_MAX)),
             found: Mutex::default(),
-            next_id: AtomicU64::new(1),
+            next_id: AtomicU64::new(0),
             added: Mutex::default(),
             log: Mutex::default(),
+            bans: Mutex::default(),
+            active: watch::Sender::new(true),
+            latest: Mutex::default(),
         }
     }
 }
@@ -187,6 +218,13 @@ impl Board {
             .map(|s| s.addr.clone())
     }
 
+    /// The open connections that it is.
+    pub(super) fn open_all(&self, is_it: impl Fn(&PeerInfo) -> bool) -> Vec<Addr<PeerActor>> {
+        let slots = lock(&self.slots);
+        let open = slots.values().filter(|slot| slot.status.info().is_some_and(|info| is_it(&info)));
+        open.map(|slot| slot.addr.clone()).collect()
+    }
+
     pub(super) fn infos(&self) -> Vec<PeerInfo> {
         lock(&self.slots).values().filter_map(|slot| slot.status.info()).collect()
     }
@@ -199,6 +237,47 @@ impl Board {
         }
         hour.lines = hour.lines.saturating_add(1);
         hour.lines <= LOG_LINES_MAX
+    }
+
+    /// Who may not connect.
+    pub(super) fn bans(&self) -> MutexGuard<'_, BanList> {
+        lock(&self.bans)
+    }
+
+    /// Whether there are connections at all.
+    pub(super) fn is_active(&self) -> bool {
+        *self.active.borrow()
+    }
+
+    /// Says whether there are connections from now on.
+    pub(super) fn set_active(&self, active: bool) {
+        self.active.send_replace(active);
+    }
+
+    /// Waits until there may be connections.
+    pub(super) async fn activity(&self) {
+        // The sender lives as long as the board.
+        let _ = self.active.subscribe().wait_for(|active| *active).await;
+    }
+
+    /// Nodes that an operator has added, and the connections to them that are open.
+    pub(super) fn added(&self) -> Vec<AddedNode> {
+        let added = lock(&self.added).clone();
+        let slots = lock(&self.slots);
+        let open = |id: &PeerId| slots.get(id).and_then(|slot| slot.status.info());
+        let row = |(target, id): (String, PeerId)| AddedNode { connected: open(&id).is_some(), target };
+        added.into_iter().map(row).collect()
+    }
+
+    /// A block that was connected.
+    pub(super) fn remember_latest(&self, block: Arc<ParsedBlock>) {
+        *lock(&self.latest) = Some(Arc::new(Latest { block, places: OnceLock::new() }));
+    }
+
+    /// A transaction of the block that was connected last.
+    pub(super) fn latest_tx(&self, tx: &TxRef) -> Option<Arc<ParsedTx>> {
+        let latest = lock(&self.latest).clone();
+        latest?.tx(tx)
     }
 
     pub(super) fn remember_nonce(&self, nonce: u64) {
@@ -258,6 +337,24 @@ impl NodeView for View<'_> {
     }
     fn blocks_wanted(&self, most: usize) -> Vec<(BlockHash, Height)> {
         self.deps.chain.blocks_wanted(most)
+    }
+    fn header(&self, hash: &BlockHash) -> Option<Header> {
+        self.deps.chain.header(hash).map(|(header, _)| header)
+    }
+    fn height_of(&self, hash: &BlockHash) -> Option<Height> {
+        self.deps.chain.header(hash).map(|(_, height)| height)
+    }
+    fn is_ancestor(&self, block: &BlockHash, of: &BlockHash) -> bool {
+        self.deps.chain.is_ancestor(block, of)
+    }
+    fn tip_time_s(&self) -> u64 {
+        u64::from(self.deps.chain.tip().header.time)
+    }
+    fn fee_floor_sat_per_kvb(&self) -> u64 {
+        self.deps.mempool.fee_floor_sat_per_kvb()
+    }
+    fn tx_sequence(&self) -> u64 {
+        self.deps.mempool.sequence()
     }
     fn knows_tx(&self, tx: &TxRef) -> bool {
         self.deps.mempool.knows(tx)

@@ -20,6 +20,10 @@ pub trait PeerChain: Send + Sync {
     fn work_with(&self, below: Work, header: &Header) -> Option<Work>;
     /// The work that a chain must have for its headers to be kept.
     fn header_work_wanted(&self) -> Work;
+    /// A known header, and its height.
+    fn header(&self, hash: &BlockHash) -> Option<(Header, Height)>;
+    /// Whether `block` is `of` or below it in its chain.
+    fn is_ancestor(&self, block: &BlockHash, of: &BlockHash) -> bool;
     /// Whether a block's body is stored.
     fn has_block(&self, hash: &BlockHash) -> bool;
     /// Whether a block was refused by coins of a snapshot that is not verified: then whoever sent it may be right.
@@ -63,6 +67,12 @@ impl PeerChain for ChainReader {
     }
     fn header_work_wanted(&self) -> Work {
         ChainReader::header_work_wanted(self)
+    }
+    fn header(&self, hash: &BlockHash) -> Option<(Header, Height)> {
+        ChainReader::header(self, hash)
+    }
+    fn is_ancestor(&self, block: &BlockHash, of: &BlockHash) -> bool {
+        ChainReader::is_ancestor(self, block, of)
     }
     fn has_block(&self, hash: &BlockHash) -> bool {
         ChainReader::has_block(self, hash)

@@ -1,10 +1,12 @@
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix::Addr;
-use adit_domain::peer::{Frame, FrameDecoder, FrameError, HEADER_BYTES, Message, MessageError, PeerId};
+use adit_domain::peer::{Frame, FrameDecoder, FrameError, HEADER_BYTES, Message, PeerId};
+use adit_domain::units::Clock;
 use bitcoin::p2p::Magic;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -46,8 +48,6 @@ enum Ended {
     Io(#[from] io::Error),
     #[error(transparent)]
     Frame(#[from] FrameError),
-    #[error(transparent)]
-    Message(#[from] MessageError),
     #[error("let go by its actor")]
     Released,
     #[error("a parser died")]
@@ -65,9 +65,10 @@ pub struct Intake {
 pub(super) async fn stay_connected(target: String, addr: Addr<PeerActor>, status: Arc<Status>, links: Links) {
     let mut pause = RETRY_MIN;
     while addr.connected() {
+        links.board.activity().await;
         let began = links.shared.clock.now();
         match tokio::time::timeout(CONNECT_MAX, links.shared.net.connect(&target)).await {
-            Ok(Ok(stream)) => run(stream, &target, &addr, &status, &links).await,
+            Ok(Ok(stream)) => run(stream, named(&target), false, (&addr, &status), &links).await,
             Ok(Err(error)) => tracing::debug!(peer = target, %error, "no connection"),
             Err(_) => tracing::debug!(peer = target, "no connection in time"),
         }
@@ -84,33 +85,47 @@ pub(super) async fn stay_connected(target: String, addr: Addr<PeerActor>, status
 /// Carries one connection until either end, or the actor, lets it go.
 pub(super) async fn run(
     stream: Stream,
-    remote: &str,
-    addr: &Addr<PeerActor>,
-    status: &Arc<Status>,
+    (remote, ip): (String, Option<IpAddr>),
+    inbound: bool,
+    (addr, status): (&Addr<PeerActor>, &Arc<Status>),
     links: &Links,
 ) {
     let (link, outbox) = link();
-    let local = stream.local;
-    if addr.send(LinkOpened { link, remote: remote.to_owned(), local }).await.is_err() {
+    let (local, permissions) = (stream.local, links.config.whitelist.of(ip, inbound));
+    if addr.send(LinkOpened { link, remote: remote.clone(), local, permissions }).await.is_err() {
         return;
     }
     let (ahead, coming) = mpsc::channel(PARSED_AHEAD_MAX);
     let incoming = Incoming::new(stream.read, ahead, status, links);
     let ended = tokio::select! {
         ended = receive(incoming, coming, addr) => ended,
-        ended = write(stream.write, outbox, status) => ended,
+        ended = write(stream.write, outbox, status, &*links.shared.clock) => ended,
     };
+    if let Ended::Frame(error) = &ended {
+        tracing::debug!(target: "adit_actors::net", "Header error: {error}");
+    }
     tracing::debug!(peer = remote, reason = %ended, "connection ended");
     let _ = addr.send(LinkClosed).await;
 }
 
-async fn write(mut writer: impl AsyncWrite + Unpin, mut outbox: Outbox, status: &Status) -> Ended {
+/// A node that is connected to, and its address where that is how it was named.
+fn named(target: &str) -> (String, Option<IpAddr>) {
+    (target.to_owned(), target.parse::<SocketAddr>().ok().map(|at| at.ip()))
+}
+
+async fn write(
+    mut writer: impl AsyncWrite + Unpin,
+    mut outbox: Outbox,
+    status: &Status,
+    clock: &dyn Clock,
+) -> Ended {
     while let Some(frame) = outbox.next().await {
         if let Err(error) = writer.write_all(&frame).await {
             return error.into();
         }
         status.count_sent(name_of(&frame), frame.len());
         status.sent.fetch_add(u64::try_from(frame.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        status.sent_at.store(clock.now().to_ms(), Ordering::Relaxed);
         outbox.sent(frame.len());
     }
     Ended::Released
@@ -130,7 +145,7 @@ pub(super) async fn connect_once(
     links: Links,
 ) {
     match tokio::time::timeout(CONNECT_MAX, links.shared.net.connect(&target)).await {
-        Ok(Ok(stream)) => run(stream, &target, &addr, &status, &links).await,
+        Ok(Ok(stream)) => run(stream, named(&target), false, (&addr, &status), &links).await,
         Ok(Err(error)) => tracing::debug!(peer = target, %error, "no connection"),
         Err(_) => tracing::debug!(peer = target, "no connection in time"),
     }
@@ -164,7 +179,7 @@ struct Coming {
 
 enum Parsing {
     Done(Message),
-    Beside(JoinHandle<Result<Message, MessageError>>),
+    Beside(JoinHandle<Message>),
 }
 
 /// Reads on while what has come is parsed and handed to the actor, in its order. What came before the end is handed over still.
@@ -181,7 +196,7 @@ async fn deliver(mut coming: mpsc::Receiver<Coming>, addr: &Addr<PeerActor>) -> 
     while let Some(Coming { parsing, mut intake }) = coming.recv().await {
         let message = match parsing {
             Parsing::Done(message) => message,
-            Parsing::Beside(parsing) => parsing.await.map_err(|_| Ended::Parser)??,
+            Parsing::Beside(parsing) => parsing.await.map_err(|_| Ended::Parser)?,
         };
         if !matches!(message, Message::Block(_)) {
             intake._bytes = None;
@@ -222,6 +237,7 @@ impl<'a> Incoming<'a> {
                 Err(error) => return error.into(),
             };
             self.status.received.fetch_add(u64::try_from(count).unwrap_or(u64::MAX), Ordering::Relaxed);
+            self.status.received_at.store(self.links.shared.clock.now().to_ms(), Ordering::Relaxed);
             let arrived = buffer.get(..count).unwrap_or_default();
             if let Err(ended) = self.take(arrived).await {
                 return ended;
@@ -233,8 +249,14 @@ impl<'a> Incoming<'a> {
         while let Some(frame) = self.next_frame(&mut arrived)? {
             let bytes = frame.payload.len().saturating_add(HEADER_BYTES);
             self.status.count_received(frame.command.name(), bytes);
+            tracing::trace!(
+                target: "adit_actors::net",
+                "received: {} ({} bytes)",
+                frame.command.name().unwrap_or_default(),
+                frame.payload.len()
+            );
             let intake = self.admit(&frame).await;
-            let coming = Coming { parsing: parse(frame, &self.links.spares)?, intake };
+            let coming = Coming { parsing: parse(frame, &self.links.spares), intake };
             self.ahead.send(coming).await.map_err(|_| Ended::Released)?;
         }
         Ok(())
@@ -272,14 +294,14 @@ impl<'a> Incoming<'a> {
     }
 }
 
-fn parse(frame: Frame, spares: &Arc<Spares>) -> Result<Parsing, Ended> {
+fn parse(frame: Frame, spares: &Arc<Spares>) -> Parsing {
     if frame.payload.len() < PARSE_BESIDE_BYTES {
-        return Ok(Parsing::Done(Message::decode(&frame)?));
+        return Parsing::Done(Message::of_frame(&frame));
     }
     let spares = Arc::clone(spares);
-    Ok(Parsing::Beside(tokio::task::spawn_blocking(move || {
-        let message = Message::decode(&frame);
+    Parsing::Beside(tokio::task::spawn_blocking(move || {
+        let message = Message::of_frame(&frame);
         spares.give(frame.payload);
         message
-    })))
+    }))
 }

@@ -1,14 +1,18 @@
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::dev::ToEnvelope;
-use actix::{Actor, Context, Handler, MessageResult};
+use actix::{Actor, Context, Handler, MessageResult, ResponseFuture};
+use adit_domain::peer::{BanError, PeerInfo};
 
-use super::{Links, PeerActor, connection, open_peer};
+use super::{Links, PeerActor, bans, connection, open_peer};
 use crate::messages::chain::TipChanged;
 use crate::messages::mempool::TransactionAccepted;
 use crate::messages::peer::{
-    AnnounceFound, AnnounceTip, AnnounceTx, ConnectPeer, DisconnectPeer, GetPeers, RelayBlock, ReleasePeer,
-    Which,
+    AnnounceFound, AnnounceTip, AnnounceTx, BanPeers, ConnectPeer, DisconnectPeer, GetAddedNodes, GetBans,
+    GetPeers, PingPeer, PingPeers, RelayAgain, RelayBlock, ReleasePeer, SetNetworkActive, ShowPeer,
+    UnbanPeers, Which,
 };
 use crate::supervision::{Fault, Rebuild};
 
@@ -33,6 +37,23 @@ impl PeerManager {
             if addr.try_send(message.clone()).is_err() {
                 tracing::debug!("a connection's mailbox is full: not told");
             }
+        }
+    }
+}
+
+/// How long a connection's actor may take to show its figures.
+const SHOW_WITHIN: Duration = Duration::from_secs(1);
+
+impl PeerManager {
+    /// Writes who is banned to its file. A disk that fails ends the process, as everywhere.
+    fn keep_bans(&self) {
+        let Some(path) = &self.links.config.bans_file else { return };
+        let text = self.links.board.bans().to_json();
+        if let Err(error) = bans::save(path, &text) {
+            self.links
+                .shared
+                .supervisor
+                .fault("peer", Fault::Storage(format!("{}: {error}", path.display())));
         }
     }
 }
@@ -62,6 +83,9 @@ impl Handler<TipChanged> for PeerManager {
 
     fn handle(&mut self, msg: TipChanged, _ctx: &mut Self::Context) {
         let headers = msg.connected.iter().map(|block| *block.header()).collect();
+        if let Some(block) = msg.connected.last() {
+            self.links.board.remember_latest(Arc::clone(block));
+        }
         self.tell(AnnounceTip { headers });
     }
 }
@@ -70,7 +94,8 @@ impl Handler<TransactionAccepted> for PeerManager {
     type Result = ();
 
     fn handle(&mut self, msg: TransactionAccepted, _ctx: &mut Self::Context) {
-        self.tell(AnnounceTx { tx: msg.tx });
+        let TransactionAccepted { tx, fee_sat, vsize } = msg;
+        self.tell(AnnounceTx { tx, fee_sat, vsize, again: false });
     }
 }
 
@@ -78,11 +103,11 @@ impl Handler<ConnectPeer> for PeerManager {
     type Result = bool;
 
     fn handle(&mut self, msg: ConnectPeer, _ctx: &mut Self::Context) -> bool {
-        let ConnectPeer { target, keep } = msg;
+        let ConnectPeer { target, kind, keep } = msg;
         if keep && self.links.board.is_added(&target) {
             return false;
         }
-        let (id, addr, status) = open_peer(&self.links, false);
+        let (id, addr, status) = open_peer(&self.links, kind);
         if keep {
             self.links.board.add(&target, id);
         }
@@ -114,9 +139,106 @@ impl Handler<DisconnectPeer> for PeerManager {
 }
 
 impl Handler<GetPeers> for PeerManager {
-    type Result = MessageResult<GetPeers>;
+    type Result = ResponseFuture<Vec<PeerInfo>>;
 
     fn handle(&mut self, _msg: GetPeers, _ctx: &mut Self::Context) -> Self::Result {
-        MessageResult(self.links.board.infos())
+        let board = Arc::clone(&self.links.board);
+        let shown = board.addrs().into_iter().map(|addr| async move {
+            // Whoever is busy is shown as it was.
+            let _ = tokio::time::timeout(SHOW_WITHIN, addr.send(ShowPeer)).await;
+        });
+        Box::pin(async move {
+            futures::future::join_all(shown.collect::<Vec<_>>()).await;
+            board.infos()
+        })
+    }
+}
+
+impl Handler<BanPeers> for PeerManager {
+    type Result = Result<(), BanError>;
+
+    fn handle(&mut self, msg: BanPeers, _ctx: &mut Self::Context) -> Self::Result {
+        let BanPeers { subnet, as_range, ban } = msg;
+        let now = self.links.shared.clock.now();
+        self.links.board.bans().add(subnet.clone(), as_range, ban, now)?;
+        self.keep_bans();
+        let in_it = |remote: &str| remote.parse::<SocketAddr>().is_ok_and(|at| subnet.contains(at.ip()));
+        for addr in self.links.board.open_all(|info| in_it(&info.remote)) {
+            let _ = addr.try_send(ReleasePeer { for_good: false });
+        }
+        Ok(())
+    }
+}
+
+impl Handler<UnbanPeers> for PeerManager {
+    type Result = bool;
+
+    fn handle(&mut self, msg: UnbanPeers, _ctx: &mut Self::Context) -> bool {
+        let was_listed = {
+            let mut bans = self.links.board.bans();
+            match msg.subnet {
+                Some(subnet) => bans.remove(&subnet),
+                None => {
+                    bans.clear();
+                    true
+                }
+            }
+        };
+        if was_listed {
+            self.keep_bans();
+        }
+        was_listed
+    }
+}
+
+impl Handler<GetBans> for PeerManager {
+    type Result = MessageResult<GetBans>;
+
+    fn handle(&mut self, _msg: GetBans, _ctx: &mut Self::Context) -> Self::Result {
+        let over = self.links.board.bans().sweep(self.links.shared.clock.now());
+        if over {
+            self.keep_bans();
+        }
+        let bans = self.links.board.bans();
+        MessageResult(bans.iter().map(|(subnet, ban)| (subnet.clone(), *ban)).collect())
+    }
+}
+
+impl Handler<SetNetworkActive> for PeerManager {
+    type Result = bool;
+
+    fn handle(&mut self, msg: SetNetworkActive, _ctx: &mut Self::Context) -> bool {
+        if let Some(active) = msg.active {
+            tracing::info!("SetNetworkActive: {active}");
+            self.links.board.set_active(active);
+            if !active {
+                self.tell(ReleasePeer { for_good: false });
+            }
+        }
+        self.links.board.is_active()
+    }
+}
+
+impl Handler<PingPeers> for PeerManager {
+    type Result = ();
+
+    fn handle(&mut self, _msg: PingPeers, _ctx: &mut Self::Context) {
+        self.tell(PingPeer);
+    }
+}
+
+impl Handler<GetAddedNodes> for PeerManager {
+    type Result = MessageResult<GetAddedNodes>;
+
+    fn handle(&mut self, _msg: GetAddedNodes, _ctx: &mut Self::Context) -> Self::Result {
+        MessageResult(self.links.board.added())
+    }
+}
+
+impl Handler<RelayAgain> for PeerManager {
+    type Result = ();
+
+    fn handle(&mut self, msg: RelayAgain, _ctx: &mut Self::Context) {
+        self.tell(AnnounceTx { tx: msg.tx, fee_sat: 0, vsize: 1, again: true });
     }
 }

@@ -4,6 +4,7 @@
 //! means, which block is wanted of whom, what is valid.
 
 mod actor;
+mod bans;
 mod board;
 mod chain;
 mod connection;
@@ -14,11 +15,12 @@ mod serve;
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Addr, Arbiter, ArbiterHandle, Recipient};
-use adit_domain::peer::PeerId;
+use adit_domain::peer::{ConnectionKind, PeerId, SessionRules, Whitelist};
 use tokio::sync::Semaphore;
 
 use board::{Board, Status};
@@ -62,6 +64,14 @@ pub struct PeerConfig {
     pub block_bytes_max: usize,
     /// What this node calls itself.
     pub user_agent: String,
+    /// Who may do what others may not.
+    pub whitelist: Whitelist,
+    /// What holds for all connections.
+    pub rules: SessionRules,
+    /// Where it is kept who may not connect; none: nowhere.
+    pub bans_file: Option<PathBuf>,
+    /// Whether there are connections at all at the start.
+    pub is_active: bool,
     /// How many panics of the manager are borne.
     pub intensity: Intensity,
 }
@@ -109,13 +119,18 @@ struct Links {
 pub fn start(shared: &Shared, deps: PeerDeps, config: PeerConfig) -> io::Result<Peers> {
     let bound = bind(shared, &config)?;
     let local = bound.first().map(|socket| socket.local);
+    let board = Board::default();
+    if let Some(path) = &config.bans_file {
+        *board.bans() = bans::load(path)?;
+    }
+    board.set_active(config.is_active);
     let (actors, sockets) = (Arbiter::new(), Arbiter::new());
     let block_kib_max = (config.block_bytes_max / 1024).clamp(1, Semaphore::MAX_PERMITS);
     let links = Links {
         shared: shared.clone(),
         deps,
         config: Arc::new(config),
-        board: Arc::new(Board::default()),
+        board: Arc::new(board),
         block_kib: Arc::new(Semaphore::new(block_kib_max)),
         block_kib_max,
         spares: Arc::default(),
@@ -131,7 +146,7 @@ pub fn start(shared: &Shared, deps: PeerDeps, config: PeerConfig) -> io::Result<
             actix::spawn(listener::listen(socket.open, Arc::clone(&places), links.clone()));
         }
         for target in links.config.connect.clone() {
-            let (_, addr, status) = open_peer(&links, false);
+            let (_, addr, status) = open_peer(&links, ConnectionKind::Manual);
             actix::spawn(connection::stay_connected(target, addr, status, links.clone()));
         }
     });
@@ -153,10 +168,10 @@ fn bind(shared: &Shared, config: &PeerConfig) -> io::Result<Vec<Bound>> {
 }
 
 /// Starts the actor of one connection (of one target, where we connect) and enters it on the board.
-fn open_peer(links: &Links, inbound: bool) -> (PeerId, Addr<PeerActor>, Arc<Status>) {
+fn open_peer(links: &Links, kind: ConnectionKind) -> (PeerId, Addr<PeerActor>, Arc<Status>) {
     let (id, status) = (links.board.next_id(), Arc::new(Status::default()));
     let (own, shown) = (links.clone(), Arc::clone(&status));
-    let make = move |_: &mut _| PeerActor::new(own, id, inbound, shown);
+    let make = move |_: &mut _| PeerActor::new(own, id, kind, shown);
     let spec = ChildSpec::one_of_many(Role::Peer, id, PEER_MAILBOX_MAX, SHUTDOWN);
     let addr = links.shared.supervisor.start(spec, &links.actors, make);
     links.board.enter(id, addr.clone(), Arc::clone(&status));

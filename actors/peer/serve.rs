@@ -1,5 +1,7 @@
+use std::sync::Arc;
+
 use adit_domain::peer::{Command, Message, TxRef, encode_frame};
-use adit_domain::wire::ParsedBlock;
+use adit_domain::wire::{ParsedBlock, ParsedTx};
 use bitcoin::BlockHash;
 use bitcoin::consensus::encode;
 use bitcoin::p2p::Magic;
@@ -8,8 +10,9 @@ use bitcoin::p2p::message_blockdata::Inventory;
 use super::Links;
 use super::link::Link;
 
-/// Sends what was asked for, one after the other, never more than the link has room for.
-pub(super) async fn serve(links: Links, link: Link, items: Vec<Inventory>) {
+/// Sends what was asked for, one after the other, never more than the link has room for; of the mempool what was there before its
+/// change of number `before`.
+pub(super) async fn serve(links: Links, link: Link, (items, before): (Vec<Inventory>, u64)) {
     let magic = Magic::from_bytes(links.config.magic);
     let mut missing = Vec::new();
     for item in items {
@@ -19,7 +22,7 @@ pub(super) async fn serve(links: Links, link: Link, items: Vec<Inventory>) {
                 send_block(&links, &link, hash, true).await;
             }
             Inventory::Block(hash) => send_block(&links, &link, hash, false).await,
-            other => match TxRef::of(&other).and_then(|tx| links.deps.mempool.get(&tx)) {
+            other => match TxRef::of(&other).and_then(|tx| held(&links, &tx, before)) {
                 Some(tx) => push(&link, magic, &Message::Tx(tx)),
                 None if TxRef::of(&other).is_some() => missing.push(other),
                 None => {}
@@ -29,6 +32,10 @@ pub(super) async fn serve(links: Links, link: Link, items: Vec<Inventory>) {
     if !missing.is_empty() {
         push(&link, magic, &Message::NotFound(missing));
     }
+}
+
+fn held(links: &Links, tx: &TxRef, before: u64) -> Option<Arc<ParsedTx>> {
+    links.deps.mempool.get_before(tx, before).or_else(|| links.board.latest_tx(tx))
 }
 
 fn push(link: &Link, magic: Magic, message: &Message) {

@@ -7,7 +7,7 @@ use actix::{Actor, Addr, Context, Handler, ResponseFuture};
 use adit_chainstate::{BlockAccepted, ChainConfig, SubmitError};
 use adit_domain::consensus::Params;
 use adit_domain::mempool::MempoolConfig as PoolConfig;
-use adit_domain::peer::{Locator, Message as P2p, Version};
+use adit_domain::peer::{Ban, BanError, Locator, Message as P2p, SessionRules, Subnet, Version, Whitelist};
 use adit_domain::script::Interpreter;
 use adit_domain::wire::ParsedBlock;
 use bitcoin::hashes::Hash;
@@ -20,7 +20,7 @@ use crate::chain::{self, Chain, ChainDeps, ChainSetup};
 use crate::clock::{SystemClock, SystemEntropy};
 use crate::mempool::{self, Mempool, MempoolConfig, MempoolDeps};
 use crate::messages::chain::TipChanged;
-use crate::messages::peer::{GetPeers, RelayBlock};
+use crate::messages::peer::{BanPeers, GetBans, GetPeers, RelayBlock, SetNetworkActive, UnbanPeers};
 use crate::net::fixtures::MemoryNet;
 use crate::net::{MachineNet, Net};
 use crate::store::{self, OpenStore, StoreConfig};
@@ -52,6 +52,10 @@ fn config(params: &Params, listen: &str, connect: &[String]) -> PeerConfig {
         inbound_max: 4,
         block_bytes_max: 1 << 20,
         user_agent: "/Adit:test/".to_owned(),
+        whitelist: Whitelist::default(),
+        rules: SessionRules::default(),
+        bans_file: None,
+        is_active: true,
         intensity: Intensity::default(),
     }
 }
@@ -100,7 +104,11 @@ impl TestNode {
             txs: mempool.addr.clone().recipient(),
             mempool: mempool.reader.clone(),
         };
-        let peers = start(&shared, deps, config(&params, listen, connect)).unwrap();
+        let config = PeerConfig {
+            bans_file: Some(dir.path().join("banlist.json")),
+            ..config(&params, listen, connect)
+        };
+        let peers = start(&shared, deps, config).unwrap();
         let (sender, tips) = watch::channel(chain.reader.tip().hash);
         let ear: Addr<Ear> = Ear(sender).start();
         chain.listeners.add("peer", peers.addr.clone().recipient());
@@ -212,19 +220,19 @@ async fn a_panic_costs_a_connection_and_no_more() {
     let mut last = Arc::clone(&trunk[4]);
     for n in 0..3 {
         client.peers(1).await;
-        assert_eq!(client.supervisor.crash("peer").unwrap(), ["peer-1"]);
+        assert_eq!(client.supervisor.crash("peer").unwrap(), ["peer-0"]);
         last = mine(&last, n);
         server.takes(&last).await;
         client.reaches(last.hash()).await;
     }
     // The manager's panic costs not even a connection.
     let before = client.peers(1).await;
-    assert_eq!(client.supervisor.restart("peer").unwrap(), ["peer-1"]);
+    assert_eq!(client.supervisor.restart("peer").unwrap(), ["peer-0"]);
     client.peers(1).await;
     let actors = client.supervisor.actors();
-    let restarts = actors.iter().find(|a| a.name == "peer-1").map(|a| a.restarts);
+    let restarts = actors.iter().find(|a| a.name == "peer-0").map(|a| a.restarts);
     // Three panics, and the restart that was asked for.
-    assert_eq!((restarts, before[0].id), (Some(4), 1));
+    assert_eq!((restarts, before[0].id), (Some(4), 0));
 }
 
 /// A peer that is played by hand.
@@ -274,7 +282,7 @@ impl Played {
             relay: true,
         }));
         self.says(&P2p::Verack);
-        while !matches!(self.hears()?, P2p::Ping(_)) {}
+        while !matches!(self.hears()?, P2p::FeeFilter(_)) {}
         Some(self)
     }
 }
@@ -316,7 +324,7 @@ async fn who_breaks_the_protocol_is_dropped_and_nobody_else() {
     let mut honest = honest;
     played(move || {
         honest.says(&P2p::Ping(7));
-        while honest.hears().unwrap() != P2p::Pong(7) {}
+        while honest.hears().unwrap() != P2p::Pong(Some(7)) {}
     })
     .await;
 }
@@ -392,7 +400,7 @@ async fn blocks_that_wait_for_their_verdict_are_bounded_by_their_bytes() {
         let mut other = other.shakes_hands();
         for n in 0..100 {
             other.says(&P2p::Ping(n));
-            while other.hears().unwrap() != P2p::Pong(n) {}
+            while other.hears().unwrap() != P2p::Pong(Some(n)) {}
         }
     })
     .await;
@@ -416,7 +424,7 @@ async fn blocks_and_headers_are_served_with_and_without_witnesses() {
             peer.says(&message);
             peer.hears().unwrap()
         };
-        let headers = ask(P2p::GetHeaders(Locator::from_hashes(vec![])));
+        let headers = ask(P2p::GetHeaders(Locator::from_hashes(vec![BlockHash::all_zeros()])));
         use bitcoin::p2p::message_blockdata::Inventory;
         let whole = ask(P2p::GetData(vec![Inventory::WitnessBlock(last)]));
         let bare = ask(P2p::GetData(vec![Inventory::Block(last)]));
@@ -462,4 +470,68 @@ async fn one_connection_too_many_is_closed_and_a_silent_one_frees_its_place() {
             break;
         }
     }
+}
+
+#[actix::test]
+async fn who_is_banned_is_let_go_of_and_may_not_come_back_until_he_is_not() {
+    let node = TestNode::start(&[]);
+    let inside = played({
+        let peer = Played::connect(&node);
+        move || peer.shakes_hands()
+    })
+    .await;
+    let manager = &node.peers.addr;
+    let ban = Ban { created_s: 1, until_s: u64::MAX };
+    let home: Subnet = "127.0.0.0/8".parse().unwrap();
+    let listed = || BanPeers { subnet: home.clone(), as_range: true, ban };
+    assert_eq!(manager.send(listed()).await.unwrap(), Ok(()));
+    assert_eq!(manager.send(listed()).await.unwrap(), Err(BanError::AlreadyBanned));
+    played(move || {
+        let mut inside = inside;
+        while inside.hears().is_some() {}
+    })
+    .await;
+    let outside = Played::connect(&node);
+    assert!(played(move || outside.enters().is_none()).await);
+    assert_eq!(manager.send(GetBans).await.unwrap(), [(home.clone(), ban)]);
+    let kept = std::fs::read(node._dir.path().join("banlist.json")).unwrap();
+    assert!(String::from_utf8(kept).unwrap().contains("127.0.0.0/8"));
+    assert!(manager.send(UnbanPeers { subnet: Some(home.clone()) }).await.unwrap());
+    assert!(!manager.send(UnbanPeers { subnet: Some(home) }).await.unwrap());
+    let back = Played::connect(&node);
+    assert!(played(move || back.enters().is_some()).await);
+}
+
+#[actix::test]
+async fn without_a_network_nobody_stays_and_nobody_comes() {
+    let server = TestNode::start(&[]);
+    let client = TestNode::start(&[server.listens()]);
+    client.peers(1).await;
+    let manager = &client.peers.addr;
+    assert!(manager.send(SetNetworkActive { active: None }).await.unwrap());
+    assert!(!manager.send(SetNetworkActive { active: Some(false) }).await.unwrap());
+    client.peers(0).await;
+    let visitor = Played::connect(&client);
+    assert!(played(move || visitor.enters().is_none()).await);
+    assert!(manager.send(SetNetworkActive { active: Some(true) }).await.unwrap());
+    client.peers(1).await;
+}
+
+#[actix::test]
+async fn a_pong_says_that_what_came_before_has_been_judged() {
+    let node = TestNode::start(&[]);
+    let trunk = grown(&node, 3).await;
+    let next = mine(&trunk[2], 9);
+    let peer = Played::connect(&node);
+    let block = Arc::clone(&next);
+    let reader = node.chain.reader.clone();
+    let tip = played(move || {
+        let mut peer = peer.shakes_hands();
+        peer.says(&P2p::Block(block));
+        peer.says(&P2p::Ping(7));
+        while peer.hears().unwrap() != P2p::Pong(Some(7)) {}
+        reader.tip().hash
+    })
+    .await;
+    assert_eq!(tip, next.hash());
 }

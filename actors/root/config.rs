@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use adit_chainstate::IndexConfig;
 use adit_domain::consensus::Params;
+use adit_domain::peer::Whitelist;
 use adit_domain::units::Difficulty;
 use adit_store::Layout;
 use bitcoin::ScriptBuf;
@@ -117,6 +118,14 @@ pub struct PeerSettings {
     pub inbound_max: usize,
     /// What the node calls itself; none: Adit and its version.
     pub user_agent: Option<String>,
+    /// Who may do what others may not.
+    pub whitelist: Whitelist,
+    /// How long a handshake may take, and how long nothing else is missed; seconds.
+    pub timeout_s: u64,
+    /// Whether transactions are taken from nobody but those with permission.
+    pub blocks_only: bool,
+    /// Whether there are connections at all at the start.
+    pub is_active: bool,
 }
 
 /// The pool.

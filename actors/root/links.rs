@@ -13,7 +13,10 @@ use crate::events::EventBus;
 use crate::mempool::MempoolReader;
 use crate::messages::chain::{MarkBlock, PruneBlocks, SubmitBlock, SubmitHeaders};
 use crate::messages::mempool::{LookIntoMempool, PublishSnapshot, SubmitTransaction, TestTransaction};
-use crate::messages::peer::{ConnectPeer, DisconnectPeer, GetPeers};
+use crate::messages::peer::{
+    BanPeers, ConnectPeer, DisconnectPeer, GetAddedNodes, GetBans, GetPeers, PingPeers, SetNetworkActive,
+    UnbanPeers,
+};
 use crate::messages::utxo::{DumpUtxoSet, FlushCoins, GetUtxoStats};
 use crate::supervision::Supervisor;
 
@@ -69,6 +72,18 @@ pub struct NodeLinks {
     pub connect_peer: Recipient<ConnectPeer>,
     /// The peers, for one less.
     pub disconnect_peer: Recipient<DisconnectPeer>,
+    /// The peers: who may not connect.
+    pub ban_peers: Recipient<BanPeers>,
+    /// The peers: who may again.
+    pub unban_peers: Recipient<UnbanPeers>,
+    /// The peers: who may not.
+    pub bans: Recipient<GetBans>,
+    /// The peers: whether there are any.
+    pub network_active: Recipient<SetNetworkActive>,
+    /// The peers, for a sign of life.
+    pub ping_peers: Recipient<PingPeers>,
+    /// The peers: whom an operator has added.
+    pub added_nodes: Recipient<GetAddedNodes>,
     /// The coins' figures.
     pub utxo_stats: Recipient<GetUtxoStats>,
     /// The coins, to a file.

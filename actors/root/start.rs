@@ -1,5 +1,6 @@
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use actix::{Addr, Arbiter};
@@ -8,6 +9,7 @@ use adit_chainstate::{
 };
 use adit_domain::consensus::{FUTURE_TIME_S_MAX, Params};
 use adit_domain::payout::PplnsWindow;
+use adit_domain::peer::SessionRules;
 use adit_domain::script::ScriptVerifier;
 use adit_domain::stratum::{MemorySessionStore, SessionConfig, VERSION_MASK, VardiffConfig};
 use adit_domain::units::UnixMillis;
@@ -114,7 +116,7 @@ pub(super) fn start(shared: &Shared, events: &EventBus, config: NodeConfig) -> R
     let indexes = Indexes::open(&chain.reader, &store.store, config.index)?;
     let (index, index_arbiter) = index::start(shared, &indexes, config.intensity)?;
     let mempool = starting.mempool(&store, &chain, Arc::new(PoolVerifier::new(&caches)));
-    let peers = starting.peers(&chain, &mempool)?;
+    let peers = starting.peers(&folder, &chain, &mempool)?;
     let pool = match &config.pool {
         Some(pool) => {
             Some(starting.pool(pool, store.store.dir(), (&chain, &mempool, &peers), &mut arbiters)?)
@@ -214,6 +216,12 @@ impl Starting<'_> {
             peers: peers.addr.clone().recipient(),
             connect_peer: peers.addr.clone().recipient(),
             disconnect_peer: peers.addr.clone().recipient(),
+            ban_peers: peers.addr.clone().recipient(),
+            unban_peers: peers.addr.clone().recipient(),
+            bans: peers.addr.clone().recipient(),
+            network_active: peers.addr.clone().recipient(),
+            ping_peers: peers.addr.clone().recipient(),
+            added_nodes: peers.addr.clone().recipient(),
             utxo_stats: utxo.clone().recipient(),
             dump_utxo: utxo.clone().recipient(),
             engine: chain.link.clone(),
@@ -273,7 +281,7 @@ impl Starting<'_> {
         mempool::start(self.shared, deps, MempoolConfig { pool, file, intensity: self.config.intensity })
     }
 
-    fn peers(&self, chain: &Chain, mempool: &Mempool) -> Result<Peers, StartError> {
+    fn peers(&self, folder: &Path, chain: &Chain, mempool: &Mempool) -> Result<Peers, StartError> {
         let settings = &self.config.peer;
         let config = PeerConfig {
             magic: self.params.magic,
@@ -287,6 +295,13 @@ impl Starting<'_> {
                 .user_agent
                 .clone()
                 .unwrap_or_else(|| format!("/Adit:{}/", env!("CARGO_PKG_VERSION"))),
+            whitelist: settings.whitelist.clone(),
+            rules: SessionRules {
+                timeout_ms: settings.timeout_s.saturating_mul(1_000),
+                blocks_only: settings.blocks_only,
+            },
+            bans_file: Some(folder.join("banlist.json")),
+            is_active: settings.is_active,
             intensity: self.config.intensity,
         };
         let deps = PeerDeps {

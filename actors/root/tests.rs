@@ -47,6 +47,10 @@ fn config(dir: &Path) -> NodeConfig {
             connect: Vec::new(),
             inbound_max: 8,
             user_agent: None,
+            whitelist: Default::default(),
+            timeout_s: 60,
+            blocks_only: false,
+            is_active: true,
         },
         pool: Some(PoolSettings {
             listen: any,

@@ -218,7 +218,7 @@ async fn better_transactions_make_a_job_every_five_seconds_at_most() {
     house.outside.set(|w| w.now_ms += 1);
     assert_eq!(house.state().await, (first + 1, 1));
     house.outside.set(|w| w.now_ms += 29_999);
-    let accepted = TransactionAccepted { tx: entry(1).tx };
+    let accepted = TransactionAccepted { tx: entry(1).tx, fee_sat: 1_000, vsize: 100 };
     house.template.addr.send(accepted).await.unwrap();
     assert_eq!(house.state().await, (first + 1, 1));
     // The same transactions, but the time goes on.

@@ -1,7 +1,10 @@
 //! Other nodes.
 
-use adit_actors::messages::peer::GetPeers;
+use std::time::Duration;
+
+use adit_actors::messages::peer::{GetPeers, PingPeers};
 use adit_domain::peer::PeerInfo;
+use adit_domain::units::Height;
 
 use super::mempool::INCREMENTAL_FEE_SAT;
 use crate::config::{Config, VERSION};
@@ -116,11 +119,21 @@ fn names_of(bits: u64) -> Vec<Json> {
     (0..u64::BITS).filter(|bit| (bits >> bit) & 1 == 1).map(name).collect()
 }
 
-/// What is not counted for a connection yet is said to be nothing.
+/// Seconds, with their fraction.
+fn seconds(ms: u64) -> Json {
+    Json::Double(Duration::from_millis(ms).as_secs_f64())
+}
+
+/// A height; -1 where none is known.
+fn height(height: Option<Height>) -> Json {
+    height.map_or(Json::from(-1), |height| Json::from(height.to_u32()))
+}
+
 fn peer(info: &PeerInfo) -> Json {
     let kinds = |kinds: &[(String, u64)]| {
         object(kinds.iter().map(|(name, bytes)| (name.clone(), Json::from(*bytes))))
     };
+    let fee_filter = i64::try_from(info.fee_filter_sat_per_kvb).unwrap_or(i64::MAX);
     let mut fields = vec![("id", Json::from(info.id)), ("addr", Json::from(info.remote.clone()))];
     fields.extend(info.local.clone().map(|local| ("addrbind", Json::from(local))));
     fields.extend([
@@ -128,35 +141,37 @@ fn peer(info: &PeerInfo) -> Json {
         ("services", Json::from(format!("{:016x}", info.services))),
         ("servicesnames", Json::List(names_of(info.services))),
         ("relaytxes", Json::from(info.relays_txs)),
-        ("last_inv_sequence", Json::from(0)),
-        ("inv_to_send", Json::from(0)),
-        ("lastsend", Json::from(0)),
-        ("lastrecv", Json::from(0)),
-        ("last_transaction", Json::from(0)),
-        ("last_block", Json::from(0)),
+        ("last_inv_sequence", Json::from(info.last_inv_sequence)),
+        ("inv_to_send", Json::from(info.inv_to_send)),
+        ("lastsend", Json::from(info.last_sent_at.to_seconds_floor())),
+        ("lastrecv", Json::from(info.last_received_at.to_seconds_floor())),
+        ("last_transaction", Json::from(info.last_tx_at.to_seconds_floor())),
+        ("last_block", Json::from(info.last_block_at.to_seconds_floor())),
         ("bytessent", Json::from(info.bytes_sent)),
         ("bytesrecv", Json::from(info.bytes_received)),
         ("conntime", Json::from(info.connected_at.to_seconds_floor())),
-        ("timeoffset", Json::from(0)),
+        ("timeoffset", Json::from(info.time_offset_s)),
+    ]);
+    let pings = [("pingtime", info.ping_ms), ("minping", info.ping_min_ms), ("pingwait", info.ping_wait_ms)];
+    fields.extend(pings.into_iter().filter_map(|(name, ms)| ms.map(|ms| (name, seconds(ms)))));
+    fields.extend([
         ("version", Json::from(info.protocol)),
         ("subver", Json::from(info.user_agent.clone())),
         ("inbound", Json::from(info.inbound)),
-        ("bip152_hb_to", Json::from(false)),
-        ("bip152_hb_from", Json::from(false)),
-        ("presynced_headers", Json::from(-1)),
-        ("synced_headers", Json::from(info.height.to_u32())),
-        ("synced_blocks", Json::from(info.height.to_u32())),
-        ("inflight", Json::List(Vec::new())),
-    ]);
-    fields.extend([
+        ("bip152_hb_to", Json::from(info.high_bandwidth_to)),
+        ("bip152_hb_from", Json::from(info.high_bandwidth_from)),
+        ("presynced_headers", height(info.presynced_headers)),
+        ("synced_headers", height(info.synced_headers)),
+        ("synced_blocks", height(info.synced_blocks)),
+        ("inflight", Json::List(info.in_flight.iter().map(|at| Json::from(at.to_u32())).collect())),
         ("addr_relay_enabled", Json::from(false)),
         ("addr_processed", Json::from(0)),
         ("addr_rate_limited", Json::from(0)),
-        ("permissions", Json::List(Vec::new())),
-        ("minfeefilter", Json::Amount(0)),
+        ("permissions", Json::List(info.permissions.names().into_iter().map(Json::from).collect())),
+        ("minfeefilter", Json::Amount(fee_filter)),
         ("bytessent_per_msg", kinds(&info.sent_by_kind)),
         ("bytesrecv_per_msg", kinds(&info.received_by_kind)),
-        ("connection_type", Json::from(if info.inbound { "inbound" } else { "manual" })),
+        ("connection_type", Json::from(info.kind.name())),
         ("transport_protocol_type", Json::from("v1")),
         ("session_id", Json::from("")),
     ]);
@@ -191,7 +206,8 @@ async fn get_net_totals(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
     ]))
 }
 
-/// Connections are watched by themselves: there is nothing more to ask them.
+/// They are sent a moment later.
 async fn ping(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
-    ctx.warm().map(|()| Json::Null)
+    let actor = ctx.node()?.ping_peers.clone();
+    ask(&actor, PingPeers).await.map(|()| Json::Null)
 }

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use adit_actors::messages::peer::{ConnectPeer, DisconnectPeer, Which};
+use adit_domain::peer::ConnectionKind;
 use bitcoin::Network as Chain;
 
 use crate::ctx::{Ctx, ask};
@@ -51,9 +52,9 @@ fn no_v2() -> RpcError {
     RpcError::invalid_parameter("Error: v2transport requested but not enabled (see -v2transport)")
 }
 
-async fn connect(ctx: &Ctx, target: String, keep: bool) -> Result<bool, RpcError> {
+async fn connect(ctx: &Ctx, target: String, kind: ConnectionKind, keep: bool) -> Result<bool, RpcError> {
     let actor = ctx.node()?.connect_peer.clone();
-    ask(&actor, ConnectPeer { target, keep }).await
+    ask(&actor, ConnectPeer { target, kind, keep }).await
 }
 
 async fn add_node(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
@@ -62,8 +63,8 @@ async fn add_node(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
         return Err(no_v2());
     }
     match command {
-        "onetry" => connect(ctx, node, false).await.map(|_| Json::Null),
-        "add" if connect(ctx, node.clone(), true).await? => Ok(Json::Null),
+        "onetry" => connect(ctx, node, ConnectionKind::Manual, false).await.map(|_| Json::Null),
+        "add" if connect(ctx, node.clone(), ConnectionKind::Manual, true).await? => Ok(Json::Null),
         "add" => Err(RpcError::node_already_added("Error: Node already added")),
         "remove" => {
             let actor = ctx.node()?.disconnect_peer.clone();
@@ -98,15 +99,16 @@ async fn add_connection(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
         return Err(RpcError::misc("addconnection is for regression testing (-regtest mode) only."));
     }
     let (typed, kind) = (params.str(0)?, params.str(1)?.trim());
-    let known = ["outbound-full-relay", "block-relay-only", "addr-fetch", "feeler"];
-    if !known.contains(&kind) {
+    let chosen = ConnectionKind::named(kind)
+        .filter(|kind| !matches!(kind, ConnectionKind::Inbound | ConnectionKind::Manual));
+    let Some(chosen) = chosen else {
         let text = super::find("addconnection").map(help::of).unwrap_or_default();
         return Err(RpcError::invalid_parameter(text));
-    }
+    };
     if params.bool_or(2, false)? {
         let text = "Error: Adding v2transport connections requires -v2transport init flag to be set.";
         return Err(RpcError::invalid_parameter(text));
     }
-    connect(ctx, target(typed, ctx)?, false).await?;
+    connect(ctx, target(typed, ctx)?, chosen, false).await?;
     Ok(object([("address", Json::from(typed.to_owned())), ("connection_type", Json::from(kind.to_owned()))]))
 }

@@ -115,6 +115,14 @@ impl ChainReader {
         Some((*node.header(), node.height()))
     }
 
+    /// Whether `block` is `of` or below it in its chain; false where either is not known.
+    pub fn is_ancestor(&self, block: &BlockHash, of: &BlockHash) -> bool {
+        let live = self.live();
+        let tree = live.tree();
+        let Some((block, of)) = tree.find(block).zip(tree.find(of)) else { return false };
+        tree.ancestor(of, tree.node(block).height()) == Some(block)
+    }
+
     /// The work of the chain up to a known header.
     pub fn header_work(&self, hash: &BlockHash) -> Option<Work> {
         let live = self.live();

@@ -126,7 +126,7 @@ impl Given {
                 let ours = Version { height, user_agent, nonce: 7, services: 1 | 8, ..theirs };
                 vec![Message::Version(ours), Message::Verack]
             }
-            Message::Ping(nonce) => vec![Message::Pong(nonce)],
+            Message::Ping(nonce) => vec![Message::Pong(Some(nonce))],
             Message::GetHeaders(locator) => {
                 let place = |hash| self.blocks.iter().position(|block| block.hash() == hash);
                 let from = locator.hashes.iter().find_map(|hash| place(*hash)).map_or(0, |at| at + 1);

@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 
 use adit_compat::Topic;
+use adit_domain::peer::{Whitelist, Whitelisted};
 use adit_store::Layout;
 
 use super::check::{self, CONNECTIONS};
@@ -60,8 +61,28 @@ pub(super) fn settings(config: &Config) -> Result<Settings, InitError> {
     settings.peer.listen_more = listens.must.into_iter().skip(1).collect();
     settings.peer.listen_maybe = listens.maybe;
     settings.peer.user_agent = Some(adit_compat::Config::subversion(&check::comments(config)?));
+    settings.peer.whitelist = whitelist(&config.layers)?;
+    settings.peer.timeout_s = timeout_s(&config.layers)?;
+    settings.peer.blocks_only = config.layers.switch("blocksonly", false);
+    settings.peer.is_active = config.layers.switch("networkactive", true);
     settings.mempool.is_kept = config.layers.switch("persistmempool", true);
     Ok(settings)
+}
+
+/// Who may do what others may not.
+fn whitelist(layers: &Layers) -> Result<Whitelist, InitError> {
+    let row = |text: String| Whitelisted::parse(&text).map_err(|error| InitError::said(error.to_string()));
+    Ok(Whitelist {
+        rows: layers.texts("whitelist").into_iter().map(row).collect::<Result<_, _>>()?,
+        no_relay: !layers.switch("whitelistrelay", true),
+        force_relay: layers.switch("whitelistforcerelay", false),
+    })
+}
+
+/// How long a handshake may take, and how long nothing else is missed.
+fn timeout_s(layers: &Layers) -> Result<u64, InitError> {
+    let seconds = u64::try_from(layers.number("peertimeout", 60)).ok().filter(|seconds| *seconds > 0);
+    seconds.ok_or_else(|| InitError::said("peertimeout must be a positive integer."))
 }
 
 struct Keys(Vec<Line>);

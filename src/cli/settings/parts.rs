@@ -9,6 +9,8 @@ use adit_actors::root::{
 use adit_actors::supervision::Intensity;
 use adit_chainstate::IndexConfig;
 use adit_compat::{Publisher, Topic};
+use adit_domain::peer::Whitelist;
+use adit_domain::peer::limits::HANDSHAKE_MS_MAX;
 use adit_domain::units::{Difficulty, parse_address};
 use bitcoin::ScriptBuf;
 
@@ -72,6 +74,10 @@ pub(super) fn peer(r: &mut Reader) -> Result<PeerSettings, SettingsError> {
         connect: r.many("p2p.connect", "a list of HOST:PORT such as 127.0.0.1:18444", host_port)?,
         inbound_max: r.number("p2p.inbound_max", 0, 10_000, "connections")?,
         user_agent: None,
+        whitelist: Whitelist::default(),
+        timeout_s: HANDSHAKE_MS_MAX / 1_000,
+        blocks_only: false,
+        is_active: true,
     })
 }
 

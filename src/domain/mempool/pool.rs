@@ -61,6 +61,8 @@ pub struct VerifiedTx(Candidate);
 pub struct Accepted {
     /// It.
     pub entry: MempoolEntry,
+    /// Its virtual bytes as policy counts them.
+    pub vsize: u64,
     /// Thrown out because the pool was full.
     pub evicted: Vec<Txid>,
 }
@@ -139,11 +141,12 @@ impl Mempool {
         let there = parents.iter().all(|parent| self.graph.get(parent).is_some());
         require(there, TxRejected::MissingInputs)?;
         self.graph.check_chain(&tx, policy_vsize(&tx, sigop_cost))?;
+        let vsize = policy_vsize(&tx, sigop_cost);
         let entry = MempoolEntry { tx: Arc::clone(&tx), fee, sigop_cost };
         self.graph.add(tx, fee, sigop_cost, now);
         let evicted = self.trim();
         require(!evicted.contains(&entry.tx.txid()), TxRejected::Full)?;
-        Ok(Accepted { entry, evicted })
+        Ok(Accepted { entry, vsize, evicted })
     }
 
     /// Prepares, verifies and admits in one go.

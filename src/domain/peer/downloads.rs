@@ -1,12 +1,13 @@
 //! Which block is asked of which peer: one board for all connections.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bitcoin::BlockHash;
 
 use super::NodeView;
 use super::limits::{
-    BLOCK_MS_MAX, BLOCK_REASSIGN_MS, BLOCK_WINDOW, BLOCKS_IN_FLIGHT_MAX, STALL_MS_MAX, STALL_MS_MIN,
+    BLOCK_MS_MAX, BLOCK_REASSIGN_MS, BLOCK_WINDOW, BLOCKS_IN_FLIGHT_MAX, HIGH_BANDWIDTH_MAX, STALL_MS_MAX,
+    STALL_MS_MIN,
 };
 use crate::units::{Height, UnixMillis};
 
@@ -26,6 +27,10 @@ pub struct Downloads {
     stall_ms: u64,
     headers_turn: Option<PeerId>,
     window_full: bool,
+    /// Who serves blocks.
+    servers: BTreeSet<PeerId>,
+    /// Who may send blocks at once, before they are verified, the last to be asked last; and whether we chose them.
+    preferred: VecDeque<(PeerId, bool)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +51,8 @@ impl Default for Downloads {
             stall_ms: STALL_MS_MIN,
             headers_turn: None,
             window_full: false,
+            servers: BTreeSet::new(),
+            preferred: VecDeque::new(),
         }
     }
 }
@@ -125,6 +132,44 @@ impl Downloads {
         self.queue.clear();
         self.staller = self.staller.filter(|(staller, _)| *staller != peer);
         self.headers_turn = self.headers_turn.filter(|holder| *holder != peer);
+        self.servers.remove(&peer);
+        self.preferred.retain(|(preferred, _)| *preferred != peer);
+    }
+
+    /// `peer` serves blocks.
+    pub fn serves(&mut self, peer: PeerId) {
+        self.servers.insert(peer);
+    }
+
+    /// Whether somebody else than `peer` serves blocks.
+    pub fn has_others(&self, peer: PeerId) -> bool {
+        self.servers.iter().any(|server| *server != peer)
+    }
+
+    /// `peer` was the first with a block: it may send the next at once. At most three may; one that we chose ourselves stays among them, so
+    /// that who connects to us cannot have them all.
+    pub fn prefer(&mut self, peer: PeerId, chosen: bool) {
+        if let Some(at) = self.preferred.iter().position(|(preferred, _)| *preferred == peer) {
+            let again = self.preferred.remove(at);
+            return self.preferred.extend(again);
+        }
+        if self.preferred.len() >= HIGH_BANDWIDTH_MAX {
+            let only = self.preferred.iter().filter(|(_, chosen)| *chosen).count() == 1;
+            let first_is_it = self.preferred.front().is_some_and(|(_, chosen)| *chosen);
+            self.preferred.remove(usize::from(!chosen && only && first_is_it));
+        }
+        self.preferred.push_back((peer, chosen));
+    }
+
+    /// Whether `peer` may send blocks at once.
+    pub fn is_preferred(&self, peer: PeerId) -> bool {
+        self.preferred.iter().any(|(preferred, _)| *preferred == peer)
+    }
+
+    /// Heights of the blocks that `peer` was asked for and that have not come.
+    pub fn heights_in_flight(&self, peer: PeerId) -> Vec<Height> {
+        let own = self.flights.values().filter(|f| f.peer == peer && !f.arrived);
+        own.map(|f| f.height).collect()
     }
 
     /// Blocks that `peer` was asked for and that have not come.

@@ -20,6 +20,9 @@ pub const PRESYNC_BATCHES_MAX: usize = 8_192;
 /// Counting takes no longer: 900,000 headers of 81 bytes in it need 0.4 Mbit/s.
 pub const PRESYNC_MS_MAX: u64 = 30 * 60_000;
 
+/// Addresses of an `addr` or `addrv2` at most: Core's limit.
+pub const ADDRESSES_MAX: usize = 1_000;
+
 /// Hashes of a locator at most: ten, then doubling steps, needs 10 + 30 for any chain; Core's limit.
 pub const LOCATOR_MAX: usize = 101;
 
@@ -56,9 +59,6 @@ pub const TX_TO_ANNOUNCE_MAX: usize = 5_000;
 /// Hashes of transactions that both sides are remembered to know: twice what may wait.
 pub const TXS_KNOWN_MAX: usize = 10_000;
 
-/// Hashes of blocks that a peer is remembered to have: a reorganisation of 64 blocks is announced by headers still.
-pub const BLOCKS_KNOWN_MAX: usize = 64;
-
 /// New blocks that are announced by headers; beyond it the tip alone is, by `inv`. Core's limit.
 pub const HEADERS_ANNOUNCED_MAX: usize = 8;
 
@@ -68,8 +68,20 @@ pub const PROTOCOL_VERSION_MIN: u32 = 31_800;
 /// The protocol that we speak: BIP339 came with it.
 pub const PROTOCOL_VERSION: u32 = 70_016;
 
-/// A handshake takes no longer.
+/// A handshake takes no longer, and a ping is not missed before; an operator may choose another time.
 pub const HANDSHAKE_MS_MAX: u64 = 60_000;
+
+/// How long transactions wait to be announced to those that we connected to, on average, and to those that connected to us: who
+/// watches when a transaction is announced learns the less of where it came from.
+pub const INV_MS_OUTBOUND: u64 = 2_000;
+/// See [`INV_MS_OUTBOUND`].
+pub const INV_MS_INBOUND: u64 = 5_000;
+
+/// How often a peer is told what feerate is taken, where it has changed.
+pub const FEE_FILTER_EVERY_MS: u64 = 10 * 60_000;
+
+/// Peers that are asked for compact blocks at once: Core's number.
+pub const HIGH_BANDWIDTH_MAX: usize = 3;
 
 /// A ping is sent this often.
 pub const PING_EVERY_MS: u64 = 120_000;
@@ -79,6 +91,9 @@ pub const PONG_MS_MAX: u64 = 20 * 60_000;
 
 /// A `getheaders` is answered within this time, and not repeated before.
 pub const HEADERS_MS_MAX: u64 = 120_000;
+
+/// The first headers come within this time.
+pub const HEADERS_SYNC_MS_MAX: u64 = 15 * 60_000;
 
 /// A peer that holds the window up for this long is dropped; doubles with each one that is, up to the maximum below.
 pub const STALL_MS_MIN: u64 = 2_000;

@@ -11,8 +11,10 @@ use bitcoin::{BlockHash, Txid, Wtxid};
 use thiserror::Error;
 
 use super::framing::{Command, Frame, encode_frame};
-use super::limits::{HEADERS_MAX, INVENTORY_MAX, LOCATOR_MAX, PROTOCOL_VERSION, USER_AGENT_BYTES_MAX};
-use crate::wire::{BlockDecodeError, ParsedBlock, ParsedTx, TxDecodeError};
+use super::limits::{
+    ADDRESSES_MAX, HEADERS_MAX, INVENTORY_MAX, LOCATOR_MAX, PROTOCOL_VERSION, USER_AGENT_BYTES_MAX,
+};
+use crate::wire::{BlockDecodeError, DecodeError, ParsedBlock, ParsedTx, TxDecodeError};
 
 /// What a node says of itself first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,10 +64,29 @@ pub enum Message {
     WtxidRelay,
     /// New blocks are to be announced by headers (BIP130).
     SendHeaders,
+    /// New blocks may be announced as compact ones (BIP152).
+    SendCompact {
+        /// At once, before they are verified.
+        high_bandwidth: bool,
+        /// How they are written; 2 is with witnesses.
+        version: u64,
+    },
+    /// Addresses may be longer than 16 bytes (BIP155).
+    SendAddrV2,
+    /// No transaction below this feerate is wanted; satoshis per 1,000 virtual bytes (BIP133).
+    FeeFilter(u64),
     /// Asks for a sign of life.
     Ping(u64),
-    /// The sign of life.
-    Pong(u64),
+    /// The sign of life. Nothing where it is too short to be one.
+    Pong(Option<u64>),
+    /// Asks for addresses.
+    GetAddr,
+    /// So many addresses; nobody looks at them.
+    Addresses(u64),
+    /// Asks for what a filter lets through (BIP37), which is not offered.
+    Bloom(Command),
+    /// A block's header, and what may be known of its transactions (BIP152). The header alone is looked at.
+    CompactBlock(Box<Header>),
     /// Asks for headers.
     GetHeaders(Locator),
     /// Asks for an inventory of blocks.
@@ -84,8 +105,26 @@ pub enum Message {
     Block(Arc<ParsedBlock>),
     /// Asks for an inventory of held transactions (BIP35).
     Mempool,
-    /// A command that asks nothing of us: addresses, fee filters, what we do not know.
-    Ignored,
+    /// A command that asks nothing of us.
+    Ignored(Command),
+    /// A payload that is not what its command says.
+    Malformed(Command, Flaw),
+    /// More items than a message may have.
+    Excess(Command, u64),
+}
+
+/// What was wrong with a payload, as far as anybody looks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Flaw {
+    /// It ended too early, or was something else.
+    #[error("DataStream::read(): end of data")]
+    Cut,
+    /// A transaction's marker of a future kind.
+    #[error("Unknown transaction optional data")]
+    UnknownMarker,
+    /// A transaction marked to have witnesses has none.
+    #[error("Superfluous witness record")]
+    NoWitness,
 }
 
 /// Why a payload is not what its command says.
@@ -116,6 +155,15 @@ pub enum MessageError {
 }
 
 impl Message {
+    /// What a frame says, whatever it is.
+    pub fn of_frame(frame: &Frame) -> Message {
+        match Message::decode(frame) {
+            Ok(message) => message,
+            Err(MessageError::TooMany { count, .. }) => Message::Excess(frame.command, count),
+            Err(error) => Message::Malformed(frame.command, flaw(&error)),
+        }
+    }
+
     /// What a frame says. A block's hashes are computed here, so this belongs where it keeps nobody waiting.
     pub fn decode(frame: &Frame) -> Result<Message, MessageError> {
         let mut bytes = Bytes { command: "", rest: &frame.payload };
@@ -124,8 +172,19 @@ impl Message {
             Some("verack") => Message::Verack,
             Some("wtxidrelay") => Message::WtxidRelay,
             Some("sendheaders") => Message::SendHeaders,
+            Some("sendcmpct") => {
+                let bytes = bytes.of("sendcmpct");
+                Message::SendCompact { high_bandwidth: bytes.take()?, version: bytes.take()? }
+            }
+            Some("sendaddrv2") => Message::SendAddrV2,
+            Some("feefilter") => Message::FeeFilter(bytes.of("feefilter").take()?),
             Some("ping") => Message::Ping(bytes.of("ping").take()?),
-            Some("pong") => Message::Pong(bytes.of("pong").take()?),
+            Some("pong") => Message::Pong(bytes.of("pong").take().ok()),
+            Some("getaddr") => Message::GetAddr,
+            Some("addr") => Message::Addresses(bytes.of("addr").addresses()?),
+            Some("addrv2") => Message::Addresses(bytes.of("addrv2").addresses()?),
+            Some("filterload" | "filteradd" | "filterclear") => Message::Bloom(frame.command),
+            Some("cmpctblock") => Message::CompactBlock(Box::new(bytes.of("cmpctblock").take()?)),
             Some("getheaders") => Message::GetHeaders(bytes.of("getheaders").locator()?),
             Some("getblocks") => Message::GetBlocks(bytes.of("getblocks").locator()?),
             Some("headers") => Message::Headers(bytes.of("headers").headers()?),
@@ -135,8 +194,21 @@ impl Message {
             Some("tx") => Message::Tx(Arc::new(ParsedTx::decode(&frame.payload)?)),
             Some("block") => Message::Block(Arc::new(ParsedBlock::decode(&frame.payload)?)),
             Some("mempool") => Message::Mempool,
-            _ => Message::Ignored,
+            _ => Message::Ignored(frame.command),
         })
+    }
+
+    /// Its command's name; empty where it is not printable.
+    pub fn name(&self) -> &str {
+        match self {
+            Message::Bloom(command)
+            | Message::Ignored(command)
+            | Message::Malformed(command, _)
+            | Message::Excess(command, _) => command.name().unwrap_or_default(),
+            Message::Addresses(_) => "addr",
+            Message::CompactBlock(_) => "cmpctblock",
+            sent => sent.command().unwrap_or_default(),
+        }
     }
 
     /// The command under which it goes; none for one that is never sent.
@@ -146,6 +218,10 @@ impl Message {
             Message::Verack => "verack",
             Message::WtxidRelay => "wtxidrelay",
             Message::SendHeaders => "sendheaders",
+            Message::SendCompact { .. } => "sendcmpct",
+            Message::SendAddrV2 => "sendaddrv2",
+            Message::FeeFilter(_) => "feefilter",
+            Message::GetAddr => "getaddr",
             Message::Ping(_) => "ping",
             Message::Pong(_) => "pong",
             Message::GetHeaders(_) => "getheaders",
@@ -157,7 +233,12 @@ impl Message {
             Message::Tx(_) => "tx",
             Message::Block(_) => "block",
             Message::Mempool => "mempool",
-            Message::Ignored => return None,
+            Message::Addresses(_)
+            | Message::Bloom(_)
+            | Message::CompactBlock(_)
+            | Message::Ignored(_)
+            | Message::Malformed(..)
+            | Message::Excess(..) => return None,
         })
     }
 
@@ -166,7 +247,12 @@ impl Message {
         let mut payload = Vec::new();
         match self {
             Message::Version(version) => version.put(&mut payload),
-            Message::Ping(nonce) | Message::Pong(nonce) => put(&mut payload, nonce),
+            Message::Ping(nonce) | Message::Pong(Some(nonce)) => put(&mut payload, nonce),
+            Message::FeeFilter(rate) => put(&mut payload, rate),
+            Message::SendCompact { high_bandwidth, version } => {
+                put(&mut payload, high_bandwidth);
+                put(&mut payload, version);
+            }
             Message::GetHeaders(locator) | Message::GetBlocks(locator) => locator.put(&mut payload),
             Message::Headers(headers) => put_headers(&mut payload, headers),
             Message::Inv(items) | Message::GetData(items) | Message::NotFound(items) => {
@@ -174,8 +260,7 @@ impl Message {
             }
             Message::Tx(tx) => payload.extend_from_slice(tx.raw()),
             Message::Block(block) => payload.extend_from_slice(block.raw()),
-            Message::Verack | Message::WtxidRelay | Message::SendHeaders | Message::Mempool => {}
-            Message::Ignored => return None,
+            _ => {}
         }
         Some(encode_frame(magic, Command::new(self.command()?), &payload))
     }
@@ -208,6 +293,17 @@ impl TxRef {
     }
 }
 
+fn flaw(error: &MessageError) -> Flaw {
+    match error {
+        MessageError::Tx(TxDecodeError(why)) | MessageError::Block(BlockDecodeError(why)) => match why {
+            DecodeError::UnknownFlag => Flaw::UnknownMarker,
+            DecodeError::SuperfluousWitness => Flaw::NoWitness,
+            _ => Flaw::Cut,
+        },
+        _ => Flaw::Cut,
+    }
+}
+
 struct Bytes<'a> {
     command: &'static str,
     rest: &'a [u8],
@@ -236,6 +332,12 @@ impl Bytes<'_> {
     fn list<T: Decodable>(&mut self, most: usize) -> Result<Vec<T>, MessageError> {
         let count = self.count(most)?;
         (0..count).map(|_| self.take()).collect()
+    }
+
+    /// How many addresses follow.
+    fn addresses(&mut self) -> Result<u64, MessageError> {
+        let count = self.count(ADDRESSES_MAX)?;
+        Ok(u64::try_from(count).unwrap_or(u64::MAX))
     }
 
     fn headers(&mut self) -> Result<Vec<Header>, MessageError> {

@@ -6,15 +6,18 @@ use bitcoin::p2p::message_blockdata::Inventory;
 use bitcoin::{BlockHash, block::Header};
 
 use super::downloads::{Downloads, PeerId};
-use super::limits::{
-    BLOCKS_KNOWN_MAX, HANDSHAKE_MS_MAX, HEADERS_MS_MAX, PING_EVERY_MS, PONG_MS_MAX, PROTOCOL_VERSION,
-    TXS_KNOWN_MAX,
+use super::limits::{HANDSHAKE_MS_MAX, PING_EVERY_MS, PONG_MS_MAX, PROTOCOL_VERSION, TXS_KNOWN_MAX};
+use super::{
+    ConnectionKind, DisconnectReason, Effect, Locator, Message, NodeView, PeerInfo, Permissions, Recent,
+    TxBoard, TxRef, Unwanted, Version,
 };
-use super::{DisconnectReason, Effect, Locator, Message, NodeView, Recent, TxBoard, TxRef, Version};
 use crate::units::{Height, UnixMillis};
+use pings::Pings;
 use presync::Presync;
 
+mod blocks;
 mod handshake;
+mod pings;
 mod presync;
 mod relay;
 mod sync;
@@ -25,18 +28,45 @@ const OUR_SERVICES: u64 = 1 | 1 << 3 | 1 << 10;
 const OUR_SERVICES_PRUNED: u64 = 1 << 3 | 1 << 10;
 /// `NODE_NETWORK` and `NODE_WITNESS`: what a peer must offer to be asked for blocks.
 const SERVICES_FOR_BLOCKS: u64 = 1 | 1 << 3;
+/// `NODE_NETWORK_LIMITED` and `NODE_WITNESS`: what does where we are nearly there.
+const SERVICES_FOR_NEWS: u64 = 1 << 3 | 1 << 10;
+/// `NODE_WITNESS`.
+const WITNESS: u64 = 1 << 3;
+/// Compact blocks with witnesses.
+const COMPACT_VERSION: u64 = 2;
+/// The highest feerate that makes sense: all money for 1,000 virtual bytes.
+const FEE_FILTER_MAX: u64 = 21_000_000 * 100_000_000;
 
 /// What a connection is given at its beginning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionConfig {
     /// Its number.
     pub id: PeerId,
-    /// Whether they connected to us.
-    pub inbound: bool,
+    /// What it is for.
+    pub kind: ConnectionKind,
+    /// What the peer may do that others may not.
+    pub permissions: Permissions,
     /// What we call ourselves.
     pub user_agent: String,
     /// Drawn for this connection.
     pub nonce: u64,
+    /// What holds for all connections.
+    pub rules: SessionRules,
+}
+
+/// What holds for all connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionRules {
+    /// A handshake takes no longer, and nothing is missed before.
+    pub timeout_ms: u64,
+    /// Whether transactions are taken from nobody but those with permission.
+    pub blocks_only: bool,
+}
+
+impl Default for SessionRules {
+    fn default() -> Self {
+        SessionRules { timeout_ms: HANDSHAKE_MS_MAX, blocks_only: false }
+    }
 }
 
 /// What a step of the machine may look at and write on, beside its own state.
@@ -68,18 +98,33 @@ pub struct Session {
     opened_at: UnixMillis,
     phase: Phase,
     remote: Option<Version>,
+    heard: bool,
     wtxid_relay: bool,
     send_headers: bool,
-    ping: Option<(u64, UnixMillis)>,
-    pinged_at: UnixMillis,
+    /// It understands compact blocks; it wants them at once; we want them from it at once.
+    compact: bool,
+    high_bandwidth_from: bool,
+    high_bandwidth_to: bool,
+    pings: Pings,
     headers_asked_at: Option<UnixMillis>,
     headers_begun: bool,
+    sync_began_at: Option<UnixMillis>,
     presync: Presync,
     reach: Option<Height>,
-    blocks_known: Recent<BlockHash>,
+    /// The block with the most work that it is known to have, and the last one that we told it of.
+    best_known: Option<BlockHash>,
+    best_sent: Option<BlockHash>,
+    /// Announced last, and not known then.
+    unknown: Option<BlockHash>,
     txs_known: Recent<TxRef>,
-    txs_to_announce: VecDeque<TxRef>,
+    txs_to_announce: VecDeque<(TxRef, u64)>,
     txs_announced: VecDeque<TxRef>,
+    announce_txs_at: Option<UnixMillis>,
+    last_inv_sequence: u64,
+    fee_filter: u64,
+    fee_filter_said: Option<(u64, UnixMillis)>,
+    last_tx_at: UnixMillis,
+    last_block_at: UnixMillis,
     effects: Vec<Effect>,
 }
 
@@ -91,21 +136,33 @@ impl Session {
             opened_at: now,
             phase: Phase::AwaitVersion,
             remote: None,
+            heard: false,
             wtxid_relay: false,
             send_headers: false,
-            ping: None,
-            pinged_at: now,
+            compact: false,
+            high_bandwidth_from: false,
+            high_bandwidth_to: false,
+            pings: Pings::default(),
             headers_asked_at: None,
             headers_begun: false,
+            sync_began_at: None,
             presync: Presync::Off,
             reach: None,
-            blocks_known: Recent::new(BLOCKS_KNOWN_MAX),
+            best_known: None,
+            best_sent: None,
+            unknown: None,
             txs_known: Recent::new(TXS_KNOWN_MAX),
             txs_to_announce: VecDeque::new(),
             txs_announced: VecDeque::new(),
+            announce_txs_at: None,
+            last_inv_sequence: 1,
+            fee_filter: 0,
+            fee_filter_said: None,
+            last_tx_at: UnixMillis::default(),
+            last_block_at: UnixMillis::default(),
             effects: Vec::new(),
         };
-        if !session.config.inbound {
+        if !session.config.kind.is_inbound() {
             session.send_version(view, now);
         }
         let effects = session.take_effects();
@@ -114,17 +171,30 @@ impl Session {
 
     /// A message has come.
     pub fn received(&mut self, message: Message, turn: &mut Turn<'_>) -> Vec<Effect> {
+        self.heard = true;
         match (self.phase, message) {
             (Phase::Closed, _) => {}
             (_, Message::Version(version)) => self.on_version(version, turn),
-            (Phase::AwaitVersion, _) => {}
+            (Phase::AwaitVersion, other) => {
+                let name = other.name();
+                self.note(format!("non-version message before version handshake. Message \"{name}\" from"));
+            }
             (_, Message::Verack) => self.on_verack(turn),
             (Phase::AwaitVerack, Message::WtxidRelay) => self.wtxid_relay = true,
-            (Phase::Ready, Message::WtxidRelay) => {
-                self.disconnect(DisconnectReason::AfterVerack("wtxidrelay"));
+            (Phase::Ready, late @ (Message::WtxidRelay | Message::SendAddrV2)) => {
+                self.disconnect(DisconnectReason::AfterVerack(late.command().unwrap_or_default()));
             }
+            (Phase::AwaitVerack, Message::SendAddrV2) => {}
             (_, Message::SendHeaders) => self.send_headers = true,
-            (Phase::AwaitVerack, _) => {}
+            (_, Message::SendCompact { high_bandwidth, version }) => {
+                if version == COMPACT_VERSION {
+                    (self.compact, self.high_bandwidth_from) = (true, high_bandwidth);
+                }
+            }
+            (Phase::AwaitVerack, other) => {
+                let name = other.name();
+                self.note(format!("Unsupported message \"{name}\" prior to verack from"));
+            }
             (Phase::Ready, message) => self.on_ready_message(message, turn),
         }
         self.take_effects()
@@ -132,22 +202,51 @@ impl Session {
 
     fn on_ready_message(&mut self, message: Message, turn: &mut Turn<'_>) {
         match message {
-            Message::Ping(nonce) => self.send(Message::Pong(nonce)),
-            Message::Pong(nonce) => self.on_pong(nonce),
+            // What it sent before has been judged then: who waits for the answer looks at the outcome.
+            Message::Ping(nonce) => self.effects.push(Effect::SendInTurn(Message::Pong(Some(nonce)))),
+            Message::Pong(nonce) => self.on_pong(nonce, turn.now),
             Message::GetHeaders(locator) => self.on_get_headers(&locator, turn.view),
             Message::GetBlocks(locator) => self.on_get_blocks(&locator, turn.view),
             Message::Headers(headers) => self.on_headers(headers, turn),
             Message::Inv(items) => self.on_inv(&items, turn),
-            Message::GetData(items) => self.effects.push(Effect::Serve(items)),
+            Message::GetData(items) => self.on_get_data(items),
             Message::NotFound(items) => self.on_not_found(&items, turn),
             Message::Tx(tx) => self.on_tx(tx, turn),
             Message::Block(block) => self.on_block(block, turn),
+            Message::CompactBlock(header) => self.on_headers(vec![*header], turn),
             Message::Mempool => self.on_mempool(turn.view),
+            Message::FeeFilter(rate) => self.fee_filter = rate.min(FEE_FILTER_MAX),
+            Message::Bloom(_) => {
+                let name = message.name().to_owned();
+                self.disconnect(DisconnectReason::Unwanted(Unwanted::Bloom(name)));
+            }
+            Message::Excess(..) => self.on_excess(&message),
+            Message::Malformed(_, flaw) => {
+                let name = message.name();
+                self.note(format!("ProcessMessages({name}): Exception '{flaw}' caught from"));
+            }
             Message::Version(_)
             | Message::Verack
             | Message::WtxidRelay
+            | Message::SendAddrV2
             | Message::SendHeaders
-            | Message::Ignored => {}
+            | Message::SendCompact { .. }
+            | Message::GetAddr
+            | Message::Addresses(_)
+            | Message::Ignored(_) => {}
+        }
+    }
+
+    fn on_excess(&mut self, message: &Message) {
+        let Message::Excess(_, count) = *message else { return };
+        let command = message.name().to_owned();
+        match command.as_str() {
+            "getheaders" | "getblocks" => {
+                self.disconnect(DisconnectReason::Unwanted(Unwanted::Locator { command, count }));
+            }
+            // As in Core, which passes over an answer that nobody can have asked for.
+            "notfound" => {}
+            _ => self.punish(DisconnectReason::Excess { command, count }),
         }
     }
 
@@ -156,8 +255,8 @@ impl Session {
         match self.phase {
             Phase::Closed => {}
             Phase::AwaitVersion | Phase::AwaitVerack => {
-                if turn.now.ms_since(self.opened_at) > HANDSHAKE_MS_MAX {
-                    self.disconnect(DisconnectReason::HandshakeTimeout);
+                if self.is_watched(turn.now) {
+                    self.disconnect(self.why_unready());
                 }
             }
             Phase::Ready => self.tick_ready(turn),
@@ -169,29 +268,35 @@ impl Session {
         if let Some(reason) = self.overdue(turn) {
             return self.disconnect(reason);
         }
-        if self.ping.is_none() && turn.now.ms_since(self.pinged_at) >= PING_EVERY_MS {
-            self.send_ping(turn);
-        }
+        self.ping_where_due(turn);
         if !self.headers_begun {
             self.begin_headers(turn);
         }
+        self.release_headers_turn(turn);
+        self.settle_high_bandwidth(turn);
         self.fetch_blocks(turn);
         self.fetch_txs(turn);
-        self.announce_txs();
+        self.announce_txs(turn);
+        self.say_fee_filter(turn);
     }
 
     fn overdue(&mut self, turn: &mut Turn<'_>) -> Option<DisconnectReason> {
-        let late = |since: Option<UnixMillis>, most: u64| since.is_some_and(|s| turn.now.ms_since(s) > most);
-        if late(self.ping.map(|(_, at)| at), PONG_MS_MAX) {
-            return Some(DisconnectReason::PingTimeout);
+        let waited = self.pings.waited_ms(turn.now).unwrap_or(0);
+        if self.is_watched(turn.now) && waited > PONG_MS_MAX {
+            return Some(DisconnectReason::PingTimeout(waited));
         }
-        if late(self.headers_asked_at, HEADERS_MS_MAX) || self.counts_for_too_long(turn.now) {
+        if self.counts_for_too_long(turn.now) || self.headers_are_late(turn) {
             return Some(DisconnectReason::HeadersTimeout);
         }
         if turn.downloads.stalls(self.config.id, turn.now) {
             return Some(DisconnectReason::Stalling);
         }
         turn.downloads.overdue(self.config.id, turn.now).then_some(DisconnectReason::BlockTimeout)
+    }
+
+    /// Whether it has been there for long enough to be let go of for its silence.
+    fn is_watched(&self, now: UnixMillis) -> bool {
+        now.ms_since(self.opened_at) > self.config.rules.timeout_ms
     }
 
     /// The connection is gone: what it owed is asked of others.
@@ -211,20 +316,65 @@ impl Session {
         self.reach.unwrap_or(Height::GENESIS)
     }
 
-    fn send_ping(&mut self, turn: &Turn<'_>) {
-        self.ping = Some((turn.chance, turn.now));
-        self.pinged_at = turn.now;
-        self.send(Message::Ping(turn.chance));
-    }
-
-    fn on_pong(&mut self, nonce: u64) {
-        self.ping = self.ping.filter(|(sent, _)| *sent != nonce);
-    }
-
-    fn knows_blocks(&mut self, hashes: impl Iterator<Item = BlockHash>) {
-        for hash in hashes {
-            self.blocks_known.insert(hash);
+    /// Why a handshake came to nothing.
+    fn why_unready(&self) -> DisconnectReason {
+        let spoke = self.remote.is_some() || !self.config.kind.is_inbound();
+        if self.heard && spoke {
+            return DisconnectReason::HandshakeTimeout;
         }
+        DisconnectReason::Silent {
+            within_s: self.config.rules.timeout_ms / 1_000,
+            received: if self.heard { "" } else { " never received from peer," },
+            sent: if spoke { "" } else { " never sent to peer" },
+        }
+    }
+
+    /// What it did costs others their connection.
+    fn punish(&mut self, reason: DisconnectReason) {
+        self.effects.push(Effect::Note(format!("Misbehaving: peer={}: {reason}", self.config.id)));
+        if self.config.permissions.has(Permissions::NO_BAN) {
+            self.note("Warning: not punishing noban".to_owned());
+        } else if self.config.kind == ConnectionKind::Manual {
+            self.note("Warning: not punishing manually connected".to_owned());
+        } else {
+            self.disconnect(reason);
+        }
+    }
+
+    /// Says for the log what concerns this peer.
+    fn note(&mut self, text: String) {
+        self.effects.push(Effect::Note(format!("{text} peer={}", self.config.id)));
+    }
+
+    /// Fills in what an operator is shown.
+    pub fn describe(&self, info: &mut PeerInfo, view: &dyn NodeView, now: UnixMillis) {
+        info.id = self.config.id;
+        info.kind = self.config.kind;
+        info.inbound = self.config.kind.is_inbound();
+        info.permissions = self.config.permissions;
+        info.connected_at = self.opened_at;
+        if let Some(remote) = &self.remote {
+            info.protocol = remote.protocol;
+            info.services = remote.services;
+            info.relays_txs = remote.relay && self.config.kind.relays_txs();
+            info.user_agent.clone_from(&remote.user_agent);
+            info.height_said = Height::new(remote.height);
+            let ours = i64::try_from(self.opened_at.to_seconds_floor()).unwrap_or(i64::MAX);
+            info.time_offset_s = remote.time.saturating_sub(ours);
+        }
+        info.height = self.height().max(info.height_said);
+        info.synced_headers = self.reach;
+        info.synced_blocks = self.reach.map(|reach| reach.min(view.tip().1));
+        info.presynced_headers = self.presync.height();
+        info.ping_ms = self.pings.last_ms();
+        info.ping_min_ms = self.pings.least_ms();
+        info.ping_wait_ms = self.pings.waited_ms(now);
+        (info.last_tx_at, info.last_block_at) = (self.last_tx_at, self.last_block_at);
+        info.high_bandwidth_to = self.high_bandwidth_to;
+        info.high_bandwidth_from = self.high_bandwidth_from;
+        info.fee_filter_sat_per_kvb = self.fee_filter;
+        info.last_inv_sequence = self.last_inv_sequence;
+        info.inv_to_send = self.txs_to_announce.len();
     }
 
     fn send(&mut self, message: Message) {

@@ -17,6 +17,7 @@ pub(super) struct FakeNode {
     pub own_nonce: u64,
     pub work_wanted: u64,
     pub pruned: bool,
+    pub tip_time_s: u64,
 }
 
 /// Each header is one unit of work.
@@ -57,6 +58,7 @@ impl FakeNode {
             own_nonce: 777,
             work_wanted: 0,
             pruned: false,
+            tip_time_s: 1_000,
         }
     }
 
@@ -103,6 +105,24 @@ impl NodeView for FakeNode {
     }
     fn blocks_wanted(&self, most: usize) -> Vec<(BlockHash, Height)> {
         (0..self.headers.len()).map(|n| self.at(n)).filter(|(h, _)| !self.has_block(h)).take(most).collect()
+    }
+    fn header(&self, hash: &BlockHash) -> Option<Header> {
+        self.headers.iter().find(|h| h.block_hash() == *hash).copied()
+    }
+    fn height_of(&self, hash: &BlockHash) -> Option<Height> {
+        self.headers.iter().position(|h| h.block_hash() == *hash).map(|n| Height::new(n as u32))
+    }
+    fn is_ancestor(&self, block: &BlockHash, of: &BlockHash) -> bool {
+        self.height_of(block).zip(self.height_of(of)).is_some_and(|(block, of)| block <= of)
+    }
+    fn tip_time_s(&self) -> u64 {
+        self.tip_time_s
+    }
+    fn fee_floor_sat_per_kvb(&self) -> u64 {
+        100
+    }
+    fn tx_sequence(&self) -> u64 {
+        self.txs.borrow().len() as u64 + 1
     }
     fn knows_tx(&self, tx: &TxRef) -> bool {
         self.txs.borrow().contains(tx)

@@ -28,6 +28,18 @@ pub trait NodeView {
     fn headers_after(&self, locator: &[BlockHash], stop: BlockHash, most: usize) -> Vec<Header>;
     /// Missing bodies on the best header chain, the lowest first.
     fn blocks_wanted(&self, most: usize) -> Vec<(BlockHash, Height)>;
+    /// A known header.
+    fn header(&self, hash: &BlockHash) -> Option<Header>;
+    /// A known header's height.
+    fn height_of(&self, hash: &BlockHash) -> Option<Height>;
+    /// Whether `block` is `of` or below it in its chain; both are known.
+    fn is_ancestor(&self, block: &BlockHash, of: &BlockHash) -> bool;
+    /// When the tip's block says that it was made; seconds since 1970.
+    fn tip_time_s(&self) -> u64;
+    /// The lowest feerate that the mempool takes; satoshis per 1,000 virtual bytes.
+    fn fee_floor_sat_per_kvb(&self) -> u64;
+    /// How often the mempool has changed.
+    fn tx_sequence(&self) -> u64;
     /// Whether a transaction is held, or was refused lately.
     fn knows_tx(&self, tx: &TxRef) -> bool;
     /// Held transactions.

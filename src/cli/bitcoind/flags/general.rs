@@ -12,7 +12,7 @@ pub(super) const OPTIONS: &[Flag] = &[
     wired("blocknotify", "=<cmd>", "Run this when the best block changes; %s is its hash"),
     void("blockreconstructionextratxn", "=<n>", "compact blocks are not sent"),
     wired("blocksdir", "=<dir>", "Where the folder of block files lies (the datadir)"),
-    missing("blocksonly", "", "transactions of peers are always taken"),
+    wired("blocksonly", "", "Take transactions from nobody but those with permission (0)"),
     wired("blocksxor", "", "Block files that are begun are XORed with a key of their own (1)"),
     wired("coinstatsindex", "", "Keep the coin set's figures for every block (0)"),
     wired("conf", "=<file>", "The file of settings, relative to the datadir (bitcoin.conf)"),

@@ -29,7 +29,7 @@ pub(super) const CONNECTION: &[Flag] = &[
     missing("onlynet", "=<net>", "connections go over IPv4 and IPv6"),
     missing("peerblockfilters", "", "filters are not served to peers"),
     void("peerbloomfilters", "", "bloom filters are not served"),
-    void("peertimeout", "=<n>", "a peer has 60 seconds for what it owes").for_tests(),
+    wired("peertimeout", "=<n>", "Seconds that a handshake may take (60)").for_tests(),
     wired("port", "=<port>", "Listen at this port (8333, 18333, 48333, 38333, 18444)").network_only(),
     wired(
         "proxy",
@@ -45,7 +45,11 @@ pub(super) const CONNECTION: &[Flag] = &[
     void("txreconciliation", "", "transactions are announced one by one").for_tests(),
     void("v2transport", "", "connections are not encrypted"),
     wired("whitebind", "=<[permissions@]addr>", "Listen there too; the permissions change nothing yet"),
-    void("whitelist", "=<[permissions@]IP address or network>", "no peer has permissions of its own"),
+    wired(
+        "whitelist",
+        "=<[permissions@]IP address or network>",
+        "Let nodes from there do what others may not",
+    ),
 ];
 
 pub(super) const CHAIN: &[Flag] = &[

@@ -42,8 +42,8 @@ pub(super) const RELAY: &[Flag] = &[
     ),
     void("permitbaremultisig", "", "bare multisig is relayed"),
     missing("privatebroadcast", "", "transactions are announced to every peer"),
-    void("whitelistforcerelay", "", "no peer has permissions of its own"),
-    void("whitelistrelay", "", "no peer has permissions of its own"),
+    wired("whitelistforcerelay", "", "Whom -whitelist names without permissions has forcerelay too (0)"),
+    wired("whitelistrelay", "", "Whom -whitelist names without permissions has relay (1)"),
 ];
 
 pub(super) const BLOCKS: &[Flag] = &[

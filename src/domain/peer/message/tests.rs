@@ -47,8 +47,12 @@ fn every_message_comes_back() {
         Message::Verack,
         Message::WtxidRelay,
         Message::SendHeaders,
+        Message::SendCompact { high_bandwidth: true, version: 2 },
+        Message::SendAddrV2,
+        Message::FeeFilter(1_000),
+        Message::GetAddr,
         Message::Ping(1),
-        Message::Pong(2),
+        Message::Pong(Some(2)),
         Message::GetHeaders(locator.clone()),
         Message::GetBlocks(locator),
         Message::Headers(vec![genesis.header; 3]),
@@ -60,19 +64,56 @@ fn every_message_comes_back() {
         Message::Mempool,
     ];
     for message in all {
+        assert_eq!(message.command(), Some(message.name()));
         let bytes = message.encode(MAGIC).unwrap();
         assert_eq!(Message::decode(&frame_of(&bytes)).unwrap(), message);
     }
-    assert_eq!(Message::Ignored.encode(MAGIC), None);
 }
 
 #[test]
-fn what_is_not_known_is_ignored() {
-    for command in
-        ["addr", "addrv2", "feefilter", "sendcmpct", "sendaddrv2", "getaddr", "nonsense", "b\u{7f}"]
-    {
-        assert_eq!(raw(command, &[1, 2, 3]).unwrap(), Message::Ignored, "{command}");
+fn what_is_only_heard_has_a_name_and_is_never_sent() {
+    let header = encode::serialize(&genesis_block(Network::Regtest).header);
+    for (command, payload, name) in [
+        ("nonsense", &[1u8, 2, 3][..], "nonsense"),
+        ("b\u{7f}", &[], ""),
+        ("addr", &[2], "addr"),
+        ("addrv2", &[0], "addr"),
+        ("filterload", &[], "filterload"),
+        ("cmpctblock", &header, "cmpctblock"),
+    ] {
+        let message = raw(command, payload).unwrap();
+        assert_eq!(
+            (message.name(), message.command(), message.encode(MAGIC)),
+            (name, None, None),
+            "{command}"
+        );
     }
+    assert_eq!(raw("pong", &[1]).unwrap(), Message::Pong(None));
+}
+
+#[test]
+fn whatever_a_frame_holds_is_a_message() {
+    let of = |command: &str, payload: &[u8]| {
+        let frame = Frame { command: Command::new(command), payload: payload.to_vec() };
+        Message::of_frame(&frame)
+    };
+    assert_eq!(of("inv", &[0xfd, 0x51, 0xc3]), Message::Excess(Command::new("inv"), 50_001));
+    assert_eq!(of("addr", &[0xfd, 0xe9, 0x03]), Message::Excess(Command::new("addr"), 1_001));
+    // A transaction marked with a flag that nobody knows; one that is marked and has no witness.
+    let start = [&[2, 0, 0, 0, 0][..]].concat();
+    let input = [&[1u8][..], &[7; 36], &[0], &[0xff; 4], &[0], &[0; 4]].concat();
+    let unknown = [&start[..], &[7], &input].concat();
+    let empty = [&start[..], &[1], &input[..input.len() - 4], &[0], &[0; 4]].concat();
+    for (command, payload, flaw) in [
+        ("tx", &unknown[..], Flaw::UnknownMarker),
+        ("tx", &empty, Flaw::NoWitness),
+        ("tx", &[0], Flaw::Cut),
+        ("block", &[0], Flaw::Cut),
+        ("ping", &[0], Flaw::Cut),
+    ] {
+        assert_eq!(of(command, payload), Message::Malformed(Command::new(command), flaw), "{command}");
+    }
+    assert_eq!(of("verack", &[]), Message::Verack);
 }
 
 #[test]
@@ -94,7 +135,7 @@ fn more_items_than_allowed_are_refused_by_their_count() {
 
 #[test]
 fn what_does_not_decode_is_named() {
-    for command in ["version", "ping", "pong", "inv", "headers", "getheaders"] {
+    for command in ["version", "ping", "sendcmpct", "feefilter", "inv", "headers", "getheaders"] {
         let error = raw(command, &[]).unwrap_err();
         assert!(matches!(error, MessageError::Malformed { command: c, .. } if c == command), "{error}");
     }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{BlockHash, DisconnectReason, Header, Session, Turn, UnixMillis};
+use super::{BlockHash, DisconnectReason, Header, Height, Session, Turn, UnixMillis};
 use crate::peer::NodeView;
 use crate::peer::limits::{HEADERS_MAX, PRESYNC_BATCHES_MAX, PRESYNC_MS_MAX};
 use bitcoin::Work;
@@ -26,6 +26,8 @@ pub(super) struct Count {
     /// The known header that the others stand on.
     start: BlockHash,
     last: BlockHash,
+    /// The last one's height.
+    height: Height,
     work: Work,
     batches: VecDeque<BlockHash>,
 }
@@ -37,7 +39,8 @@ pub(super) enum Sifted {
     /// They were counted; more are asked for, from this one on.
     Ask(BlockHash),
     /// The chain that they belong to has too little work.
-    Drop,
+    /// It would end at this height.
+    Drop(Height),
     /// They are not those that were counted: the peer's chain is another one now.
     Changed,
     /// One does not meet its own target.
@@ -45,6 +48,11 @@ pub(super) enum Sifted {
 }
 
 impl Presync {
+    /// The height that has been counted to.
+    pub(super) fn height(&self) -> Option<Height> {
+        if let Presync::Counting(count) = self { Some(count.height) } else { None }
+    }
+
     pub(super) fn is_off(&self) -> bool {
         matches!(self, Presync::Off)
     }
@@ -61,7 +69,7 @@ impl Presync {
     /// Judges headers in a row, the first of which stands on a known one or on the last that was counted.
     fn sift(&mut self, headers: Vec<Header>, turn: &Turn<'_>) -> Sifted {
         let (Some(first), Some(last)) = (headers.first(), headers.last().map(Header::block_hash)) else {
-            return Sifted::Drop;
+            return Sifted::Drop(Height::GENESIS);
         };
         let parent = first.prev_blockhash;
         match std::mem::take(self) {
@@ -70,7 +78,8 @@ impl Presync {
                 let below = turn.view.work_at(&parent).filter(|_| !turn.view.has_header(&last));
                 let Some(work) = below else { return Sifted::Keep(headers) };
                 let batches = VecDeque::new();
-                let count = Count { since: turn.now, start: parent, last: parent, work, batches };
+                let height = turn.view.height_of(&parent).unwrap_or(Height::GENESIS);
+                let count = Count { since: turn.now, start: parent, last: parent, height, work, batches };
                 self.count(count, headers, last, turn.view)
             }
             Presync::Counting(count) => self.count(count, headers, last, turn.view),
@@ -96,6 +105,8 @@ impl Presync {
     ) -> Sifted {
         let proven = headers.iter().try_fold(count.work, |below, header| view.work_with(below, header));
         let Some(work) = proven else { return Sifted::NoProof };
+        let more = u32::try_from(headers.len()).unwrap_or(u32::MAX);
+        count.height = Height::new(count.height.to_u32().saturating_add(more));
         let enough = work >= view.work_wanted();
         if enough && count.batches.is_empty() {
             return Sifted::Keep(headers);
@@ -107,7 +118,7 @@ impl Presync {
             return Sifted::Ask(count.start);
         }
         if !may_go_on {
-            return Sifted::Drop;
+            return Sifted::Drop(count.height);
         }
         (count.work, count.last) = (work, last);
         *self = Presync::Counting(count);
@@ -126,13 +137,16 @@ impl Session {
         match self.presync.sift(headers, turn) {
             Sifted::Keep(headers) => self.effects.push(super::Effect::SubmitHeaders(headers)),
             Sifted::Ask(from) => self.ask_headers_from(from, turn),
-            Sifted::Drop => turn.downloads.end_headers_turn(self.config.id),
+            Sifted::Drop(height) => {
+                self.note(format!("Ignoring low-work chain (height={height}) from"));
+                turn.downloads.end_headers_turn(self.config.id);
+            }
             Sifted::Changed => {
                 // Begun anew with a later tick.
                 self.headers_begun = false;
                 turn.downloads.end_headers_turn(self.config.id);
             }
-            Sifted::NoProof => self.disconnect(DisconnectReason::InvalidHeader("high-hash".to_owned())),
+            Sifted::NoProof => self.punish(DisconnectReason::InvalidHeader("high-hash".to_owned())),
         }
     }
 

@@ -1,68 +1,106 @@
 use std::sync::Arc;
 
-use super::{BlockHash, Effect, Header, Inventory, Message, NodeView, Phase, Session, Turn, TxRef};
-use crate::peer::limits::{
-    GETDATA_SENT_MAX, HEADERS_ANNOUNCED_MAX, INVENTORY_MAX, TX_ANNOUNCEMENTS_A_TICK_MAX,
-    TX_ANNOUNCEMENTS_MAX, TX_INV_SENT_MAX, TX_TO_ANNOUNCE_MAX,
+use bitcoin::p2p::message_blockdata::Inventory;
+
+use super::{
+    DisconnectReason, Effect, FEE_FILTER_MAX, Message, NodeView, Permissions, Phase, Session, Turn, TxRef,
+    UnixMillis, Unwanted,
 };
-use crate::wire::{ParsedBlock, ParsedTx};
+use crate::peer::limits::{
+    FEE_FILTER_EVERY_MS, GETDATA_SENT_MAX, INV_MS_INBOUND, INV_MS_OUTBOUND, INVENTORY_MAX,
+    TX_ANNOUNCEMENTS_A_TICK_MAX, TX_ANNOUNCEMENTS_MAX, TX_INV_SENT_MAX, TX_TO_ANNOUNCE_MAX,
+};
+use crate::wire::ParsedTx;
+
+/// A pause whose length nobody can foretell, `mean_ms` on average: as long as it takes until the next of events that happen by chance.
+/// The logarithm of a random number, its fraction by a straight line: within 6 % of the curve.
+fn pause_ms(mean_ms: u64, chance: u64) -> u64 {
+    /// ln 2, in thousandths.
+    const LN2: u64 = 693;
+    let zeros = chance.leading_zeros();
+    let fraction = chance.checked_shl(zeros.saturating_add(1)).unwrap_or(0) >> 54;
+    // In 1,024ths: the whole part, and what the digits behind the first one take off.
+    let log2 = u64::from(zeros).saturating_add(1).saturating_mul(1_024).saturating_sub(fraction);
+    mean_ms.saturating_mul(LN2).saturating_mul(log2) / (1_000 * 1_024)
+}
 
 impl Session {
-    /// The best chain has new blocks, `connected`, the lowest first.
-    pub fn tip_changed(&mut self, connected: &[Header], view: &dyn NodeView) -> Vec<Effect> {
-        if self.phase == Phase::Ready && !Self::is_syncing(view) {
-            self.announce_blocks(connected);
-        }
-        self.take_effects()
-    }
-
-    fn announce_blocks(&mut self, connected: &[Header]) {
-        let news: Vec<(BlockHash, Header)> = connected
-            .iter()
-            .map(|header| (header.block_hash(), *header))
-            .filter(|(hash, _)| !self.blocks_known.contains(hash))
-            .collect();
-        let (Some((_, first)), Some((tip, _))) = (news.first(), news.last()) else { return };
-        let joins = self.blocks_known.contains(&first.prev_blockhash);
-        if self.send_headers && joins && news.len() <= HEADERS_ANNOUNCED_MAX {
-            self.send(Message::Headers(news.iter().map(|(_, header)| *header).collect()));
-        } else {
-            self.send(Message::Inv(vec![Inventory::Block(*tip)]));
-        }
-        self.knows_blocks(news.iter().map(|(hash, _)| *hash));
-    }
-
-    /// We have found a block, and no chain has it yet. Those that we chose to connect to get it whole, at once: that spares a round
-    /// trip. Others get its header, where that joins what they have: by `inv` they would ask for headers that the chain
-    /// does not know for another moment. Whoever has not been told, or could not use it, hears of it as the new tip.
-    pub fn found_block(&mut self, block: &Arc<ParsedBlock>) -> Vec<Effect> {
-        let header = block.header();
-        let joins = self.blocks_known.contains(&header.prev_blockhash);
-        match self.phase {
-            Phase::Ready if !self.config.inbound => self.send(Message::Block(Arc::clone(block))),
-            Phase::Ready if joins && self.send_headers => self.announce_blocks(&[*header]),
-            _ => {}
-        }
-        self.take_effects()
-    }
-
-    /// A transaction joined our mempool; it is announced with the next tick.
-    pub fn tx_accepted(&mut self, tx: &ParsedTx) {
-        let wanted = self.remote.as_ref().is_some_and(|r| r.relay);
+    /// A transaction joined our mempool, paying `fee_sat` for `vsize` virtual bytes; it is announced with one of the next ticks.
+    pub fn tx_accepted(&mut self, tx: &ParsedTx, fee_sat: u64, vsize: u64) {
+        let wanted = self.remote.as_ref().is_some_and(|r| r.relay) && self.config.kind.relays_txs();
         let tx = if self.wtxid_relay { TxRef::Wtxid(tx.wtxid()) } else { TxRef::Txid(tx.txid()) };
-        if wanted && self.phase == Phase::Ready && self.txs_known.insert(tx) {
-            self.txs_to_announce.push_back(tx);
+        if wanted && self.phase == Phase::Ready && !self.txs_known.contains(&tx) {
+            let rate = fee_sat.saturating_mul(1_000).checked_div(vsize).unwrap_or(0);
+            self.txs_to_announce.push_back((tx, rate));
             if self.txs_to_announce.len() > TX_TO_ANNOUNCE_MAX {
                 self.txs_to_announce.pop_front();
             }
         }
     }
 
-    pub(super) fn announce_txs(&mut self) {
-        let count = self.txs_to_announce.len().min(TX_INV_SENT_MAX);
-        if count > 0 {
-            let items = self.txs_to_announce.drain(..count).map(TxRef::announced).collect();
+    /// It is announced once more, whether the peer has it or not.
+    pub fn tx_again(&mut self, tx: &ParsedTx) {
+        let wanted = self.remote.as_ref().is_some_and(|r| r.relay) && self.config.kind.relays_txs();
+        if wanted && self.phase == Phase::Ready {
+            let tx = if self.wtxid_relay { TxRef::Wtxid(tx.wtxid()) } else { TxRef::Txid(tx.txid()) };
+            self.txs_to_announce.push_back((tx, u64::MAX));
+        }
+    }
+
+    pub(super) fn announce_txs(&mut self, turn: &Turn<'_>) {
+        if self.announce_txs_at.is_some_and(|at| turn.now < at)
+            && !self.config.permissions.has(Permissions::NO_BAN)
+        {
+            return;
+        }
+        let mean = if self.config.kind.is_inbound() { INV_MS_INBOUND } else { INV_MS_OUTBOUND };
+        self.announce_txs_at = Some(turn.now.plus_ms(pause_ms(mean, turn.chance)));
+        self.last_inv_sequence = turn.view.tx_sequence();
+        let mut items = Vec::new();
+        while items.len() < TX_INV_SENT_MAX
+            && let Some((tx, rate)) = self.txs_to_announce.pop_front()
+        {
+            // What the peer has told us of meanwhile, what it would not take, and what has left is not told.
+            if rate >= self.fee_filter
+                && turn.view.knows_tx(&tx)
+                && (self.txs_known.insert(tx) || rate == u64::MAX)
+            {
+                items.push(tx.announced());
+            }
+        }
+        if !items.is_empty() {
             self.send(Message::Inv(items));
+        }
+    }
+
+    /// Tells it below which feerate nothing is taken: at the beginning, and where that has changed.
+    pub(super) fn say_fee_filter(&mut self, turn: &Turn<'_>) {
+        if !self.wants_txs() || self.config.permissions.has(Permissions::FORCE_RELAY) {
+            return;
+        }
+        let floor =
+            if Self::is_syncing(turn.view) { FEE_FILTER_MAX } else { turn.view.fee_floor_sat_per_kvb() };
+        let due = |(said, at): (u64, UnixMillis)| {
+            // Once we have the chain, what was said while we had not is taken back at once.
+            said != floor && (said == FEE_FILTER_MAX || turn.now.ms_since(at) >= FEE_FILTER_EVERY_MS)
+        };
+        if self.fee_filter_said.is_none_or(due) {
+            self.fee_filter_said = Some((floor, turn.now));
+            self.send(Message::FeeFilter(floor));
+        }
+    }
+
+    pub(super) fn on_get_data(&mut self, items: Vec<Inventory>) {
+        if let Some(first) = items.first() {
+            self.note(format!("received getdata for: {} from", named(first)));
+        }
+        self.effects.push(Effect::Serve { items, before: self.last_inv_sequence });
+    }
+
+    /// The mempool has judged a transaction from this peer.
+    pub fn tx_judged(&mut self, joined: bool, turn: &Turn<'_>) {
+        if joined {
+            self.last_tx_at = turn.now;
         }
     }
 
@@ -71,6 +109,10 @@ impl Session {
         for item in items {
             match item {
                 Inventory::Block(hash) => self.on_block_announced(*hash, turn),
+                _ if TxRef::of(item).is_some() && !self.wants_txs() => {
+                    let hash = hash_of(item);
+                    return self.disconnect(DisconnectReason::Unwanted(Unwanted::TxInv(hash)));
+                }
                 _ if syncing => {}
                 _ => self.on_tx_announced(item, turn.view),
             }
@@ -106,13 +148,19 @@ impl Session {
     }
 
     pub(super) fn on_tx(&mut self, tx: Arc<ParsedTx>, turn: &mut Turn<'_>) {
+        if !self.wants_txs() {
+            return self.disconnect(DisconnectReason::Unwanted(Unwanted::Tx));
+        }
         let refs = [TxRef::Txid(tx.txid()), TxRef::Wtxid(tx.wtxid())];
         for known in refs {
             turn.txs.done(&known);
             self.txs_known.insert(known);
         }
-        if !Self::is_syncing(turn.view) && !refs.iter().any(|tx| turn.view.knows_tx(tx)) {
+        let known = refs.iter().any(|tx| turn.view.knows_tx(tx));
+        if !Self::is_syncing(turn.view) && !known {
             self.effects.push(Effect::SubmitTx(tx));
+        } else if known && self.config.permissions.has(Permissions::FORCE_RELAY) {
+            self.effects.push(Effect::RelayAgain(tx));
         }
         self.fetch_txs(turn);
     }
@@ -132,10 +180,43 @@ impl Session {
         }
     }
 
+    /// What the mempool holds is told to those alone who may ask: to others it would tell where transactions come from.
     pub(super) fn on_mempool(&mut self, view: &dyn NodeView) {
+        if !self.config.permissions.has(Permissions::MEMPOOL) {
+            if !self.config.permissions.has(Permissions::NO_BAN) {
+                self.disconnect(DisconnectReason::Unwanted(Unwanted::Mempool));
+            }
+            return;
+        }
+        self.last_inv_sequence = view.tx_sequence();
         let items: Vec<Inventory> = view.held_txs(INVENTORY_MAX).into_iter().map(TxRef::announced).collect();
         if !items.is_empty() {
             self.send(Message::Inv(items));
         }
+    }
+}
+
+/// What is asked for, as Core's log names it.
+fn named(item: &Inventory) -> String {
+    let kind = match item {
+        Inventory::Transaction(_) => "tx",
+        Inventory::WitnessTransaction(_) => "witness-tx",
+        Inventory::WTx(_) => "wtx",
+        Inventory::Block(_) => "block",
+        Inventory::WitnessBlock(_) => "witness-block",
+        Inventory::CompactBlock(_) => "cmpctblock",
+        _ => "unknown",
+    };
+    format!("{kind} {}", hash_of(item))
+}
+
+fn hash_of(item: &Inventory) -> String {
+    match item {
+        Inventory::Transaction(txid) | Inventory::WitnessTransaction(txid) => txid.to_string(),
+        Inventory::WTx(wtxid) => wtxid.to_string(),
+        Inventory::Block(hash) | Inventory::WitnessBlock(hash) | Inventory::CompactBlock(hash) => {
+            hash.to_string()
+        }
+        _ => String::new(),
     }
 }

@@ -5,10 +5,13 @@ use bitcoin::hashes::Hash;
 use bitcoin::{Network, Txid, Wtxid};
 
 use super::*;
-use crate::peer::limits::{HEADERS_MAX, TX_INV_SENT_MAX};
+use crate::peer::limits::{HEADERS_MAX, HEADERS_MS_MAX, TX_INV_SENT_MAX};
 use crate::peer::testing::{FakeNode, NO_PROOF, chain};
 use crate::peer::{BlockVerdict, HeadersVerdict};
 use crate::wire::{ParsedBlock, ParsedTx};
+
+/// A day.
+const BEHIND_MS: u64 = 86_400_000;
 
 /// A session against a fake node, with a clock that the test moves.
 struct Rig {
@@ -19,8 +22,13 @@ struct Rig {
     now: UnixMillis,
 }
 
-fn config(inbound: bool) -> SessionConfig {
-    SessionConfig { id: 1, inbound, user_agent: "/Adit/".to_owned(), nonce: 5 }
+fn config(kind: ConnectionKind, permissions: Permissions) -> SessionConfig {
+    let rules = SessionRules::default();
+    SessionConfig { id: 1, kind, permissions, user_agent: "/Adit/".to_owned(), nonce: 5, rules }
+}
+
+fn kind(inbound: bool) -> ConnectionKind {
+    if inbound { ConnectionKind::Inbound } else { ConnectionKind::OutboundFullRelay }
 }
 
 fn version() -> Version {
@@ -37,13 +45,21 @@ fn version() -> Version {
 
 impl Rig {
     fn open(node: FakeNode, inbound: bool) -> (Rig, Vec<Effect>) {
+        Rig::open_as(node, config(kind(inbound), Permissions::NONE))
+    }
+
+    fn open_as(node: FakeNode, config: SessionConfig) -> (Rig, Vec<Effect>) {
         let now = UnixMillis::from_seconds(1_000);
-        let (session, effects) = Session::open(config(inbound), &node, now);
+        let (session, effects) = Session::open(config, &node, now);
         (Rig { node, session, downloads: Downloads::default(), txs: TxBoard::default(), now }, effects)
     }
 
     fn ready(node: FakeNode, inbound: bool) -> Rig {
-        let (mut rig, _) = Rig::open(node, inbound);
+        Rig::ready_as(node, config(kind(inbound), Permissions::NONE))
+    }
+
+    fn ready_as(node: FakeNode, config: SessionConfig) -> Rig {
+        let (mut rig, _) = Rig::open_as(node, config);
         rig.hears(Message::Version(version()));
         rig.hears(Message::WtxidRelay);
         let effects = rig.hears(Message::Verack);
@@ -84,6 +100,13 @@ fn ends(effects: &[Effect]) -> Option<&DisconnectReason> {
     effects.iter().find_map(|e| if let Effect::Disconnect(reason) = e { Some(reason) } else { None })
 }
 
+fn notes(effects: &[Effect]) -> Vec<&str> {
+    effects
+        .iter()
+        .filter_map(|e| if let Effect::Note(text) = e { Some(text.as_str()) } else { None })
+        .collect()
+}
+
 fn tx_ref(n: u8) -> TxRef {
     TxRef::Wtxid(Wtxid::from_byte_array([n; 32]))
 }
@@ -111,15 +134,22 @@ fn a_node_without_its_old_blocks_says_so() {
 fn the_handshake_from_both_sides() {
     let (mut out, effects) = Rig::open(FakeNode::new(5, 5), false);
     assert_eq!(sent(&effects), ["version"]);
-    assert_eq!(sent(&out.hears(Message::Version(version()))), ["wtxidrelay", "verack"]);
-    assert_eq!(sent(&out.hears(Message::Verack)), ["sendheaders", "ping", "getheaders"]);
+    assert_eq!(sent(&out.hears(Message::Version(version()))), ["wtxidrelay", "sendaddrv2", "verack"]);
+    let first = ["sendcmpct", "sendheaders", "ping", "getheaders", "feefilter"];
+    assert_eq!(sent(&out.hears(Message::Verack)), first);
     let (mut inbound, effects) = Rig::open(FakeNode::new(5, 5), true);
     assert!(effects.is_empty());
-    assert!(inbound.hears(Message::Verack).is_empty(), "nothing counts before the version");
+    let early = inbound.hears(Message::Verack);
+    let want = "non-version message before version handshake. Message \"verack\" from peer=1";
+    assert_eq!((notes(&early), early.len()), (vec![want], 1), "nothing counts before the version");
     let answer = inbound.hears(Message::Version(Version { protocol: 70_015, ..version() }));
     assert_eq!(sent(&answer), ["version", "verack"]);
-    assert!(inbound.hears(Message::GetHeaders(Locator::from_hashes(vec![]))).is_empty());
-    assert!(inbound.hears(Message::Version(version())).is_empty(), "a second version is passed over");
+    let early = inbound.hears(Message::GetHeaders(Locator::from_hashes(vec![])));
+    assert_eq!(notes(&early), ["Unsupported message \"getheaders\" prior to verack from peer=1"]);
+    let second = inbound.hears(Message::Version(version()));
+    assert_eq!(notes(&second), ["redundant version message from peer=1"], "it is passed over");
+    inbound.hears(Message::Verack);
+    assert_eq!(notes(&inbound.hears(Message::Verack)), ["ignoring redundant verack message from peer=1"]);
 }
 
 #[test]
@@ -134,21 +164,165 @@ fn handshakes_that_end_the_connection() {
     let mut ready = Rig::ready(FakeNode::new(5, 5), false);
     let late = ready.hears(Message::WtxidRelay);
     assert_eq!(ends(&late), Some(&DisconnectReason::AfterVerack("wtxidrelay")));
-    let (mut silent, _) = Rig::open(FakeNode::new(5, 5), true);
-    assert!(silent.after_ms(HANDSHAKE_MS_MAX).is_empty());
-    assert_eq!(ends(&silent.after_ms(1)), Some(&DisconnectReason::HandshakeTimeout));
+    // What was said when a handshake took too long, and why it then ends.
+    for (said, why) in [
+        (vec![Message::Version(version())], "version handshake timeout"),
+        (vec![Message::Ping(1)], "socket no message in first 60 seconds, never sent to peer"),
+        (vec![], "socket no message in first 60 seconds, never received from peer, never sent to peer"),
+    ] {
+        let (mut silent, _) = Rig::open(FakeNode::new(5, 5), true);
+        said.into_iter().for_each(|message| drop(silent.hears(message)));
+        assert!(silent.after_ms(HANDSHAKE_MS_MAX).is_empty());
+        assert_eq!(ends(&silent.after_ms(1)).map(ToString::to_string).as_deref(), Some(why));
+    }
 }
 
 #[test]
 fn pings_are_sent_answered_and_missed() {
     let mut rig = Rig::ready(FakeNode::new(5, 5), true);
-    assert_eq!(rig.hears(Message::Ping(3)), [Effect::Send(Message::Pong(3))]);
+    assert_eq!(rig.hears(Message::Ping(3)), [Effect::SendInTurn(Message::Pong(Some(3)))]);
     rig.hears(Message::Headers(vec![]));
-    rig.hears(Message::Pong(98));
+    let answer = |rig: &mut Rig, nonce| notes(&rig.hears(Message::Pong(nonce))).join("");
+    assert_eq!(answer(&mut rig, Some(98)), "pong peer=1: Nonce mismatch, 63 expected, 62 received, 8 bytes");
     assert!(rig.after_ms(PING_EVERY_MS).is_empty(), "the first is not answered: 98 is not its nonce");
-    rig.hears(Message::Pong(99));
+    assert_eq!(answer(&mut rig, Some(99)), "");
+    assert_eq!(
+        answer(&mut rig, Some(7)),
+        "pong peer=1: Unsolicited pong without ping, 0 expected, 7 received, 8 bytes"
+    );
     assert_eq!(sent(&rig.after_ms(0)), ["ping"]);
-    assert_eq!(ends(&rig.after_ms(PONG_MS_MAX + 1)), Some(&DisconnectReason::PingTimeout));
+    assert!(answer(&mut rig, Some(0)).contains("Nonce zero"));
+    rig.session.ping();
+    assert_eq!(sent(&rig.after_ms(1)), ["ping"], "an operator does not wait");
+    assert!(answer(&mut rig, None).contains("Short payload"));
+    let mut info = PeerInfo::default();
+    rig.session.describe(&mut info, &rig.node, rig.now);
+    assert_eq!((info.ping_ms, info.ping_min_ms, info.ping_wait_ms), (Some(120_000), Some(120_000), None));
+    assert_eq!(sent(&rig.after_ms(PING_EVERY_MS)), ["ping"]);
+    let late = PONG_MS_MAX + 1;
+    assert_eq!(ends(&rig.after_ms(late)), Some(&DisconnectReason::PingTimeout(late)));
+    assert_eq!(DisconnectReason::PingTimeout(late).to_string(), "ping timeout: 1200.001000s");
+}
+
+#[test]
+fn a_connection_that_is_not_watched_yet_misses_nothing() {
+    let rules = SessionRules { timeout_ms: u64::MAX, ..SessionRules::default() };
+    let config = SessionConfig { rules, ..config(ConnectionKind::Inbound, Permissions::NONE) };
+    let mut rig = Rig::ready_as(FakeNode::new(5, 5), config.clone());
+    assert_eq!(ends(&rig.after_ms(PONG_MS_MAX * 2)), None);
+    let (mut silent, _) = Rig::open_as(FakeNode::new(5, 5), config);
+    assert_eq!(ends(&silent.after_ms(HANDSHAKE_MS_MAX * 2)), None);
+}
+
+#[test]
+fn whom_we_chose_must_serve_us() {
+    // A kind, what it offers, how old our tip is in hours; what is said.
+    for (kind, services, hours, why) in [
+        (ConnectionKind::OutboundFullRelay, 9, 0, None),
+        (ConnectionKind::OutboundFullRelay, 8, 0, Some("00000008 offered, 00000009 expected")),
+        (ConnectionKind::BlockRelayOnly, 1, 0, Some("00000001 offered, 00000009 expected")),
+        (ConnectionKind::AddrFetch, 0x408, 25, Some("00000408 offered, 00000009 expected")),
+        (ConnectionKind::AddrFetch, 0x408, 23, None),
+        (ConnectionKind::Manual, 0, 0, None),
+        (ConnectionKind::Inbound, 0, 0, None),
+        (ConnectionKind::Feeler, 0, 0, Some("feeler connection completed")),
+    ] {
+        let (mut rig, _) = Rig::open_as(FakeNode::new(5, 5), config(kind, Permissions::NONE));
+        rig.now = rig.now.plus_ms(hours * 3_600_000);
+        let effects = rig.hears(Message::Version(Version { services, ..version() }));
+        let said = ends(&effects).map(ToString::to_string);
+        match why {
+            Some(why) => assert!(said.as_ref().is_some_and(|said| said.contains(why)), "{kind:?}: {said:?}"),
+            None => assert_eq!(said, None, "{kind:?}"),
+        }
+    }
+}
+
+#[test]
+fn who_is_punished_and_who_is_not() {
+    let gap = |rig: &mut Rig| {
+        let theirs = chain(5, 5, 0);
+        rig.hears(Message::Headers(vec![theirs[1], theirs[3]]))
+    };
+    for (kind, permissions, said) in [
+        (ConnectionKind::Inbound, Permissions::NONE, None),
+        (ConnectionKind::OutboundFullRelay, Permissions::NONE, None),
+        (ConnectionKind::Inbound, Permissions::NO_BAN, Some("Warning: not punishing noban peer=1")),
+        (ConnectionKind::Manual, Permissions::NONE, Some("Warning: not punishing manually connected peer=1")),
+    ] {
+        let mut rig = Rig::ready_as(FakeNode::new(1, 1), config(kind, permissions));
+        let effects = gap(&mut rig);
+        assert_eq!(notes(&effects)[0], "Misbehaving: peer=1: non-continuous headers sequence");
+        assert_eq!((notes(&effects).get(1).copied(), ends(&effects).is_some()), (said, said.is_none()));
+    }
+}
+
+#[test]
+fn what_may_not_be_sent_or_asked() {
+    let hears = |rules: SessionRules, permissions, message: Message| {
+        let config = SessionConfig { rules, ..config(ConnectionKind::Inbound, permissions) };
+        let effects = Rig::ready_as(FakeNode::new(5, 5), config).hears(message);
+        (ends(&effects).map(ToString::to_string).unwrap_or_default(), notes(&effects).join(""))
+    };
+    let (open, quiet) =
+        (SessionRules::default(), SessionRules { blocks_only: true, ..SessionRules::default() });
+    let none = Permissions::NONE;
+    let bloom = Message::Bloom(crate::peer::Command::new("filterload"));
+    assert_eq!(hears(open, none, bloom).0, "filterload received despite not offering bloom services");
+    assert_eq!(hears(open, none, Message::Mempool).0, "mempool request with bloom filters disabled");
+    assert_eq!(hears(open, Permissions::NO_BAN, Message::Mempool).0, "");
+    let inv = || Message::Inv(vec![tx_ref(1).announced()]);
+    let said = format!("transaction ({}) inv sent in violation of protocol", "01".repeat(32));
+    assert_eq!(hears(quiet, none, inv()).0, said);
+    assert_eq!(hears(quiet, Permissions::RELAY, inv()).0, "");
+    let tx = || Message::Tx(Arc::new(ParsedTx::new(genesis_block(Network::Regtest).txdata[0].clone())));
+    assert_eq!(hears(quiet, none, tx()).0, "transaction sent in violation of protocol");
+    let excess = |name: &str| Message::Excess(crate::peer::Command::new(name), 60_000);
+    assert_eq!(hears(open, none, excess("inv")).0, "inv message size = 60000");
+    assert_eq!(hears(open, none, excess("getheaders")).0, "getheaders locator size 60000 > 101");
+    assert_eq!(hears(open, none, excess("notfound")).0, "");
+    let broken = Message::Malformed(crate::peer::Command::new("tx"), crate::peer::Flaw::NoWitness);
+    let said = "ProcessMessages(tx): Exception 'Superfluous witness record' caught from peer=1";
+    assert_eq!(hears(open, none, broken), (String::new(), said.to_owned()));
+}
+
+#[test]
+fn the_first_with_blocks_may_send_them_at_once_three_at_most() {
+    let mut rig = Rig::ready(FakeNode::new(5, 5), true);
+    rig.hears(Message::SendCompact { high_bandwidth: true, version: 2 });
+    let tip = rig.node.headers[4].block_hash();
+    let judged = |rig: &mut Rig| sent(&rig.with(|s, turn| s.block_judged(tip, BlockVerdict::Accepted, turn)));
+    assert_eq!(judged(&mut rig), ["sendcmpct"]);
+    assert!(judged(&mut rig).is_empty());
+    let mut info = PeerInfo::default();
+    rig.session.describe(&mut info, &rig.node, rig.now);
+    assert_eq!((info.high_bandwidth_to, info.high_bandwidth_from), (true, true));
+    for other in 2..5 {
+        rig.downloads.prefer(other, false);
+    }
+    rig.hears(Message::Pong(Some(99)));
+    assert_eq!(sent(&rig.after_ms(1)), ["sendcmpct"], "it is one no more");
+    // One that doesn't know them is not asked.
+    let mut old = Rig::ready(FakeNode::new(5, 5), true);
+    assert!(judged(&mut old).is_empty());
+}
+
+#[test]
+fn a_feerate_is_told_again_only_where_it_has_changed_and_a_lower_one_is_not_announced() {
+    let mut rig = Rig::ready(FakeNode::new(100, 5), true);
+    rig.hears(Message::Headers(vec![]));
+    rig.node.bodies.borrow_mut().extend(chain(100, 100, 0).iter().map(Header::block_hash));
+    // While we were far behind, nothing was wanted.
+    let effects = rig.after_ms(1);
+    assert!(effects.contains(&Effect::Send(Message::FeeFilter(100))), "{effects:?}");
+    rig.hears(Message::FeeFilter(2_000));
+    let tx = ParsedTx::new(genesis_block(Network::Regtest).txdata[0].clone());
+    rig.node.txs.borrow_mut().insert(TxRef::Wtxid(tx.wtxid()));
+    rig.session.tx_accepted(&tx, 199, 100);
+    assert!(!sent(&rig.after_ms(60_000)).contains(&"inv"));
+    rig.session.tx_accepted(&tx, 200, 100);
+    rig.session.announce_txs_at = None;
+    assert!(sent(&rig.after_ms(60_000)).contains(&"inv"));
 }
 
 #[test]
@@ -226,14 +400,17 @@ fn a_chain_of_little_work_costs_no_memory_and_no_peer() {
     for message in &theirs[..2] {
         assert_eq!(sent(&rig.says(message)), ["getheaders"]);
     }
-    assert!(rig.says(&theirs[2]).is_empty());
+    assert_eq!(notes(&rig.says(&theirs[2])), ["Ignoring low-work chain (height=4400) from peer=1"]);
     assert!(rig.downloads.take_headers_turn(2), "its turn has ended");
     // Nor does a block of it, which nobody asked for.
     let block = bitcoin::Block { header: theirs[0][0], txdata: vec![] };
     assert!(rig.hears(Message::Block(Arc::new(ParsedBlock::new(block)))).is_empty());
     // A short chain is not even counted.
     let (mut rig, theirs) = presync(4_500, 10);
-    assert!(rig.says(&theirs[0]).is_empty());
+    assert_eq!(sent(&rig.says(&theirs[0])), Vec::<&str>::new());
+    // But of one whom the operator trusts they are kept at once.
+    rig.session.config.permissions = Permissions::NO_BAN;
+    assert_eq!(rig.says(&theirs[0]), [Effect::SubmitHeaders(theirs[0].clone())]);
     // It may end without a word.
     let (mut rig, theirs) = presync(4_500, 2_000);
     rig.says(&theirs[0]);
@@ -267,12 +444,12 @@ fn the_second_pass_takes_what_the_first_has_counted_and_nothing_else() {
 fn who_counts_without_proof_or_end_is_dropped() {
     let (mut rig, mut theirs) = presync(4_500, 2_000);
     theirs[0].last_mut().unwrap().nonce = NO_PROOF;
-    let reason = DisconnectReason::InvalidHeader("high-hash".to_owned());
+    let reason = DisconnectReason::InvalidHeader("header with invalid proof of work".to_owned());
     assert_eq!(ends(&rig.says(&theirs[0])), Some(&reason));
     let (mut rig, theirs) = presync(u64::MAX, 40_000);
     let mut dropped = None;
     for message in &theirs {
-        rig.hears(Message::Pong(99));
+        rig.hears(Message::Pong(Some(99)));
         rig.says(message);
         let effects = rig.after_ms(HEADERS_MS_MAX);
         dropped = dropped.or(ends(&effects).cloned());
@@ -290,8 +467,42 @@ fn headers_that_end_the_connection() {
     let verdict = HeadersVerdict::Invalid("high-hash".to_owned());
     let effects = rig.with(|s, turn| s.headers_judged(theirs[1].block_hash(), 1, verdict, turn));
     assert_eq!(ends(&effects), Some(&DisconnectReason::InvalidHeader("high-hash".to_owned())));
-    let mut rig = Rig::ready(FakeNode::new(1, 1), false);
-    assert_eq!(ends(&rig.after_ms(HEADERS_MS_MAX + 1)), Some(&DisconnectReason::HeadersTimeout));
+    // What it was known to be invalid before, or will be good tomorrow: of whom we chose more is expected.
+    for (inbound, verdict, end) in [
+        (true, HeadersVerdict::KnownInvalid("duplicate-invalid".to_owned()), false),
+        (false, HeadersVerdict::KnownInvalid("duplicate-invalid".to_owned()), true),
+        (false, HeadersVerdict::TooEarly("time-too-new".to_owned()), false),
+    ] {
+        let mut rig = Rig::ready(FakeNode::new(1, 1), inbound);
+        let effects = rig.with(|s, turn| s.headers_judged(theirs[1].block_hash(), 1, verdict, turn));
+        assert_eq!(ends(&effects).is_some(), end);
+    }
+}
+
+#[test]
+fn who_is_silent_about_headers_lets_another_try_and_is_dropped_where_there_is_one() {
+    let wait = |permissions: Permissions, others: bool| {
+        let config = config(ConnectionKind::OutboundFullRelay, permissions);
+        let mut node = FakeNode::new(1, 1);
+        node.tip_time_s = 0;
+        let mut rig = Rig::ready_as(node, config);
+        rig.now = rig.now.plus_ms(2 * BEHIND_MS);
+        rig.hears(Message::Pong(Some(99)));
+        if others {
+            rig.downloads.serves(2);
+        }
+        rig.session.sync_began_at = Some(rig.now);
+        rig.session.headers_asked_at = Some(rig.now);
+        assert_eq!(ends(&rig.after_ms(HEADERS_MS_MAX + 1)), None);
+        assert!(rig.downloads.take_headers_turn(2), "another may try");
+        rig.hears(Message::Pong(Some(99)));
+        let effects = rig.after_ms(900_000);
+        (ends(&effects).cloned(), notes(&effects).join(""))
+    };
+    assert_eq!(wait(Permissions::NONE, true).0, Some(DisconnectReason::HeadersTimeout));
+    assert_eq!(wait(Permissions::NONE, false), (None, String::new()));
+    let borne = "Timeout downloading headers from noban peer, not disconnecting peer=1".to_owned();
+    assert_eq!(wait(Permissions::NO_BAN, true), (None, borne));
 }
 
 #[test]
@@ -325,16 +536,31 @@ fn blocks_are_judged_and_their_senders_too() {
     assert_eq!(sent(&rig.hears(Message::Block(orphan))), ["getheaders"]);
     let mut judged = |verdict| rig.with(|s, turn| s.block_judged(good.hash(), verdict, turn));
     assert!(judged(BlockVerdict::Accepted).is_empty() && judged(BlockVerdict::Failed).is_empty());
+    assert!(judged(BlockVerdict::Known).is_empty());
+    assert!(judged(BlockVerdict::TooEarly("time-too-new".to_owned())).is_empty());
     assert!(judged(BlockVerdict::Orphan).is_empty(), "the question about headers is open already");
     let end = judged(BlockVerdict::Invalid("bad-cb-amount".to_owned()));
     assert_eq!(ends(&end), Some(&DisconnectReason::InvalidBlock("bad-cb-amount".to_owned())));
+    // Who is let stay is not asked for the same again and again.
+    let config = config(ConnectionKind::Manual, Permissions::NONE);
+    let mut kept = Rig::ready_as(FakeNode::new(4, 3), config);
+    kept.session.reach = Some(Height::new(3));
+    let verdict = BlockVerdict::Invalid("bad-cb-amount".to_owned());
+    let effects = kept.with(|s, turn| s.block_judged(good.hash(), verdict, turn));
+    assert_eq!((ends(&effects), sent(&effects).len()), (None, 0));
+    assert!(!sent(&kept.after_ms(250)).contains(&"getdata"));
+    for (inbound, end) in [(true, false), (false, true)] {
+        let mut rig = Rig::ready(FakeNode::new(3, 3), inbound);
+        let verdict = BlockVerdict::KnownInvalid("duplicate-invalid".to_owned());
+        assert_eq!(ends(&rig.with(|s, turn| s.block_judged(good.hash(), verdict, turn))).is_some(), end);
+    }
 }
 
 #[test]
 fn a_block_that_does_not_come_ends_the_connection() {
     let mut rig = Rig::ready(FakeNode::new(3, 2), false);
     rig.hears(Message::Headers(vec![]));
-    rig.hears(Message::Pong(99));
+    rig.hears(Message::Pong(Some(99)));
     let last = rig.node.headers[2].block_hash();
     let verdict = HeadersVerdict::Accepted { last_height: Height::new(2) };
     let effects = rig.with(|s, turn| s.headers_judged(last, 1, verdict, turn));
@@ -379,7 +605,15 @@ fn headers_and_inventories_are_served() {
     };
     assert_eq!((items.len(), items[0]), (500, Inventory::Block(rig.node.headers[10].block_hash())));
     let wanted = vec![Inventory::WitnessBlock(rig.node.headers[9].block_hash())];
-    assert_eq!(rig.hears(Message::GetData(wanted.clone())), [Effect::Serve(wanted)]);
+    assert_eq!(
+        rig.hears(Message::GetData(wanted.clone())).pop(),
+        Some(Effect::Serve { items: wanted, before: 1 })
+    );
+    let one = Locator { hashes: vec![], stop: rig.node.headers[77].block_hash() };
+    let alone = rig.hears(Message::GetHeaders(one));
+    assert_eq!(alone, [Effect::Send(Message::Headers(vec![rig.node.headers[77]]))]);
+    let unknown = Locator { hashes: vec![], stop: BlockHash::from_byte_array([9; 32]) };
+    assert!(rig.hears(Message::GetHeaders(unknown)).is_empty());
     let nothing = Locator::from_hashes(vec![rig.node.headers[2_999].block_hash()]);
     assert!(rig.hears(Message::GetBlocks(nothing)).is_empty());
 }
@@ -392,12 +626,13 @@ fn a_new_tip_is_announced_by_headers_where_they_join_and_by_inv_elsewhere() {
             rig.hears(Message::SendHeaders);
         }
         if knows_parent {
-            let hashes = vec![rig.node.headers[7].block_hash()];
-            rig.session.knows_blocks(hashes.into_iter());
+            rig.session.knows_block(rig.node.headers[7].block_hash(), &rig.node);
         }
         let news = rig.node.headers[8..].to_vec();
         let first = rig.session.tip_changed(&news, &rig.node);
-        assert!(rig.session.tip_changed(&news, &rig.node).is_empty(), "once is enough");
+        if !first.is_empty() && sent(&first) == ["headers"] {
+            assert!(rig.session.tip_changed(&news, &rig.node).is_empty(), "once is enough");
+        }
         (sent(&first), news.len())
     };
     assert_eq!(announce(true, true), (vec!["headers"], 2));
@@ -422,14 +657,14 @@ fn a_found_block_goes_out_at_once_and_is_the_new_tip_for_everybody_else() {
             rig.hears(Message::SendHeaders);
         }
         let parent = rig.node.headers[9].block_hash();
-        rig.session.knows_blocks([parent].into_iter());
+        rig.session.knows_block(parent, &rig.node);
         let block = block_on(parent);
-        assert_eq!(sent(&rig.session.found_block(&block)), at_once);
+        assert_eq!(sent(&rig.session.found_block(&block, &rig.node)), at_once);
         assert_eq!(sent(&rig.session.tip_changed(&[*block.header()], &rig.node)), later);
     }
     let (mut early, _) = Rig::open(FakeNode::new(10, 10), false);
     let block = block_on(early.node.headers[9].block_hash());
-    assert!(early.session.found_block(&block).is_empty());
+    assert!(early.session.found_block(&block, &early.node).is_empty());
 }
 
 #[test]
@@ -463,16 +698,39 @@ fn transactions_are_submitted_announced_and_listed() {
     rig.hears(Message::Headers(vec![]));
     let tx = Arc::new(ParsedTx::new(genesis_block(Network::Regtest).txdata[0].clone()));
     assert_eq!(rig.hears(Message::Tx(Arc::clone(&tx))), [Effect::SubmitTx(Arc::clone(&tx))]);
-    rig.session.tx_accepted(&tx);
-    assert!(rig.after_ms(1).is_empty(), "it came from there");
+    rig.node.txs.borrow_mut().insert(TxRef::Wtxid(tx.wtxid()));
+    rig.session.tx_accepted(&tx, 1_000, 100);
+    assert!(sent(&rig.after_ms(60_000)).is_empty(), "it came from there");
     let mut other = Rig::ready(FakeNode::new(5, 5), true);
     other.hears(Message::Headers(vec![]));
-    other.session.tx_accepted(&tx);
+    other.node.txs.borrow_mut().insert(TxRef::Wtxid(tx.wtxid()));
+    other.session.tx_accepted(&tx, 1_000, 100);
     let announced = vec![Inventory::WTx(tx.wtxid())];
-    assert_eq!(other.after_ms(1), [Effect::Send(Message::Inv(announced))]);
-    assert!(other.hears(Message::Mempool).is_empty());
-    other.node.txs.borrow_mut().insert(tx_ref(1));
+    assert_eq!(other.after_ms(60_000), [Effect::Send(Message::Inv(announced))]);
+    other.session.tx_accepted(&tx, 1_000, 100);
+    assert!(other.after_ms(60_000).is_empty(), "it has been told");
+    other.session.tx_again(&tx);
+    other.session.announce_txs_at = None;
+    assert_eq!(sent(&other.after_ms(60_000)), ["inv"]);
+    // It may be asked for that was there when it was last told of transactions.
+    let asked = other.hears(Message::GetData(vec![tx_ref(1).wanted()]));
+    assert!(matches!(asked.last(), Some(Effect::Serve { before: 2, .. })));
+    other.session.config.permissions = Permissions::MEMPOOL;
     assert_eq!(sent(&other.hears(Message::Mempool)), ["inv"]);
+}
+
+#[test]
+fn nobody_can_tell_when_a_transaction_is_announced() {
+    let mut rig = Rig::ready(FakeNode::new(5, 5), true);
+    rig.hears(Message::Headers(vec![]));
+    rig.after_ms(1);
+    let tx = ParsedTx::new(genesis_block(Network::Regtest).txdata[0].clone());
+    rig.node.txs.borrow_mut().insert(TxRef::Wtxid(tx.wtxid()));
+    rig.session.tx_accepted(&tx, 1_000, 100);
+    let at = rig.session.announce_txs_at.unwrap();
+    let before = at.ms_since(rig.now) - 1;
+    assert!(sent(&rig.after_ms(before)).iter().all(|sent| *sent != "inv"));
+    assert!(sent(&rig.after_ms(1)).contains(&"inv"));
 }
 
 #[test]
@@ -483,9 +741,13 @@ fn announcements_are_cut_into_messages_and_bounded() {
     for n in 0..6_000u32 {
         let mut tx = coinbase.clone();
         tx.lock_time = bitcoin::absolute::LockTime::from_consensus(n);
-        rig.session.tx_accepted(&ParsedTx::new(tx));
+        let tx = ParsedTx::new(tx);
+        rig.node.txs.borrow_mut().insert(TxRef::Wtxid(tx.wtxid()));
+        rig.session.tx_accepted(&tx, 1_000, 100);
     }
     let mut total = 0;
+    // Whom an operator trusts is told at once.
+    rig.session.config.permissions = Permissions::NO_BAN;
     for _ in 0..5 {
         let Some(Effect::Send(Message::Inv(items))) = rig.after_ms(1).pop() else { panic!("no inv") };
         assert_eq!(items.len(), TX_INV_SENT_MAX);
@@ -499,7 +761,7 @@ fn announcements_are_cut_into_messages_and_bounded() {
 fn without_services_nothing_is_asked_of_it() {
     let (mut rig, _) = Rig::open(FakeNode::new(5, 5), true);
     rig.hears(Message::Version(Version { services: 0, relay: false, ..version() }));
-    assert_eq!(sent(&rig.hears(Message::Verack)), ["sendheaders", "ping"]);
+    assert_eq!(sent(&rig.hears(Message::Verack)), ["sendcmpct", "sendheaders", "ping", "feefilter"]);
     rig.hears(Message::Inv(vec![Inventory::Transaction(Txid::from_byte_array([1; 32]))]));
     assert_eq!(rig.session.remote().map(|r| r.services), Some(0));
     assert_eq!(rig.session.height(), Height::GENESIS);
