@@ -106,13 +106,15 @@ pub(super) fn range(typed: &Json) -> Result<(u32, u32), RpcError> {
     if low > high && matches!(typed, Json::List(_)) {
         return refused("Range specified as [begin,end] must not have begin after end");
     }
-    let Ok(low) = u32::try_from(low) else { return refused("Range should be greater or equal than 0") };
+    if low < 0 {
+        return refused("Range should be greater or equal than 0");
+    }
     let end = u32::try_from(high).ok().filter(|high| i32::try_from(*high).is_ok());
     let Some(end) = end else { return refused("End of range is too high") };
-    if high >= i64::from(low).saturating_add(RANGE_MAX) {
+    if high >= low.saturating_add(RANGE_MAX) {
         return refused("Range is too large");
     }
-    Ok((low, end))
+    Ok((u32::try_from(low).unwrap_or(end), end))
 }
 
 /// The indexes of a scan where none are named.
