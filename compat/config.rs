@@ -55,6 +55,8 @@ pub struct Config {
     pub debug_log: PathBuf,
     /// Categories of the log that `logging` says are on.
     pub log_categories: Vec<String>,
+    /// Seconds that a ban lasts where nothing else is said, as `-bantime`.
+    pub ban_s: u64,
 }
 
 impl Config {
@@ -82,6 +84,7 @@ impl Config {
             proxy_isolates: true,
             debug_log: PathBuf::new(),
             log_categories: Vec::new(),
+            ban_s: 24 * 60 * 60,
         }
     }
 

@@ -560,11 +560,9 @@ fn shapes(both: &mut Both<'_>) {
 const MISSING: &[(&str, &str)] = &[
     ("abortprivatebroadcast", "transactions are not sent through networks of their own"),
     ("analyzepsbt", "not yet"),
-    ("clearbanned", "not yet"),
     ("descriptorprocesspsbt", "not yet"),
     ("enumeratesigners", "no signer outside of the program"),
     ("exportasmap", "addresses of nodes are not grouped"),
-    ("getaddednodeinfo", "not yet"),
     ("getblockfrompeer", "not yet"),
     ("getmempoolcluster", "chains are bounded, not clusters"),
     ("getprivatebroadcastinfo", "transactions are not sent through networks of their own"),
@@ -572,8 +570,6 @@ const MISSING: &[(&str, &str)] = &[
     ("loadtxoutset", "not yet"),
     ("prioritisetransaction", "not yet"),
     ("savemempool", "not yet"),
-    ("setban", "not yet"),
-    ("setnetworkactive", "not yet"),
     ("submitpackage", "packages are not taken yet"),
     ("utxoupdatepsbt", "not yet"),
 ];
@@ -684,6 +680,26 @@ fn words(both: &mut Both<'_>) {
         both.ask("estimaterawfee", params);
         both.ask("estimatesmartfee", params);
     }
+    for params in [
+        "[\"1.2.3.4\",\"x\"]",
+        "[\"1.2.3.4.5\",\"add\"]",
+        "[\"1.2.3.4\",\"remove\"]",
+        "[\"1.2.3.0/24\",\"add\",5,true]",
+    ] {
+        both.ask("setban", params);
+    }
+    for params in [
+        "[\"1.2.3.0/24\",\"add\"]",
+        "[\"1.2.3.0/24\",\"add\"]",
+        "[\"1.2.3.4\",\"add\"]",
+        "[\"1.2.3.0/24\",\"remove\"]",
+    ] {
+        both.ask("setban", params);
+    }
+    both.ask("getaddednodeinfo", "[]");
+    both.ask("getaddednodeinfo", "[\"x\"]");
+    both.ask("clearbanned", "[]");
+    both.ask("listbanned", "[]");
     for method in ["getaddrmaninfo", "getrawaddrman"] {
         both.ask(method, "[]");
     }

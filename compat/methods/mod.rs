@@ -1,6 +1,7 @@
 //! The methods, a file a family.
 
 mod activity;
+mod bans;
 mod chain;
 mod coinstats;
 mod control;
@@ -29,8 +30,9 @@ use crate::table::Method;
 pub(crate) use coinstats::followed;
 
 /// The families' tables.
-const FAMILIES: [&[Method]; 17] = [
+const FAMILIES: [&[Method]; 18] = [
     activity::METHODS,
+    bans::METHODS,
     chain::METHODS,
     control::METHODS,
     descriptors::METHODS,

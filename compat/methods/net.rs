@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use adit_actors::messages::peer::{GetPeers, PingPeers};
+use adit_actors::messages::peer::{GetPeers, PingPeers, SetNetworkActive};
 use adit_domain::peer::PeerInfo;
 use adit_domain::units::Height;
 
@@ -78,6 +78,8 @@ fn networks(config: &Config) -> Vec<Json> {
 async fn get_network_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
     let peers = peers(ctx).await?;
     let inbound = peers.iter().filter(|peer| peer.inbound).count();
+    let network = ctx.node()?.network_active.clone();
+    let active = ask(&network, SetNetworkActive { active: None }).await?;
     let node = ctx.node()?;
     let (bits, names) = services(node.chain.is_pruned());
     let relay = i64::try_from(node.mempool_config.min_fee_sat_per_kvb).unwrap_or(i64::MAX);
@@ -90,7 +92,7 @@ async fn get_network_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
         ("localservicesnames", Json::List(names)),
         ("localrelay", Json::from(true)),
         ("timeoffset", Json::from(0)),
-        ("networkactive", Json::from(true)),
+        ("networkactive", Json::from(active)),
         ("connections", Json::from(peers.len())),
         ("connections_in", Json::from(inbound)),
         ("connections_out", Json::from(peers.len().saturating_sub(inbound))),

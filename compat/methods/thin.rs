@@ -44,9 +44,6 @@ pub(super) const METHODS: &[Method] = &[
         "Where blocks and transactions are published over ZeroMQ.",
         |c, p| Box::pin(get_zmq_notifications(c, p)),
     ),
-    method("listbanned", Network, &[], "Addresses that are banned: there are none.", |c, p| {
-        Box::pin(nothing(c, p))
-    }),
     method(
         "getnodeaddresses",
         Network,

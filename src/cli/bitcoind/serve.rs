@@ -20,6 +20,8 @@ const THREADS_MAX: i64 = 1_024;
 /// Core's defaults.
 const WORK: i64 = 64;
 const THREADS: i64 = 16;
+/// Seconds that a ban lasts, as in Core: a day.
+const BAN_S: i64 = 24 * 60 * 60;
 const TIMEOUT_S: i64 = 30;
 const ZMQ_MESSAGES: i64 = 1_000;
 const TIP_AGE_S: i64 = 24 * 60 * 60;
@@ -89,6 +91,7 @@ pub(super) fn settings(config: &Config) -> Result<RpcConfig, InitError> {
         proxy_isolates: proxies.isolates,
         debug_log: paths.in_folder(config.chain, "debuglogfile", "debug.log").unwrap_or_default(),
         log_categories: check::debug_categories(layers),
+        ban_s: u64::try_from(layers.number("bantime", BAN_S)).unwrap_or_default(),
         ..RpcConfig::new(binds(config)?, cookie)
     })
 }
