@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 use actix::{MailboxError, Message, Recipient};
 use adit_actors::root::NodeLinks;
 use adit_chainstate::Warnings;
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bitcoin::OutPoint;
 use bitcoin::hashes::Hash;
 
 use crate::config::Config;
 use crate::error::RpcError;
 use crate::json::Json;
+use crate::methods::Made;
 
 /// How long an actor may take to answer a question; it is at most one block behind.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
@@ -39,6 +40,8 @@ pub(crate) struct Ctx {
     pub(crate) log: Mutex<BTreeSet<&'static str>>,
     /// Transactions and weight of the last template that was built.
     pub(crate) last_template: Mutex<Option<(usize, u64)>>,
+    /// What was made for the last who asked for a template.
+    pub(crate) template: ArcSwapOption<Made>,
     /// When the server began.
     pub(crate) began: Instant,
     /// Whether the chain has counted as fetched once: from then on it does, as in Core.
@@ -130,6 +133,7 @@ impl Ctx {
             filter_scan: Arc::default(),
             log: Mutex::new(log),
             last_template: Mutex::default(),
+            template: ArcSwapOption::empty(),
             began: Instant::now(),
             fetched: AtomicBool::default(),
             warnings: Warnings::default(),

@@ -15,6 +15,9 @@ const BATCH_MAX: usize = 100_000;
 /// Bytes of a batch's answers together: eight times the largest block in hex. Beyond it each call is answered with an error.
 const BATCH_BYTES_MAX: usize = 64 << 20;
 
+/// Bytes of an answer beside its result, so that a large one is not moved for a few more.
+const ANSWER_BYTES_AROUND: usize = 256;
+
 /// What is sent back.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -28,7 +31,7 @@ impl Answer {
     }
 
     fn json(status: StatusCode, value: &Json) -> Answer {
-        let mut body = String::new();
+        let mut body = String::with_capacity(value.length_at_least().saturating_add(ANSWER_BYTES_AROUND));
         value.write_to(&mut body);
         body.push('\n');
         Answer { status, body: Some(body) }

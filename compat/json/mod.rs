@@ -1,12 +1,15 @@
 //! A JSON value that keeps the order of its fields, read by serde, written as Core writes.
 
+mod hex;
 mod number;
 mod read;
 mod write;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bitcoin::Amount;
+use bitcoin::hashes::Hash;
 
 pub(crate) use read::read;
 
@@ -28,6 +31,8 @@ pub enum Json {
     Double(f64),
     /// A text.
     Str(Cow<'static, str>),
+    /// What has been written before, as it stands; never read.
+    Written(Arc<str>),
     /// A list.
     List(Vec<Json>),
     /// Fields in their order.
@@ -47,7 +52,7 @@ impl Json {
             Json::Bool(_) => "bool",
             Json::Int(_) | Json::Amount(_) | Json::Double(_) => "number",
             Json::Str(_) => "string",
-            Json::List(_) => "array",
+            Json::List(_) | Json::Written(_) => "array",
             Json::Object(_) => "object",
         }
     }
@@ -79,7 +84,12 @@ impl Json {
 
     /// Bytes in hex, as a text.
     pub(crate) fn hex(bytes: &[u8]) -> Json {
-        Json::text(bitcoin::hex::DisplayHex::as_hex(bytes))
+        Json::Str(Cow::Owned(hex::digits(bytes.iter())))
+    }
+
+    /// A hash in hex as it is shown: its last byte first.
+    pub(crate) fn hash(hash: impl Hash<Bytes = [u8; 32]>) -> Json {
+        Json::Str(Cow::Owned(hex::digits(hash.as_byte_array().iter().rev())))
     }
 
     /// Changes a field of an object where there is a new value.

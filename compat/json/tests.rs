@@ -1,3 +1,5 @@
+use bitcoin::hashes::Hash;
+
 use super::{Json, object, read};
 
 fn check(value: Json, expected: &str) {
@@ -26,6 +28,12 @@ fn values_print_as_core_prints_them() {
     check(Json::Double(f64::NAN), "0");
     check(Json::Double(f64::INFINITY), "0");
     check(Json::from("a\"b\\c\n\r\t\u{8}\u{c}\u{1}\u{7f}ü"), "\"a\\\"b\\\\c\\n\\r\\t\\b\\f\\u0001\\u007fü\"");
+    check(Json::hex(&[0, 0x1f, 0xa9, 0xff]), "\"001fa9ff\"");
+    check(Json::hex(&[]), "\"\"");
+    let bytes: [u8; 32] = std::array::from_fn(|n| n as u8);
+    let hash = bitcoin::Txid::from_byte_array(bytes);
+    check(Json::hash(hash), &format!("\"{hash}\""));
+    check(Json::Written("[1,2]".into()), "[1,2]");
     check(Json::from(vec![1, 2]), "[1,2]");
     check(Json::List(vec![]), "[]");
     check(

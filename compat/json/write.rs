@@ -36,6 +36,21 @@ impl Json {
         }
     }
 
+    /// Bytes that it takes at least: those of its texts, and of the texts in its fields.
+    pub(crate) fn length_at_least(&self) -> usize {
+        let text = |value: &Json| match value {
+            Json::Str(text) => text.len(),
+            Json::Written(text) => text.len(),
+            _ => 0,
+        };
+        match self {
+            Json::Object(fields) => {
+                fields.iter().map(|(_, value)| text(value)).fold(0, usize::saturating_add)
+            }
+            other => text(other),
+        }
+    }
+
     /// As Core prints it in its errors: four spaces a level. For what is flat.
     pub(crate) fn pretty_flat(&self) -> String {
         let Json::Object(fields) = self else { return self.to_string() };
@@ -79,13 +94,17 @@ fn scalar(value: &Json, out: &mut String) {
         Json::Amount(sat) => number::amount(*sat, out),
         Json::Double(value) => number::double(*value, out),
         Json::Str(text) => quoted(text, out),
+        Json::Written(text) => out.push_str(text),
     }
 }
 
 fn quoted(text: &str, out: &mut String) {
     out.push('"');
-    let mut rest = text;
-    while let Some(at) = rest.find(|c: char| c < ' ' || matches!(c, '"' | '\\' | '\u{7f}')) {
+    // Most texts have nothing to escape; that is seen of many bytes at once.
+    let has_escapes = text.bytes().fold(false, |found, byte| found | is_escaped(byte));
+    let (plain, mut rest) = if has_escapes { ("", text) } else { (text, "") };
+    out.push_str(plain);
+    while let Some(at) = rest.find(escapes) {
         let (plain, from) = rest.split_at(at);
         out.push_str(plain);
         let mut chars = from.chars();
@@ -94,6 +113,14 @@ fn quoted(text: &str, out: &mut String) {
     }
     out.push_str(rest);
     out.push('"');
+}
+
+fn is_escaped(byte: u8) -> bool {
+    (byte < b' ') | (byte == b'"') | (byte == b'\\') | (byte == 0x7f)
+}
+
+fn escapes(c: char) -> bool {
+    u8::try_from(c).is_ok_and(is_escaped)
 }
 
 fn escaped(c: char, out: &mut String) {

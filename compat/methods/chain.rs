@@ -5,10 +5,9 @@ use std::time::Duration;
 use adit_actors::events::EventKind;
 use adit_chainstate::{ChainReader, HeaderEntry};
 use adit_domain::units::Height;
-use adit_domain::wire::{HEADER_BYTES, ParsedBlock};
-use bitcoin::consensus::encode::{Decodable, serialize};
+use bitcoin::consensus::encode::serialize;
 use bitcoin::hashes::Hash;
-use bitcoin::{BlockHash, Network, VarInt};
+use bitcoin::{BlockHash, Network};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::ctx::{Ctx, off_thread};
@@ -103,16 +102,6 @@ pub(super) fn entry(chain: &ChainReader, hash: &BlockHash) -> Result<HeaderEntry
     chain.entry(hash).ok_or_else(|| RpcError::invalid_address_or_key("Block not found"))
 }
 
-/// Its transactions, as the count before them says; 0 where the block is not stored.
-fn count_txs(chain: &ChainReader, entry: &HeaderEntry) -> Result<u64, RpcError> {
-    if !entry.status.body_stored && entry.height > Height::GENESIS {
-        return Ok(0);
-    }
-    let raw = chain.raw_block(&entry.hash)?.unwrap_or_default();
-    let mut count = raw.get(HEADER_BYTES..).unwrap_or_default();
-    Ok(VarInt::consensus_decode(&mut count).map_or(0, |count| count.0))
-}
-
 async fn get_block_header(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     let hash = params.block_hash(0, "hash")?;
     let chain = ctx.node()?.chain.clone();
@@ -120,8 +109,11 @@ async fn get_block_header(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     if !params.bool_or(1, true)? {
         return Ok(Json::hex(&serialize(&entry.header)));
     }
+    if let Some(txs) = chain.known_tx_count(&hash) {
+        return Ok(show::header(&entry, &chain.tip(), txs));
+    }
     off_thread(move || {
-        let txs = count_txs(&chain, &entry)?;
+        let txs = chain.tx_count(&hash)?;
         Ok(show::header(&entry, &chain.tip(), txs))
     })
     .await
@@ -159,13 +151,12 @@ fn shown(
     detail: TxDetail,
     network: Network,
 ) -> Result<Json, RpcError> {
-    let block = chain.block(&entry.hash)?.ok_or_else(|| missing(chain, &entry.hash))?;
+    let block = chain.shown_block(&entry.hash)?.ok_or_else(|| missing(chain, &entry.hash))?;
     let undo = match detail {
         TxDetail::Id => None,
         _ => chain.spent_by(&entry.hash)?,
     };
-    let block: &ParsedBlock = &block;
-    Ok(show::block(entry, &chain.tip(), block, undo.as_ref(), detail, network))
+    Ok(show::block(entry, &chain.tip(), &block, undo.as_ref(), detail, network))
 }
 
 async fn get_difficulty(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {

@@ -25,6 +25,8 @@ mod util;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+pub(crate) use template::Made;
+
 use crate::table::Method;
 
 pub(crate) use coinstats::followed;

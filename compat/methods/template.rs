@@ -1,18 +1,20 @@
 //! `getblocktemplate`.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use adit_actors::messages::peer::GetPeers;
 use adit_actors::root::NodeLinks;
 use adit_chainstate::ChainReader;
+use adit_domain::chain::NextBlock;
 use adit_domain::consensus::{BLOCK_SIGOP_COST_MAX, BLOCK_WEIGHT_MAX, DeploymentState};
 use adit_domain::mempool::MempoolSnapshot;
 use adit_domain::template::BlockTemplate;
 use adit_domain::wire::{ParsedBlock, ParsedTx};
 use bitcoin::hashes::Hash;
 use bitcoin::hex::FromHex;
-use bitcoin::{BlockHash, Network, Txid};
+use bitcoin::{Amount, BlockHash, Network, ScriptBuf, Target, Txid};
 
 use super::mining::{pooled, template};
 use super::proposal::judge;
@@ -62,8 +64,56 @@ pub(super) async fn get_block_template(ctx: &Ctx, params: Params) -> Result<Json
     }
     let next = node.chain.next_block(node.clock.now());
     let snapshot = pooled(&node, &next).await;
-    let built = template(ctx, &node, &next, snapshot.as_deref())?;
-    Ok(shown(&node, &built, snapshot.as_deref()))
+    let made = match ctx.template.load_full().filter(|made| made.is_of(&next, snapshot.as_ref())) {
+        Some(made) => made,
+        None => make(ctx, &node, next, snapshot).await?,
+    };
+    shown(&node, &next, &made)
+}
+
+/// What is the same for everybody who asks on the same tip while the same transactions wait.
+pub(crate) struct Made {
+    prev: BlockHash,
+    /// Whether it is the same is all that is asked: what waited then is not kept.
+    snapshot: Option<Weak<MempoolSnapshot>>,
+    coinbase_value: Amount,
+    witness_commitment: ScriptBuf,
+    /// The transactions as they are sent.
+    transactions: Arc<str>,
+}
+
+impl Made {
+    fn is_of(&self, next: &NextBlock, snapshot: Option<&Arc<MempoolSnapshot>>) -> bool {
+        let is_same = match (&self.snapshot, snapshot) {
+            (Some(ours), Some(theirs)) => Weak::ptr_eq(ours, &Arc::downgrade(theirs)),
+            (ours, theirs) => ours.is_none() && theirs.is_none(),
+        };
+        is_same && self.prev == next.prev
+    }
+}
+
+/// Puts it together where nobody waits behind it, and leaves it for those who ask next.
+async fn make(
+    ctx: &Ctx,
+    node: &Arc<NodeLinks>,
+    next: NextBlock,
+    snapshot: Option<Arc<MempoolSnapshot>>,
+) -> Result<Arc<Made>, RpcError> {
+    let built = template(ctx, node, &next, snapshot.as_deref())?;
+    let made = off_thread(move || {
+        let mut written = String::new();
+        Json::List(transactions(&built, snapshot.as_deref())).write_to(&mut written);
+        Ok(Arc::new(Made {
+            prev: next.prev,
+            snapshot: snapshot.as_ref().map(Arc::downgrade),
+            coinbase_value: built.coinbase_value,
+            witness_commitment: built.witness_commitment,
+            transactions: written.into(),
+        }))
+    });
+    let made = made.await?;
+    ctx.template.store(Some(Arc::clone(&made)));
+    Ok(made)
 }
 
 /// On a real network: somebody to send the block to, and a chain that is not behind.
@@ -128,35 +178,36 @@ async fn proposal(ctx: &Ctx, request: &Json) -> Result<Json, RpcError> {
     off_thread(move || Ok(judge(&node, &block)?.map_or(Json::Null, Json::from))).await
 }
 
-fn shown(node: &NodeLinks, template: &BlockTemplate, snapshot: Option<&MempoolSnapshot>) -> Json {
+fn shown(node: &NodeLinks, next: &NextBlock, made: &Made) -> Result<Json, RpcError> {
+    let late = |_| RpcError::internal("The clock is beyond what a header can say");
+    let now = u32::try_from(node.clock.now().to_seconds_floor()).map_err(late)?;
     let words = |words: &[&'static str]| Json::List(words.iter().map(|word| Json::from(*word)).collect());
     let (rules, available) = rules(node);
-    let next = &template.height;
     let mut fields = vec![
         ("capabilities", words(&["proposal"])),
-        ("version", Json::from(template.version.to_consensus())),
+        ("version", Json::from(next.version.to_consensus())),
         ("rules", Json::List(rules)),
         ("vbavailable", object(available)),
         ("vbrequired", Json::from(0)),
-        ("previousblockhash", Json::text(template.prev)),
-        ("transactions", Json::List(transactions(template, snapshot))),
+        ("previousblockhash", Json::hash(next.prev)),
+        ("transactions", Json::Written(Arc::clone(&made.transactions))),
         ("coinbaseaux", object::<&str>([])),
-        ("coinbasevalue", Json::from(template.coinbase_value.to_sat())),
+        ("coinbasevalue", Json::from(made.coinbase_value.to_sat())),
         ("longpollid", Json::from(poll_id(&node.chain, node.mempool.count()))),
-        ("target", Json::hex(&template.target.to_be_bytes())),
-        ("mintime", Json::from(template.time_min)),
+        ("target", Json::hex(&Target::from_compact(next.bits).to_be_bytes())),
+        ("mintime", Json::from(next.time_min)),
         ("mutable", words(&["time", "transactions", "prevblock"])),
         ("noncerange", Json::from("00000000ffffffff")),
         ("sigoplimit", Json::from(BLOCK_SIGOP_COST_MAX)),
         ("sizelimit", Json::from(BLOCK_BYTES_MAX)),
         ("weightlimit", Json::from(BLOCK_WEIGHT_MAX)),
-        ("curtime", Json::from(template.time)),
-        ("bits", hex32(template.bits.to_consensus())),
-        ("height", Json::from(next.to_u32())),
+        ("curtime", Json::from(now.max(next.time_min))),
+        ("bits", hex32(next.bits.to_consensus())),
+        ("height", Json::from(next.height.to_u32())),
     ];
     fields.extend(node.params.signet_challenge.as_ref().map(|c| ("signet_challenge", Json::hex(c))));
-    fields.push(("default_witness_commitment", Json::hex(template.witness_commitment.as_bytes())));
-    object(fields)
+    fields.push(("default_witness_commitment", Json::hex(made.witness_commitment.as_bytes())));
+    Ok(object(fields))
 }
 
 /// The rules that hold for the next block, and the bits that may be voted with.
@@ -188,8 +239,8 @@ fn transactions(template: &BlockTemplate, snapshot: Option<&MempoolSnapshot>) ->
         let parents = tx.tx().input.iter().filter_map(|input| places.get(&input.previous_output.txid));
         object([
             ("data", Json::hex(tx.raw())),
-            ("txid", Json::text(tx.txid())),
-            ("hash", Json::text(tx.wtxid())),
+            ("txid", Json::hash(tx.txid())),
+            ("hash", Json::hash(tx.wtxid())),
             ("depends", Json::List(parents.map(|place| Json::from(*place)).collect())),
             ("fee", Json::from(fee)),
             ("sigops", Json::from(sigops)),

@@ -31,12 +31,12 @@ pub(crate) fn header(entry: &HeaderEntry, tip: &Tip, txs: u64) -> Json {
     let confirmations = if entry.is_active { above.max(0).saturating_add(1) } else { -1 };
     let version = header.version.to_consensus();
     let mut fields = vec![
-        ("hash", Json::text(entry.hash)),
+        ("hash", Json::hash(entry.hash)),
         ("confirmations", Json::from(confirmations)),
         ("height", Json::from(entry.height.to_u32())),
         ("version", Json::from(version)),
         ("versionHex", Json::from(format!("{version:08x}"))),
-        ("merkleroot", Json::text(header.merkle_root)),
+        ("merkleroot", Json::hash(header.merkle_root)),
         ("time", Json::from(header.time)),
         ("mediantime", Json::from(entry.median_time_past)),
         ("nonce", Json::from(header.nonce)),
@@ -47,9 +47,9 @@ pub(crate) fn header(entry: &HeaderEntry, tip: &Tip, txs: u64) -> Json {
         ("nTx", Json::from(txs)),
     ];
     if entry.height.to_u32() > 0 {
-        fields.push(("previousblockhash", Json::text(header.prev_blockhash)));
+        fields.push(("previousblockhash", Json::hash(header.prev_blockhash)));
     }
-    fields.extend(entry.next.map(|next| ("nextblockhash", Json::text(next))));
+    fields.extend(entry.next.map(|next| ("nextblockhash", Json::hash(next))));
     object(fields)
 }
 
@@ -92,7 +92,7 @@ pub(crate) fn block(
             (Some(coins), _) => Prevouts::ForFee(coins),
         };
         match detail {
-            TxDetail::Id => Json::text(tx.txid()),
+            TxDetail::Id => Json::hash(tx.txid()),
             _ => transaction(tx, network, prevouts, None, true),
         }
     };

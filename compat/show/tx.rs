@@ -39,8 +39,8 @@ pub(crate) fn transaction(
     let inner = tx.tx();
     let weight = tx.weight().to_wu();
     let mut fields = vec![
-        ("txid", Json::text(tx.txid())),
-        ("hash", Json::text(tx.wtxid())),
+        ("txid", Json::hash(tx.txid())),
+        ("hash", Json::hash(tx.wtxid())),
         // As the 32 bits without a sign that they have become.
         ("version", Json::from(u32::from_le_bytes(inner.version.0.to_le_bytes()))),
         ("size", Json::from(tx.total_size())),
@@ -64,7 +64,7 @@ pub(crate) fn transaction(
     });
     fields.push(("vout", Json::List(outputs.collect())));
     fields.extend(prevouts.coins().map(|coins| ("fee", fee(tx, coins))));
-    fields.extend(block.map(|hash| ("blockhash", Json::text(hash))));
+    fields.extend(block.map(|hash| ("blockhash", Json::hash(*hash))));
     fields.extend(with_hex.then(|| ("hex", Json::hex(tx.raw()))));
     object(fields)
 }
@@ -80,7 +80,7 @@ fn input(txin: &TxIn, is_coinbase: bool, coin: Option<&Coin>, network: Network) 
     if is_coinbase {
         fields.push(("coinbase", Json::hex(txin.script_sig.as_bytes())));
     } else {
-        fields.push(("txid", Json::text(txin.previous_output.txid)));
+        fields.push(("txid", Json::hash(txin.previous_output.txid)));
         fields.push(("vout", Json::from(txin.previous_output.vout)));
         let shown = [
             ("asm", Json::from(asm(&txin.script_sig, true))),

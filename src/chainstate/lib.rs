@@ -15,6 +15,7 @@ mod import;
 mod index;
 mod inventory;
 mod judge;
+mod known;
 mod live;
 mod look;
 mod prepare;

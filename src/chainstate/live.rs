@@ -14,6 +14,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use bitcoin::BlockHash;
 
 use crate::coins::CoinCache;
+use crate::known::Known;
 use crate::types::ChainFault;
 
 /// Where a block and its undo data lie.
@@ -42,6 +43,8 @@ pub(crate) struct Live {
     kept_from: Arc<AtomicU32>,
     tree: Arc<RwLock<HeaderTree>>,
     places: Arc<RwLock<HashMap<BlockHash, Places>>>,
+    /// What readers remember of bodies.
+    pub(crate) known: Arc<Known>,
 }
 
 /// The present life of the engine: after a panic another takes its place, and readers go on.
@@ -70,6 +73,7 @@ impl Live {
             kept_from: Arc::default(),
             tree: Arc::new(RwLock::new(tree)),
             places: Arc::new(RwLock::new(places)),
+            known: Arc::default(),
         }
     }
 
@@ -88,6 +92,7 @@ impl Live {
             kept_from: Arc::clone(&self.kept_from),
             tree: Arc::clone(&self.tree),
             places: Arc::clone(&self.places),
+            known: Arc::clone(&self.known),
         }
     }
 
@@ -149,11 +154,6 @@ impl Live {
     pub(crate) fn bytes_of(&self, file: u32) -> Result<u64, ChainFault> {
         let blocks = self.blocks.file_bytes(file)?.unwrap_or(0);
         Ok(blocks.saturating_add(self.undo.file_bytes(file)?.unwrap_or(0)))
-    }
-
-    /// The bytes of a stored block, which are those of this block.
-    pub(crate) fn raw_block(&self, hash: &BlockHash) -> Result<Option<Vec<u8>>, ChainFault> {
-        Ok(self.block(hash)?.map(|block| block.raw().to_vec()))
     }
 
     /// A stored block; bytes that are no longer those of this block are our fault.

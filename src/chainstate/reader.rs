@@ -209,11 +209,6 @@ impl ChainReader {
         wanted
     }
 
-    /// A stored block in BIP144 encoding, as it lies on disk.
-    pub fn raw_block(&self, hash: &BlockHash) -> Result<Option<Vec<u8>>, ChainFault> {
-        self.live().raw_block(hash)
-    }
-
     /// A stored block.
     pub fn block(&self, hash: &BlockHash) -> Result<Option<Arc<ParsedBlock>>, ChainFault> {
         self.live().block(hash)

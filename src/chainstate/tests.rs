@@ -8,6 +8,7 @@ mod databases;
 mod flips;
 mod imports;
 mod indexes;
+mod known;
 mod marks;
 mod power;
 mod prunes;

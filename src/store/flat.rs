@@ -179,14 +179,13 @@ impl FlatFiles {
     ) -> Result<Vec<u8>, StoreFault> {
         let damaged = || self.damaged(pos, what, CodecError::Frame);
         let start = pos.offset.checked_sub(FRAME_BYTES).ok_or_else(damaged)?;
-        let total = u64::from(FRAME_BYTES) + u64::from(pos.len) + u64::from(behind);
-        let mut bytes = self.read(pos.file, start, usize::try_from(total).unwrap_or(usize::MAX))?;
         let frame = frame(magic, pos.len);
-        if !bytes.starts_with(&frame) {
+        // Apart: a block is not moved to take eight bytes off it.
+        if self.read(pos.file, start, frame.len())? != frame {
             return Err(damaged());
         }
-        bytes.drain(..frame.len());
-        Ok(bytes)
+        let total = u64::from(pos.len) + u64::from(behind);
+        self.read(pos.file, pos.offset, usize::try_from(total).unwrap_or(usize::MAX))
     }
 
     fn damaged(&self, pos: FilePos, what: &'static str, source: CodecError) -> StoreFault {

@@ -113,6 +113,11 @@ impl Indexes {
     fn tx_at(&self, place: TxPlace, txid: &Txid) -> Result<Option<TxFound>, IndexError> {
         let TxPlace { height, offset } = place;
         let Some(block) = self.reader.hash_at(height) else { return Ok(None) };
+        let alone = self.reader.tx_at(&block, offset)?.filter(|tx| tx.compute_txid() == *txid);
+        if let Some(tx) = alone {
+            return Ok(Some(TxFound { block, height, offset, tx }));
+        }
+        // Another one, or none that decodes: the whole block is compared with its hashes.
         let raw = match self.reader.raw_block(&block)? {
             Some(raw) => raw,
             None if self.reader.is_block_pruned(&block) => return Err(IndexError::Pruned { block, height }),

@@ -2,7 +2,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::{FRAME_BYTES, FileEnd, FilePos, FlatFiles, frame, lock};
-use crate::codec::CodecError;
+use crate::codec::{CodecError, checksum};
 use crate::disk::Disk;
 use crate::failpoint::{self, Place};
 use crate::fault::StoreFault;
@@ -70,6 +70,17 @@ impl BlockFiles {
     /// A block's bytes; that they are this block's is for the caller to see.
     pub fn read(&self, pos: FilePos) -> Result<Vec<u8>, StoreFault> {
         self.files.read_framed(self.magic, pos, 0, "a block")
+    }
+
+    /// Up to `len` bytes of a block from its byte `from` on, fewer where it ends before; that they are this block's is for the caller to see.
+    pub fn read_part(&self, pos: FilePos, from: u32, len: u32) -> Result<Vec<u8>, StoreFault> {
+        let len = len.min(pos.len.saturating_sub(from));
+        self.files.read(pos.file, pos.offset.saturating_add(from), usize::try_from(len).unwrap_or(usize::MAX))
+    }
+
+    /// A sum of a block's bytes by which they are known again: CRC-32.
+    pub fn sum(raw: &[u8]) -> u32 {
+        u32::from_le_bytes(checksum(&[raw]))
     }
 
     /// What to say where the bytes at `pos` are not those of the block that was written there.
