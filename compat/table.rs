@@ -17,6 +17,7 @@ pub(crate) enum Category {
     Network,
     Rawtransactions,
     Util,
+    Zmq,
 }
 
 impl Category {
@@ -29,6 +30,7 @@ impl Category {
             Category::Network => "Network",
             Category::Rawtransactions => "Rawtransactions",
             Category::Util => "Util",
+            Category::Zmq => "Zmq",
         }
     }
 }

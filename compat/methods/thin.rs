@@ -5,7 +5,7 @@ use crate::error::RpcError;
 use crate::json::{Json, object};
 use crate::params::Params;
 use crate::show::{self, hex32};
-use crate::table::Category::{Blockchain, Control, Hidden, Mining, Network, Util};
+use crate::table::Category::{Blockchain, Hidden, Mining, Network, Util, Zmq};
 use crate::table::{Kind, Method, method, opt, req};
 
 pub(super) const METHODS: &[Method] = &[
@@ -39,7 +39,7 @@ pub(super) const METHODS: &[Method] = &[
     ),
     method(
         "getzmqnotifications",
-        Control,
+        Zmq,
         &[],
         "Where blocks and transactions are published over ZeroMQ.",
         |c, p| Box::pin(get_zmq_notifications(c, p)),

@@ -17,13 +17,13 @@ use adit_chainstate::{
 };
 use adit_domain::script::Interpreter;
 use adit_domain::units::{Clock, Entropy, UnixMillis};
-use adit_store::{DataDir, Store, XorKey};
+use adit_store::{DataDir, DataDirError, Store, XorKey};
 
 use super::config::Config;
 use super::error::InitError;
 use super::layers::Layers;
-use crate::cli::offline;
 use crate::cli::settings::Settings;
+use crate::cli::{host, offline};
 
 /// What is to be done, and who may break it off.
 pub(super) struct Rebuild<'a> {
@@ -92,7 +92,12 @@ impl<'a> Rebuild<'a> {
 
     fn open(&self) -> Result<DataDir, InitError> {
         let Settings { datadir, params, layout, .. } = self.settings;
-        DataDir::open_to_rebuild_as(datadir.clone(), &params.folder(), layout.clone()).map_err(said)
+        DataDir::open_to_rebuild_as(datadir.clone(), &params.folder(), layout.clone()).map_err(|error| {
+            match error {
+                DataDirError::Locked { path } => InitError::said(host::locked(&path)),
+                other => said(other),
+            }
+        })
     }
 
     fn config(&self) -> ChainConfig {

@@ -157,7 +157,7 @@ fn a_folder_of_bitcoin_core_is_not_taken_for_ours() {
         assert!(matches!(core(base.path()), Err(DataDirError::Foreign { .. })), "{file}");
         assert!(!base.path().join("regtest/.lock").exists(), "{file}: touched");
     };
-    for file in ["chainstate/CURRENT", "blocks/index", "blocks/blk00000.dat", "wallet.dat"] {
+    for file in ["chainstate/CURRENT", "blocks/index/CURRENT", "blocks/blk00000.dat", "wallet.dat"] {
         check(file);
     }
 }
