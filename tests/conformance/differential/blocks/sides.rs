@@ -135,9 +135,8 @@ const SCRIPT: &str = "block-script-verify-flag-failed (";
 fn agree(ours: &Refusal, theirs: &Refusal, scripts: usize) -> bool {
     let same = theirs.reason.strip_prefix(&ours.reason);
     let same_words = same.is_some_and(|rest| rest.is_empty() || rest.starts_with(", "));
-    let other_words = OTHER_WORDS.iter().any(|(a, b)| {
-        ours.reason == *a && (theirs.reason == *b || theirs.reason.starts_with(&format!("{b}, ")))
-    });
+    let begins = |said: &str, token| said.split(", ").next() == Some(token);
+    let other_words = OTHER_WORDS.iter().any(|(a, b)| begins(&ours.reason, *a) && begins(&theirs.reason, *b));
     let any_script = scripts > 1 && ours.reason.starts_with(SCRIPT) && theirs.reason.starts_with(SCRIPT);
     ours.class == theirs.class && (same_words || other_words || any_script)
 }
