@@ -136,7 +136,8 @@ impl<'t> Session<'t> {
             Outcome::NoBlock => "no block".to_owned(),
             Outcome::Refused(refusal) => match refusal.reason.starts_with("bad-version") {
                 true => "bad-version".to_owned(),
-                false => refusal.reason.clone(),
+                // The token, without the detail behind it.
+                false => refusal.reason.split(", ").next().unwrap_or_default().to_owned(),
             },
         };
         *self.tally.outcomes.entry(name).or_default().entry(text).or_default() += 1;
