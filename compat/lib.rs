@@ -35,5 +35,6 @@ pub use auth::{AuthError, Subnet};
 pub use config::{Config, VERSION};
 pub use error::RpcError;
 pub use json::{Json, object};
+pub use logging::{CATEGORIES as LOG_CATEGORIES, is_log_category};
 pub use server::{Server, StartError};
 pub use zmq::{Publisher, Topic, Zmq, ZmqError};

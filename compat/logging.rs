@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 /// In the order of the alphabet, as Core lists them.
-pub(crate) const CATEGORIES: [&str; 29] = [
+pub const CATEGORIES: [&str; 29] = [
     "addrman",
     "bench",
     "blockstorage",
@@ -37,6 +37,11 @@ pub(crate) const CATEGORIES: [&str; 29] = [
     "walletdb",
     "zmq",
 ];
+
+/// Whether Core knows a category, or several, by this name.
+pub fn is_log_category(name: &str) -> bool {
+    named(name).is_some()
+}
 
 /// The categories that a name stands for; none where it is unknown.
 pub(crate) fn named(name: &str) -> Option<&'static [&'static str]> {

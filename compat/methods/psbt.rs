@@ -11,7 +11,7 @@ use bitcoin::{Amount, Network, OutPoint, Script, ScriptBuf, Transaction, TxOut, 
 use adit_domain::wire::ParsedTx;
 
 use super::mempool::decode;
-use super::rawtx::constructed;
+use super::rawtx::{CREATED, constructed};
 use crate::ctx::{Ctx, off_thread};
 use crate::descriptor::Known;
 use crate::error::RpcError;
@@ -28,13 +28,7 @@ pub(super) const METHODS: &[Method] = &[
     method(
         "createpsbt",
         Rawtransactions,
-        &[
-            req("inputs", Kind::List).shown("[{\"txid\":\"hex\",\"vout\":n,\"sequence\":n},...]"),
-            req("outputs", Kind::Any).shown("[{\"address\":amount,...},{\"data\":\"hex\"},...]"),
-            opt("locktime", Kind::Num),
-            opt("replaceable", Kind::Bool),
-            opt("version", Kind::Num),
-        ],
+        CREATED,
         "A partially signed transaction of these inputs and outputs.",
         |c, p| Box::pin(create_psbt(c, p)),
     ),

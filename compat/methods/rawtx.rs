@@ -24,7 +24,16 @@ use crate::json::Json;
 use crate::params::{self, Params};
 use crate::show::{self, Prevouts};
 use crate::table::Category::Rawtransactions;
-use crate::table::{Kind, Method, method, opt, req};
+use crate::table::{Arg, Kind, Method, method, opt, req};
+
+/// What a transaction is made of.
+pub(super) const CREATED: &[Arg] = &[
+    req("inputs", Kind::List).shown("[{\"txid\":\"hex\",\"vout\":n,\"sequence\":n},...]"),
+    req("outputs", Kind::Any).shown("[{\"address\":amount,...},{\"data\":\"hex\"},...]"),
+    opt("locktime", Kind::Num),
+    opt("replaceable", Kind::Bool),
+    opt("version", Kind::Num),
+];
 
 pub(super) const METHODS: &[Method] = &[
     method(
@@ -47,13 +56,7 @@ pub(super) const METHODS: &[Method] = &[
     method(
         "createrawtransaction",
         Rawtransactions,
-        &[
-            req("inputs", Kind::List).shown("[{\"txid\":\"hex\",\"vout\":n,\"sequence\":n},...]"),
-            req("outputs", Kind::Any).shown("[{\"address\":amount,...},{\"data\":\"hex\"},...]"),
-            opt("locktime", Kind::Num),
-            opt("replaceable", Kind::Bool),
-            opt("version", Kind::Num),
-        ],
+        CREATED,
         "A transaction of these inputs and outputs, without signatures.",
         |c, p| Box::pin(create_raw_transaction(c, p)),
     ),

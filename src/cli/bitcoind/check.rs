@@ -2,6 +2,8 @@
 //!
 //! Owns: the ladder of checks before anything is opened. Must not know: how a node is started.
 
+use adit_compat::{LOG_CATEGORIES, is_log_category};
+
 use super::chain::Chain;
 use super::config::Config;
 use super::error::InitError;
@@ -21,38 +23,6 @@ const RESERVED_WEIGHT: i64 = 8_000;
 /// The longest that a node calls itself.
 const USER_AGENT_BYTES_MAX: usize = 256;
 
-/// The categories of Core's log.
-const CATEGORIES: [&str; 29] = [
-    "addrman",
-    "bench",
-    "blockstorage",
-    "cmpctblock",
-    "coindb",
-    "estimatefee",
-    "http",
-    "i2p",
-    "ipc",
-    "kernel",
-    "leveldb",
-    "mempool",
-    "mempoolrej",
-    "net",
-    "privatebroadcast",
-    "proxy",
-    "prune",
-    "qt",
-    "rand",
-    "reindex",
-    "rpc",
-    "scan",
-    "selectcoins",
-    "tor",
-    "txpackages",
-    "txreconciliation",
-    "validation",
-    "walletdb",
-    "zmq",
-];
 /// The levels that may be asked for.
 const LEVELS: [&str; 3] = ["info", "debug", "trace"];
 
@@ -228,10 +198,6 @@ fn connections(config: &Config) -> Result<(), InitError> {
     refuse(below, "-maxconnections must be greater or equal than zero")
 }
 
-fn is_category(name: &str) -> bool {
-    ["", "1", "all", "libevent"].contains(&name) || CATEGORIES.contains(&name)
-}
-
 /// Whether anything of `-debug` holds; what stands before the last `0` or `none` does not.
 pub(super) fn debug_categories(layers: &Layers) -> Vec<String> {
     let mut categories = layers.texts("debug");
@@ -243,7 +209,7 @@ pub(super) fn debug_categories(layers: &Layers) -> Vec<String> {
 fn categories(config: &Config) -> Result<(), InitError> {
     let on = debug_categories(&config.layers).into_iter().map(|name| ("-debug", name));
     let off = config.layers.texts("debugexclude").into_iter().map(|name| ("-debugexclude", name));
-    match on.chain(off).find(|(_, name)| !is_category(name)) {
+    match on.chain(off).find(|(_, name)| !is_log_category(name)) {
         Some((flag, name)) => Err(InitError::said(format!("Unsupported logging category {flag}={name}."))),
         None => Ok(()),
     }
@@ -260,8 +226,8 @@ fn levels(config: &Config) -> Result<(), InitError> {
         }
         let sound = text
             .split_once(':')
-            .is_some_and(|(category, level)| LEVELS.contains(&level) && is_category(category));
-        let names = CATEGORIES.join(", ");
+            .is_some_and(|(category, level)| LEVELS.contains(&level) && is_log_category(category));
+        let names = LOG_CATEGORIES.join(", ");
         refuse(
             !sound,
             &format!(
