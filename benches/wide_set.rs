@@ -2,7 +2,8 @@
 //!
 //! `wide_set FOLDER COINS...` fills a store with so many coins for each number, through flushes and merges, connects signed
 //! blocks that spend them anywhere in the set, kills itself, starts again, and prints a line. The data goes to FOLDER, which must
-//! not be there yet, about 110 bytes a coin, and is taken away again. `WIDE_CACHE_MIB` sets the cache (450).
+//! not be there yet, about 110 bytes a coin, and is taken away again. `WIDE_CACHE_MIB` sets the cache (450), `WIDE_BLOCKS` how many blocks
+//! are connected (12): those after the last flush are what the start has to repeat.
 
 use std::error::Error;
 use std::fs;
@@ -33,8 +34,8 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 /// Coins of one flush: what 450 MiB come to in a chain's middle.
 const FLUSH_COINS: u64 = 1_000_000;
 const MERGE_RECORDS: usize = 100_000;
-/// Blocks that are connected, the transactions of each and the inputs of those.
-const BLOCKS: u64 = 12;
+/// Blocks that are connected where `WIDE_BLOCKS` says nothing else, the transactions of each and the inputs of those.
+const BLOCKS_DEFAULT: u64 = 12;
 const TXS: u64 = 250;
 const INPUTS: u64 = 10;
 /// Blocks whose time is not counted: the first ones warm the caches.
@@ -72,6 +73,10 @@ fn row(folder: &str, coins: &str) -> Outcome<()> {
     let started = step(&["start", folder])?;
     println!("{coins} | {filled} | {connected} | {started}");
     Ok(fs::remove_dir_all(folder)?)
+}
+
+fn blocks_wanted() -> u64 {
+    std::env::var("WIDE_BLOCKS").ok().and_then(|blocks| blocks.parse().ok()).unwrap_or(BLOCKS_DEFAULT)
 }
 
 fn open(folder: &Path) -> Outcome<Arc<Store>> {
@@ -176,7 +181,7 @@ fn start(folder: &Path) -> Outcome<()> {
     let store = open(folder)?;
     let chain = chain(&store)?;
     let taken = begun.elapsed().as_millis();
-    if u64::from(chain.reader().tip().height.to_u32()) != BLOCKS {
+    if u64::from(chain.reader().tip().height.to_u32()) != blocks_wanted() {
         return Err("not at the tip".into());
     }
     println!("{taken}");
@@ -187,7 +192,7 @@ fn start(folder: &Path) -> Outcome<()> {
 fn blocks(coins: u64) -> Outcome<Vec<ParsedBlock>> {
     let mut prev = Params::regtest().genesis_hash;
     let mut blocks = Vec::new();
-    for height in 1..=BLOCKS {
+    for height in 1..=blocks_wanted() {
         let first = (height - 1) * TXS;
         let txs: Outcome<Vec<Transaction>> = (first..first + TXS).map(|n| spend(n, coins)).collect();
         let block = block(prev, height, txs?)?;
@@ -200,8 +205,8 @@ fn blocks(coins: u64) -> Outcome<Vec<ParsedBlock>> {
 /// The transaction of number `n` spends coins that lie far apart in time.
 fn spend(n: u64, coins: u64) -> Outcome<Transaction> {
     let (secret, public) = key()?;
-    let stride = coins / (BLOCKS * TXS * INPUTS);
-    let spent = (0..INPUTS).map(|input| outpoint((n + input * BLOCKS * TXS) * stride));
+    let stride = coins / (blocks_wanted() * TXS * INPUTS);
+    let spent = (0..INPUTS).map(|input| outpoint((n + input * blocks_wanted() * TXS) * stride));
     let input = spent.map(|previous_output| TxIn {
         previous_output,
         script_sig: ScriptBuf::new(),

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::thread;
 
 use adit_domain::chain::{BlockStatus, HeaderTree, InsertError, NodeId};
 use adit_domain::consensus::{BLOCK_WEIGHT_MAX, Params};
@@ -58,7 +59,8 @@ pub(super) fn load(
         // Its frame takes all eight bytes of the files' key: under a wrong one all that follows would look torn, and be cut.
         blocks.read(pos)?;
     }
-    let tail = read_tail(&blocks, blocks_end, |block| check_alone(block, params, verifier.as_ref()).is_ok())?;
+    let is_sound = |block: &ParsedBlock| check_alone(block, params, verifier.as_ref()).is_ok();
+    let tail = read_tail(&blocks, blocks_end, config.threads(), is_sound)?;
     join_tail(&mut tree, &mut places, tail);
     if blocks.end() == FileEnd::default() {
         begin_files(&blocks, params, &mut tree, &mut places)?;
@@ -153,20 +155,44 @@ fn flushed_tip(tree: &HeaderTree, state: Option<FlushState>) -> Result<NodeId, C
 fn read_tail(
     blocks: &BlockFiles,
     from: FileEnd,
-    is_sound: impl Fn(&ParsedBlock) -> bool,
+    threads: usize,
+    is_sound: impl Fn(&ParsedBlock) -> bool + Sync,
 ) -> Result<Vec<(Header, FilePos)>, ChainFault> {
     let mut tail = Vec::new();
-    blocks.recover_tail(from, |pos, raw| {
-        let sound = ParsedBlock::decode(raw).ok().filter(&is_sound);
-        if let Some(block) = &sound {
-            tail.push((*block.header(), pos));
-        }
-        Ok::<bool, ChainFault>(sound.is_some())
+    blocks.recover_tail(from, |records| {
+        let headers = sound_headers(records, threads, &is_sound)?;
+        let sound = headers.into_iter().zip(records).map_while(|(header, (pos, _))| Some((header?, *pos)));
+        let before = tail.len();
+        tail.extend(sound);
+        Ok::<usize, ChainFault>(tail.len().saturating_sub(before))
     })?;
     if !tail.is_empty() {
         tracing::info!(blocks = tail.len(), "blocks found behind the last flush");
     }
     Ok(tail)
+}
+
+/// The header of each of these records that is a sound block, found out on so many threads.
+fn sound_headers(
+    records: &[(FilePos, Vec<u8>)],
+    threads: usize,
+    is_sound: &(impl Fn(&ParsedBlock) -> bool + Sync),
+) -> Result<Vec<Option<Header>>, ChainFault> {
+    let header_of = |(_, raw): &(FilePos, Vec<u8>)| {
+        ParsedBlock::decode(raw).ok().filter(is_sound).map(|block| *block.header())
+    };
+    let each = records.len().div_ceil(threads.max(1)).max(1);
+    thread::scope(|scope| {
+        let parts: Vec<_> = records
+            .chunks(each)
+            .map(|part| scope.spawn(move || part.iter().map(header_of).collect::<Vec<_>>()))
+            .collect();
+        parts.into_iter().try_fold(Vec::with_capacity(records.len()), |mut headers, part| {
+            let panicked = || ChainFault::State("a thread that read stored blocks panicked".to_owned());
+            headers.extend(part.join().map_err(|_| panicked())?);
+            Ok(headers)
+        })
+    })
 }
 
 /// Joins blocks in any order; one whose parent is not known stays where it lies and is fetched again.

@@ -13,6 +13,9 @@ const FILE_BYTES_MAX: u32 = 0x0800_0000;
 /// The same for tests, that of Core's `-fastprune`.
 const SMALL_FILE_BYTES_MAX: u32 = 0x0001_0000;
 
+/// Bytes of blocks that are shown at once when the files' tail is read: 16 MiB, and one block more at most.
+const TAIL_BYTES: usize = 16 << 20;
+
 /// `blkNNNNN.dat`: magic, length (little-endian), block in BIP144 encoding.
 pub struct BlockFiles {
     files: FlatFiles,
@@ -108,25 +111,32 @@ impl BlockFiles {
         self.files.remove(file)
     }
 
-    /// After a crash: shows `take` each whole record behind `from`, in order; says whether it is a block. From the first one in
-    /// a file that is none on, the search goes on in the next file. Returns how many it took.
+    /// After a crash: shows `take` the whole records behind `from`, in order, several at once; it says how many of them, from
+    /// the first on, are blocks. From the first one in a file that is none on, the search goes on in the next file. Returns how
+    /// many it took.
     ///
     /// What is torn at the end of the last file is cut off. Where more than a torn block lies there, nothing is cut: it
     /// is none of ours, and a new file is begun.
     pub fn recover_tail<F, E>(&self, from: FileEnd, mut take: F) -> Result<u64, E>
     where
-        F: FnMut(FilePos, &[u8]) -> Result<bool, E>,
+        F: FnMut(&[(FilePos, Vec<u8>)]) -> Result<usize, E>,
         E: From<StoreFault>,
     {
         let (mut end, mut taken) = (from, 0u64);
         loop {
-            while let Some(pos) = self.record_at(end)? {
-                let raw = self.read(pos)?;
-                if !take(pos, &raw)? {
+            loop {
+                let records = self.records_from(end)?;
+                if records.is_empty() {
                     break;
                 }
-                taken = taken.saturating_add(1);
-                end.offset = pos.offset.saturating_add(pos.len);
+                let blocks = take(&records)?;
+                for (pos, _) in records.iter().take(blocks) {
+                    taken = taken.saturating_add(1);
+                    end.offset = pos.offset.saturating_add(pos.len);
+                }
+                if blocks < records.len() {
+                    break;
+                }
             }
             if self.files.len_of(next_file(end).file)?.is_none() {
                 break;
@@ -150,6 +160,20 @@ impl BlockFiles {
         };
         lock(&self.writing).end = end;
         Ok(())
+    }
+
+    /// The whole records of one file from `from` on, as many as are shown at once.
+    fn records_from(&self, mut from: FileEnd) -> Result<Vec<(FilePos, Vec<u8>)>, StoreFault> {
+        let (mut records, mut bytes) = (Vec::new(), 0usize);
+        while bytes < TAIL_BYTES
+            && let Some(pos) = self.record_at(from)?
+        {
+            let raw = self.read(pos)?;
+            bytes = bytes.saturating_add(raw.len());
+            records.push((pos, raw));
+            from.offset = pos.offset.saturating_add(pos.len);
+        }
+        Ok(records)
     }
 
     /// The whole record at `at`.

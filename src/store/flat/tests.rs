@@ -21,9 +21,9 @@ fn blocks(dir: &Path, key: XorKey, end: FileEnd) -> BlockFiles {
 
 fn recover_from(files: &BlockFiles, from: FileEnd) -> Vec<Vec<u8>> {
     let mut seen = Vec::new();
-    let keep = |_: FilePos, raw: &[u8]| {
-        seen.push(raw.to_vec());
-        Ok::<bool, StoreFault>(true)
+    let keep = |records: &[(FilePos, Vec<u8>)]| {
+        seen.extend(records.iter().map(|(_, raw)| raw.clone()));
+        Ok::<usize, StoreFault>(records.len())
     };
     files.recover_tail(from, keep).unwrap();
     seen
@@ -150,10 +150,30 @@ fn recovery_goes_on_in_the_next_file_and_past_what_is_refused() {
     second.append(&[3; 80]).unwrap();
     blocks(dir.path(), KEYS[1], FileEnd { file: 2, offset: 0 }).append(&[4; 80]).unwrap();
     let files = blocks(dir.path(), KEYS[1], FileEnd::default());
-    let taken = files.recover_tail(FileEnd::default(), |_, raw| Ok::<bool, StoreFault>(raw[0] != 3));
+    let until_three = |records: &[(FilePos, Vec<u8>)]| {
+        Ok::<usize, StoreFault>(records.iter().take_while(|(_, raw)| raw[0] != 3).count())
+    };
+    let taken = files.recover_tail(FileEnd::default(), until_three);
     assert_eq!((taken.unwrap(), files.end()), (3, FileEnd { file: 2, offset: 88 }));
-    let refuse = |_: FilePos, _: &[u8]| Err::<bool, _>(StoreFault::Missing { what: "nothing" });
+    let refuse = |_: &[(FilePos, Vec<u8>)]| Err::<usize, _>(StoreFault::Missing { what: "nothing" });
     assert!(files.recover_tail(FileEnd::default(), refuse).is_err());
+}
+
+#[test]
+fn recovery_shows_as_many_blocks_at_once_as_memory_is_meant_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let block_bytes = 6 << 20;
+    let files =
+        BlockFiles::new(dir.path(), Arc::new(MachineDisk), (MAGIC, KEYS[1]), 8 << 20, FileEnd::default());
+    for n in 0..4 {
+        files.append(&vec![n; block_bytes]).unwrap();
+    }
+    let mut shown = Vec::new();
+    let taken = files.recover_tail(FileEnd::default(), |records| {
+        shown.push(records.len());
+        Ok::<usize, StoreFault>(records.len())
+    });
+    assert_eq!((taken.unwrap(), shown), (4, vec![3, 1]));
 }
 
 #[test]
