@@ -212,7 +212,9 @@ impl FromStr for Subnet {
     fn from_str(text: &str) -> Result<Subnet, AuthError> {
         let bad = || AuthError::Subnet(text.to_owned());
         let (address, mask) = text.split_once('/').map_or((text, None), |(a, m)| (a, Some(m)));
-        let address: IpAddr = address.parse().map_err(|_| bad())?;
+        // As in an address with a port: `[::1]`.
+        let bare = address.strip_prefix('[').and_then(|inside| inside.strip_suffix(']'));
+        let address: IpAddr = bare.unwrap_or(address).parse().map_err(|_| bad())?;
         let width: u32 = if address.is_ipv4() { 32 } else { 128 };
         let ones = |count: u32| u128::MAX.checked_shl(128u32.saturating_sub(count)).unwrap_or(0);
         let mask = match mask {

@@ -10,6 +10,10 @@ pub const VERSION: i64 = 310_000;
 /// How old a tip may be that is taken for the chain's newest, as Core's `-maxtipage` where nothing is said: a day.
 const TIP_AGE_S_MAX: u64 = 24 * 60 * 60;
 
+/// The most that a block weighs, and what Core leaves of it to the miner where nothing is said.
+const BLOCK_WEIGHT_MAX: u64 = 4_000_000;
+const BLOCK_WEIGHT_RESERVED: u64 = 8_000;
+
 /// How JSON-RPC is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -57,6 +61,14 @@ pub struct Config {
     pub log_categories: Vec<String>,
     /// Seconds that a ban lasts where nothing else is said, as `-bantime`.
     pub ban_s: u64,
+    /// The version of blocks that are made on regtest, as `-blockversion`; none: that which the rules ask for.
+    pub block_version: Option<i32>,
+    /// The most that a block for a miner weighs, as `-blockmaxweight`.
+    pub block_weight_max: u64,
+    /// What of it is left for the header and the miner's coinbase, as `-blockreservedweight`.
+    pub block_weight_reserved: u64,
+    /// The program that speaks with a signing device, and its arguments, as `-signer`; empty: none.
+    pub signer: String,
 }
 
 impl Config {
@@ -85,6 +97,10 @@ impl Config {
             debug_log: PathBuf::new(),
             log_categories: Vec::new(),
             ban_s: 24 * 60 * 60,
+            block_version: None,
+            block_weight_max: BLOCK_WEIGHT_MAX,
+            block_weight_reserved: BLOCK_WEIGHT_RESERVED,
+            signer: String::new(),
         }
     }
 

@@ -15,7 +15,7 @@ use bitcoin::hashes::Hash;
 use crate::config::Config;
 use crate::error::RpcError;
 use crate::json::Json;
-use crate::methods::Made;
+use crate::methods::{Counting, Made};
 
 /// How long an actor may take to answer a question; it is at most one block behind.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
@@ -47,6 +47,8 @@ pub(crate) struct Ctx {
     /// Whether the chain has counted as fetched once: from then on it does, as in Core.
     fetched: AtomicBool,
     warnings: Warnings,
+    /// The count of blocks' transactions, where it lacks.
+    counting: Arc<Counting>,
 }
 
 /// A walk over all coins: one at a time.
@@ -137,6 +139,7 @@ impl Ctx {
             began: Instant::now(),
             fetched: AtomicBool::default(),
             warnings: Warnings::default(),
+            counting: Arc::default(),
         }
     }
 
@@ -152,7 +155,13 @@ impl Ctx {
     pub(crate) fn set_ending(&self) {
         self.scan.abort();
         self.filter_scan.abort();
+        self.counting.end();
         self.stage.store(Arc::new(Stage::Ending));
+    }
+
+    /// The count of blocks' transactions.
+    pub(crate) fn counting(&self) -> Arc<Counting> {
+        Arc::clone(&self.counting)
     }
 
     pub(crate) fn is_ending(&self) -> bool {

@@ -37,7 +37,7 @@ pub(crate) fn node_config(dir: &Path) -> NodeConfig {
             prune_mib: 0,
             small_files: false,
         },
-        index: IndexConfig { transactions: true, filters: true, coin_stats: true },
+        index: IndexConfig { transactions: true, filters: true, coin_stats: true, spenders: true },
         mempool: MempoolSettings { max_mib: 300, min_fee_sat_per_kvb: 100, is_kept: true },
         peer: PeerSettings {
             listen: None,

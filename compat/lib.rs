@@ -18,6 +18,7 @@ mod fixtures;
 mod help;
 mod json;
 mod logging;
+mod memory;
 mod methods;
 mod named;
 mod openrpc;

@@ -16,6 +16,10 @@ use miniscript::{Miniscript, Segwitv0};
 
 use crate::descriptor::{Known, SECP};
 
+mod reach;
+
+pub(crate) use reach::{Reach, reach};
+
 /// What a signature covers; the default is everything, in the shortest form that there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Covers {
@@ -209,6 +213,11 @@ impl Job<'_> {
         // The first nonce whose R is short, as in Core: the same bytes come of it.
         let signature = SECP.sign_ecdsa_low_r(&message, &secret.inner);
         Some(Signature { signature, sighash_type: kind }.to_vec())
+    }
+
+    /// A signature of a key for the script that names it.
+    pub(crate) fn sign(&self, key: &PublicKey, code: &Script, is_witness: bool) -> Option<Vec<u8>> {
+        self.signature(key, code, if is_witness { Rules::Segwit } else { Rules::Legacy })
     }
 
     fn message(&self, script: &Script, rules: Rules, kind: EcdsaSighashType) -> Option<Message> {

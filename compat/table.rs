@@ -16,6 +16,7 @@ pub(crate) enum Category {
     Mining,
     Network,
     Rawtransactions,
+    Signer,
     Util,
     Zmq,
 }
@@ -29,6 +30,7 @@ impl Category {
             Category::Mining => "Mining",
             Category::Network => "Network",
             Category::Rawtransactions => "Rawtransactions",
+            Category::Signer => "Signer",
             Category::Util => "Util",
             Category::Zmq => "Zmq",
         }

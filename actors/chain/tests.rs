@@ -271,7 +271,7 @@ async fn blocks_connect_and_coins_are_flushed_while_all_coins_are_walked_over() 
     let pipe = dir.path().join("coins.dat.incomplete");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
     assert!(made.success());
-    let dumping = actix::spawn(node.utxo.send(DumpUtxoSet { path }));
+    let dumping = actix::spawn(node.utxo.send(DumpUtxoSet { path, at: None }));
     for block in &blocks[1..] {
         submit(&node, block).await.unwrap();
         node.utxo.send(FlushCoins).await.unwrap().unwrap();

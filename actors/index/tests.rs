@@ -35,7 +35,7 @@ fn indexes(shared: &Shared, base: &Path) -> Indexes {
     let deps = ChainDeps { store: Arc::clone(&store), verifier: Arc::new(Interpreter) };
     let setup = ChainSetup { chain: ChainConfig::new(Arc::new(Params::regtest())), intensity };
     let chain = crate::chain::start(shared, deps, setup).unwrap();
-    let config = IndexConfig { transactions: true, filters: true, coin_stats: true };
+    let config = IndexConfig { transactions: true, filters: true, coin_stats: true, spenders: true };
     Indexes::open(&chain.reader, &store, config).unwrap()
 }
 

@@ -7,7 +7,7 @@ use actix::Message;
 use adit_chainstate::{Activated, ChainFault, DumpError, Dumped, LoadError, UtxoStats};
 use adit_domain::chain::Tip;
 use adit_domain::consensus::Coin;
-use bitcoin::OutPoint;
+use bitcoin::{BlockHash, OutPoint};
 use tokio::sync::mpsc;
 
 /// Writes every changed coin and the tip to disk. Sent by: root (at the end), the utxo actor's own timer.
@@ -29,6 +29,8 @@ pub struct GetUtxoStats;
 pub struct DumpUtxoSet {
     /// An absolute path.
     pub path: PathBuf,
+    /// The block of the best chain whose coins are meant; none: the tip.
+    pub at: Option<BlockHash>,
 }
 
 /// Loads a snapshot of the coin set, on which the chain stands from then on. Sent by: rpc. Handled by: utxo. Reply: what the chain stands

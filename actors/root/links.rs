@@ -17,7 +17,7 @@ use crate::messages::peer::{
     BanPeers, ConnectPeer, DisconnectPeer, GetAddedNodes, GetBans, GetPeers, PingPeers, SetNetworkActive,
     UnbanPeers,
 };
-use crate::messages::utxo::{DumpUtxoSet, FlushCoins, GetUtxoStats};
+use crate::messages::utxo::{DumpUtxoSet, FlushCoins, GetUtxoStats, LoadUtxoSet};
 use crate::supervision::Supervisor;
 
 /// What another face of the node than the control interface reads and asks. Whoever holds it lets go of it when the
@@ -88,6 +88,8 @@ pub struct NodeLinks {
     pub utxo_stats: Recipient<GetUtxoStats>,
     /// The coins, to a file.
     pub dump_utxo: Recipient<DumpUtxoSet>,
+    /// The coins, from a file.
+    pub load_utxo: Recipient<LoadUtxoSet>,
     /// The engine, for all coins at one tip.
     pub engine: ChainLink,
     /// The coins, to disk.

@@ -224,6 +224,7 @@ impl Starting<'_> {
             added_nodes: peers.addr.clone().recipient(),
             utxo_stats: utxo.clone().recipient(),
             dump_utxo: utxo.clone().recipient(),
+            load_utxo: utxo.clone().recipient(),
             engine: chain.link.clone(),
             flush: utxo.clone().recipient(),
         }

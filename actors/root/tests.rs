@@ -38,7 +38,7 @@ fn config(dir: &Path) -> NodeConfig {
             prune_mib: 0,
             small_files: false,
         },
-        index: IndexConfig { transactions: true, filters: true, coin_stats: true },
+        index: IndexConfig { transactions: true, filters: true, coin_stats: true, spenders: true },
         mempool: MempoolSettings { max_mib: 16, min_fee_sat_per_kvb: 1000, is_kept: true },
         peer: PeerSettings {
             listen: Some(any),

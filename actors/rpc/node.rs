@@ -126,7 +126,7 @@ impl NodeService for Api {
         if !path.is_absolute() {
             return Err(Status::invalid_argument("the path is not absolute"));
         }
-        let dumped = within(UTXO_WITHIN, &self.links.dump_utxo, DumpUtxoSet { path }).await?;
+        let dumped = within(UTXO_WITHIN, &self.links.dump_utxo, DumpUtxoSet { path, at: None }).await?;
         let dumped = dumped.map_err(not_dumped)?;
         Ok(Response::new(v1::DumpUtxoSetResponse {
             base: dumped.base.to_string(),
@@ -217,7 +217,9 @@ fn not_dumped(error: DumpError) -> Status {
     let text = error.to_string();
     match error {
         DumpError::Exists { .. } => Status::already_exists(text),
-        DumpError::Write { .. } => Status::failed_precondition(text),
+        DumpError::Write { .. } | DumpError::NotBelow { .. } | DumpError::Gone { .. } => {
+            Status::failed_precondition(text)
+        }
         DumpError::Fault(met) => fault(met),
     }
 }

@@ -106,10 +106,17 @@ impl Handler<DumpUtxoSet> for UtxoActor {
     type Result = ResponseFuture<Result<Dumped, DumpError>>;
 
     fn handle(&mut self, msg: DumpUtxoSet, _ctx: &mut Self::Context) -> Self::Result {
-        let (link, magic) = (self.link.clone(), self.reader.params().magic);
+        let (link, reader) = (self.link.clone(), self.reader.clone());
         Box::pin(async move {
             let job = link.stats().await?;
-            let dumped = spawn_blocking(move || job.dump(&msg.path, magic)).await;
+            let dump = move || {
+                let magic = reader.params().magic;
+                match msg.at {
+                    Some(block) => job.dump_at(&msg.path, magic, (&reader, block)),
+                    None => job.dump(&msg.path, magic),
+                }
+            };
+            let dumped = spawn_blocking(dump).await;
             dumped.map_err(|_| ChainFault::State("dumping coins panicked".to_owned()))?
         })
     }

@@ -23,6 +23,8 @@ use shape::Shape;
 
 /// Characters of a descriptor at most: 999 keys of a `multi_a` with origins and steps are 200 kB; ours have a tenth of that.
 const DESCRIPTOR_CHARS_MAX: usize = 20_000;
+/// Of one that is a script as it is: as many as a block of nothing else has, two for a byte.
+const RAW_CHARS_MAX: usize = 8_000_000;
 /// Paths of a multipath descriptor at most: each is a descriptor of its own, together 5 MB.
 const PATHS_MAX: usize = 256;
 
@@ -77,8 +79,9 @@ pub(crate) fn read(text: &str, network: Network, with_sum: bool) -> Result<Vec<D
 
 /// The descriptor without its checksum, which is right where it is there.
 fn body(text: &str, with_sum: bool) -> Result<&str, RpcError> {
-    if text.len() > DESCRIPTOR_CHARS_MAX {
-        return Err(bad(format!("Descriptors have at most {DESCRIPTOR_CHARS_MAX} characters")));
+    let most = if text.starts_with("raw(") { RAW_CHARS_MAX } else { DESCRIPTOR_CHARS_MAX };
+    if text.len() > most {
+        return Err(bad(format!("Descriptors have at most {most} characters")));
     }
     let mut parts = text.split('#');
     let (body, given) = (parts.next().unwrap_or_default(), parts.next());

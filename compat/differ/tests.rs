@@ -1,6 +1,9 @@
 //! The same requests to a real bitcoind and to Adit on the same chain: the same JSON, but for what stands in [`EXCEPTIONS`].
 //! Runs where `BITCOIND` names one.
 
+mod blocks;
+mod forms;
+
 use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -15,7 +18,7 @@ use crate::json::Json;
 /// What differs: a method, the field (`*`: every item of a list), and why.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("getblockchaininfo", "size_on_disk", "files are laid out otherwise"),
-    ("getblockchaininfo", "verificationprogress", "a guess: ours counts blocks, Core's transactions"),
+    ("getmemoryinfo", "locked", "memory is another program's"),
     ("getmempoolinfo", "usage", "memory is another program's"),
     ("getmempoolinfo", "unbroadcastcount", "what no peer has asked for is not counted"),
     ("getmempoolinfo", "maxdatacarriersize", "ours bounds the data's bytes, Core the scripts'"),
@@ -44,12 +47,8 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("getmininginfo", "warnings", "the one at hand warns that it is no release"),
     ("getnetworkinfo", "warnings", "the one at hand warns that it is no release"),
     ("getnetworkinfo", "protocolversion", "the one at hand speaks a later one"),
-    ("getchainstates", "chainstates.*.verificationprogress", "a guess"),
     ("getchainstates", "chainstates.*.coins_db_cache_bytes", "coins are cached otherwise"),
     ("getchainstates", "chainstates.*.coins_tip_cache_bytes", "coins are cached otherwise"),
-    ("getchaintxstats", "txcount", "transactions of the chain are not counted"),
-    ("getchaintxstats", "window_tx_count", "transactions of the chain are not counted"),
-    ("getchaintxstats", "txrate", "transactions of the chain are not counted"),
     ("getmempoolinfo", "maxmempool", "ours is set in units of 2^20 bytes"),
     ("sendrawtransaction", "error.message", "which input it was is not told"),
     ("testmempoolaccept", "*.reject-details", "which input it was is not told"),
@@ -249,6 +248,9 @@ fn answers_are_those_of_bitcoin_core() {
     branches(&mut both, hashes);
     shapes(&mut both);
     words(&mut both);
+    forms::ask(&mut both);
+    blocks::ask(&mut both);
+    leftovers(&mut both);
     assert!(both.findings.is_empty(), "{} differences:\n{}", both.findings.len(), both.findings.join("\n"));
 }
 
@@ -496,6 +498,53 @@ fn branches(both: &mut Both<'_>, hashes: &[Json]) {
     both.ask("preciousblock", &format!("[{}]", hashes[109]));
 }
 
+/// What no other part asks for.
+fn leftovers(both: &mut Both<'_>) {
+    for method in ["enumeratesigners", "getorphantxs", "getzmqnotifications", "getindexinfo"] {
+        both.ask(method, "[]");
+    }
+    for params in ["[]", "[\"x\"]", "[0]", "[3]"] {
+        both.ask("getorphantxs", params);
+    }
+    for params in ["[\"a\"]", "[]", "[7]"] {
+        both.ask("echoipc", params);
+        both.ask("echojson", params);
+    }
+    for params in ["[]", "[7]", "[\"/no/such/file\"]"] {
+        both.ask("loadtxoutset", params);
+    }
+    both.ask("setnetworkactive", "[]");
+    both.ask("setnetworkactive", "[\"x\"]");
+    both.ask("generate", "[]");
+    both.ask("generatetodescriptor", "[1,\"x\"]");
+    both.ask("generateblock", "[\"x\",[]]");
+    both.ask("generateblock", "[\"raw(51)\",[\"00\"]]");
+    let path = "/no/such/folder/coins";
+    for rest in ["", ",\"x\"", ",\"latest\"", ",\"rollback\"", ",\"latest\",{\"rollback\":1}"] {
+        both.ask("dumptxoutset", &format!("[\"{path}\"{rest}]"));
+    }
+    both.ask("dumptxoutset", &format!("[\"{path}\",\"rollback\",{{\"rollback\":1000}}]"));
+    for params in ["[\"start\"]", "[\"status\"]", "[\"abort\"]", "[\"x\"]", "[\"start\",[\"raw(51)\"]]"] {
+        both.ask("scanblocks", params);
+    }
+    both.ask("scanblocks", "[\"start\",[\"raw(51)\"],5,4]");
+    for params in ["[[],[]]", "[[\"x\"],[]]", "[[],[\"raw(51)\"]]", "[[],[\"raw(51)\"],false]"] {
+        both.ask("getdescriptoractivity", params);
+    }
+    both.ask("signrawtransactionwithkey", "[\"00\",[]]");
+    both.ask("combinerawtransaction", "[[]]");
+    both.ask("combinerawtransaction", "[[\"00\",\"00\"]]");
+    for params in ["[]", "[\"stats\",1]", "[\"x\"]"] {
+        both.ask("getmemoryinfo", params);
+    }
+    both.ask("getblocktemplate", "[{\"mode\":\"proposal\"}]");
+    both.ask("getblocktemplate", "[{\"mode\":\"proposal\",\"data\":\"00\"}]");
+    both.ask("getblocktemplate", "[{\"rules\":[7]}]");
+    both.ask("getblocktemplate", "[{\"rules\":[\"segwit\"],\"longpollid\":\"x\"}]");
+    both.ask("getchaintxstats", "[2]");
+    both.ask("stop", "[\"x\"]");
+}
+
 /// Requests of every version, and what is none.
 fn shapes(both: &mut Both<'_>) {
     for (method, params) in [
@@ -559,19 +608,14 @@ fn shapes(both: &mut Both<'_>) {
 /// Methods of Core's that are not here, and why.
 const MISSING: &[(&str, &str)] = &[
     ("abortprivatebroadcast", "transactions are not sent through networks of their own"),
-    ("analyzepsbt", "not yet"),
-    ("descriptorprocesspsbt", "not yet"),
-    ("enumeratesigners", "no signer outside of the program"),
     ("exportasmap", "addresses of nodes are not grouped"),
     ("getblockfrompeer", "not yet"),
     ("getmempoolcluster", "chains are bounded, not clusters"),
     ("getprivatebroadcastinfo", "transactions are not sent through networks of their own"),
     ("importmempool", "not yet"),
-    ("loadtxoutset", "not yet"),
     ("prioritisetransaction", "not yet"),
     ("savemempool", "not yet"),
     ("submitpackage", "packages are not taken yet"),
-    ("utxoupdatepsbt", "not yet"),
 ];
 
 /// Lines of use that differ, and why.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use adit_actors::events::EventKind;
 use adit_chainstate::{ChainReader, HeaderEntry};
+use adit_domain::consensus::BlockUndo;
 use adit_domain::units::Height;
 use bitcoin::consensus::encode::serialize;
 use bitcoin::hashes::Hash;
@@ -110,11 +111,11 @@ async fn get_block_header(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
         return Ok(Json::hex(&serialize(&entry.header)));
     }
     if let Some(txs) = chain.known_tx_count(&hash) {
-        return Ok(show::header(&entry, &chain.tip(), txs));
+        return Ok(show::header(&entry, &chain.tip(), u64::from(txs)));
     }
     off_thread(move || {
         let txs = chain.tx_count(&hash)?;
-        Ok(show::header(&entry, &chain.tip(), txs))
+        Ok(show::header(&entry, &chain.tip(), u64::from(txs)))
     })
     .await
 }
@@ -128,6 +129,25 @@ pub(super) fn missing(chain: &ChainReader, hash: &BlockHash) -> RpcError {
     })
 }
 
+/// What is open can be read though somebody has moved it away: that is told before it is missed.
+pub(super) fn lies_there(chain: &ChainReader, hash: &BlockHash) -> Result<(), RpcError> {
+    match chain.is_file_there(hash)? {
+        true => Ok(()),
+        false if chain.has_block(hash) => Err(RpcError::misc("Block not found on disk")),
+        false => Err(missing(chain, hash)),
+    }
+}
+
+/// What a block spent, if it has ever joined the best chain.
+pub(super) fn undo_of(chain: &ChainReader, hash: &BlockHash) -> Result<Option<BlockUndo>, RpcError> {
+    if chain.is_undo_file_there(hash)? {
+        return Ok(chain.spent_by(hash)?);
+    }
+    Err(RpcError::internal(
+        "Undo data expected but can't be read. This could be due to disk corruption or a conflict with a pruning event.",
+    ))
+}
+
 async fn get_block(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     let hash = params.block_hash(0, "blockhash")?;
     let verbosity = params.verbosity(1, 1, true)?;
@@ -136,7 +156,10 @@ async fn get_block(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     off_thread(move || {
         let entry = entry(&chain, &hash)?;
         match verbosity {
-            ..=0 => chain.raw_block(&hash)?.map(|raw| Json::hex(&raw)).ok_or_else(|| missing(&chain, &hash)),
+            ..=0 => {
+                let raw = chain.raw_block(&hash)?.ok_or_else(|| missing(&chain, &hash))?;
+                lies_there(&chain, &hash).map(|()| Json::hex(&raw))
+            }
             1 => shown(&chain, &entry, TxDetail::Id, network),
             2 => shown(&chain, &entry, TxDetail::Full, network),
             _ => shown(&chain, &entry, TxDetail::WithPrevouts, network),
@@ -152,9 +175,10 @@ fn shown(
     network: Network,
 ) -> Result<Json, RpcError> {
     let block = chain.shown_block(&entry.hash)?.ok_or_else(|| missing(chain, &entry.hash))?;
+    lies_there(chain, &entry.hash)?;
     let undo = match detail {
         TxDetail::Id => None,
-        _ => chain.spent_by(&entry.hash)?,
+        _ => undo_of(chain, &entry.hash)?,
     };
     Ok(show::block(entry, &chain.tip(), &block, undo.as_ref(), detail, network))
 }

@@ -1,11 +1,11 @@
 //! The coins as their index has them at each block.
 
-use std::path::Path;
 use std::time::Duration;
 
 use adit_actors::root::NodeLinks;
-use adit_chainstate::{Dumped, IndexError, IndexKind};
+use adit_chainstate::{IndexError, IndexKind};
 use adit_domain::units::Height;
+use bitcoin::BlockHash;
 
 use super::chain::entry;
 use crate::error::RpcError;
@@ -16,13 +16,18 @@ fn amount(sat: u128) -> Json {
     Json::Amount(i64::try_from(sat).unwrap_or(i64::MAX))
 }
 
-/// The figures at a height, or at a block of the best chain.
+/// The figures at a height, or at a block that has ever joined the best chain.
 pub(super) fn at(node: &NodeLinks, block: &Json, kind: &str) -> Result<Json, RpcError> {
-    let height = height_of(node, block)?;
-    let stats = node.indexes.coin_stats(height).map_err(|error| match error {
+    let (height, hash) = block_of(node, block)?;
+    let stats = match hash {
+        Some(hash) => node.indexes.coin_stats_of(&hash),
+        None => node.indexes.coin_stats(height),
+    };
+    let stats = stats.map_err(|error| match error {
         IndexError::NotYet { height, .. } => RpcError::internal(format!(
             "Unable to get data because coinstatsindex is still syncing. Current height: {height}"
         )),
+        IndexError::NoSuchBlock | IndexError::Pruned { .. } => RpcError::internal("Unable to read UTXO set"),
         other => RpcError::internal(other.to_string()),
     })?;
     let (sums, moved) = (&stats.sums, &stats.moved);
@@ -71,12 +76,17 @@ pub(crate) async fn followed(node: &NodeLinks, kind: IndexKind) {
     let _ = tokio::time::timeout(INDEX_WITHIN, followed).await;
 }
 
-/// A height of the best chain, named by itself or by its block's hash.
-pub(super) fn height_of(node: &NodeLinks, block: &Json) -> Result<Height, RpcError> {
+/// A block that is named by its hash, with its height; or a height of the best chain.
+pub(super) fn block_of(node: &NodeLinks, block: &Json) -> Result<(Height, Option<BlockHash>), RpcError> {
     if !matches!(block, Json::Int(_) | Json::Double(_)) {
         let hash = bitcoin::hashes::Hash::from_byte_array(params::hash(block, "hash_or_height")?);
-        return Ok(entry(&node.chain, &hash)?.height);
+        return Ok((entry(&node.chain, &hash)?.height, Some(hash)));
     }
+    Ok((height_of(node, block)?, None))
+}
+
+/// A height of the best chain.
+pub(super) fn height_of(node: &NodeLinks, block: &Json) -> Result<Height, RpcError> {
     let (height, tip): (i32, _) = (params::int(block)?, node.chain.tip().height);
     let refused = |text: String| Err(RpcError::invalid_parameter(text));
     match u32::try_from(height) {
@@ -86,15 +96,4 @@ pub(super) fn height_of(node: &NodeLinks, block: &Json) -> Result<Height, RpcErr
         }
         Ok(height) => Ok(Height::new(height)),
     }
-}
-
-/// What was written to a file.
-pub(super) fn dumped(dumped: &Dumped, path: &Path) -> Json {
-    object([
-        ("coins_written", Json::from(dumped.coins)),
-        ("base_hash", Json::text(dumped.base)),
-        ("base_height", Json::from(dumped.height.to_u32())),
-        ("path", Json::text(path.display())),
-        ("txoutset_hash", Json::from(dumped.hash_serialized.clone())),
-    ])
 }

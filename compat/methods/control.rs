@@ -5,11 +5,12 @@ use std::time::Duration;
 use adit_actors::messages::peer::GetPeers;
 use adit_actors::supervision::ExitReason;
 
-use crate::ctx::{Ctx, ask};
+use crate::ctx::{Ctx, ask, off_thread};
 use crate::error::RpcError;
 use crate::help;
 use crate::json::{Json, object};
 use crate::logging;
+use crate::memory::Memory;
 use crate::params::{self, Params};
 use crate::table::Category::{Control, Hidden};
 use crate::table::{Kind, Method, hidden, method, opt, req};
@@ -41,7 +42,7 @@ pub(super) const METHODS: &[Method] = &[
         "getmemoryinfo",
         Control,
         &[opt("mode", Kind::Str)],
-        "Memory that is kept from being swapped out: there is none.",
+        "Memory of the process: what its data takes (used) of what it has asked for (total), what of it is kept from being swapped out, its mappings, and those that are set aside.",
         |c, p| Box::pin(get_memory_info(c, p)),
     ),
     method("echoipc", Hidden, &[req("arg", Kind::Str)], "Gives back what it is given.", |c, p| {
@@ -137,8 +138,16 @@ async fn get_memory_info(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     ctx.warm()?;
     match params.opt_str(0)?.unwrap_or("stats") {
         "stats" => {
-            let names = ["used", "free", "total", "locked", "chunks_used", "chunks_free"];
-            Ok(object([("locked", object(names.map(|name| (name, Json::from(0)))))]))
+            let memory = off_thread(|| Ok(Memory::of_process())).await?;
+            let figures = [
+                ("used", memory.used_bytes),
+                ("free", memory.total_bytes.saturating_sub(memory.used_bytes)),
+                ("total", memory.total_bytes),
+                ("locked", memory.locked_bytes),
+                ("chunks_used", memory.mappings),
+                ("chunks_free", memory.mappings_aside),
+            ];
+            Ok(object([("locked", object(figures.map(|(name, value)| (name, Json::from(value)))))]))
         }
         "mallocinfo" => Err(RpcError::invalid_parameter("mallocinfo mode not available")),
         other => Err(RpcError::invalid_parameter(format!("unknown mode {other}"))),

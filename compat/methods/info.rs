@@ -1,9 +1,10 @@
 //! The chain as a whole: its state, soft forks, coins, indexes, marks on blocks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use adit_actors::messages::chain::{MarkBlock, PruneBlocks};
-use adit_actors::messages::utxo::{DumpUtxoSet, GetUtxoStats};
+use adit_actors::messages::utxo::GetUtxoStats;
 use adit_actors::root::NodeLinks;
 use adit_chainstate::{IndexError, IndexKind, Mark, MarkError, PruneError, PruneUpTo};
 use adit_domain::chain::{basic_filter, filter_header};
@@ -16,13 +17,14 @@ use bitcoin::{BlockHash, Network, OutPoint};
 
 use super::chain::entry;
 use super::coinstats::followed;
+use super::progress;
 use crate::ctx::{Ctx, off_thread, within};
 use crate::error::RpcError;
 use crate::json::{Json, object};
 use crate::params::Params;
 use crate::show::{self, hex32};
 use crate::table::Category::{Blockchain, Hidden, Util};
-use crate::table::{Arg, Kind, Method, method, opt, options, req};
+use crate::table::{Arg, Kind, Method, method, opt, req};
 
 const HASH: &[Arg] = &[req("blockhash", Kind::Str)];
 
@@ -72,18 +74,6 @@ pub(super) const METHODS: &[Method] = &[
         |c, p| Box::pin(get_tx_out_set_info(c, p)),
     ),
     method(
-        "dumptxoutset",
-        Blockchain,
-        &[
-            req("path", Kind::Str),
-            opt("type", Kind::Str),
-            options("options", &[opt("rollback", Kind::Any), opt("in_memory", Kind::Bool)])
-                .shown("{\"rollback\":n,\"in_memory\":bool,...}"),
-        ],
-        "Writes all coins to a new file.",
-        |c, p| Box::pin(dump_tx_out_set(c, p)),
-    ),
-    method(
         "getindexinfo",
         Util,
         &[opt("index_name", Kind::Str)],
@@ -114,8 +104,11 @@ async fn get_blockchain_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
     let node = ctx.node()?;
     let (tip, (_, headers)) = (node.chain.tip(), node.chain.best_header());
     let syncing = ctx.is_fetching(&node);
-    let (chain, pruning) = (node.chain.clone(), node.chain.pruning());
-    let bytes = off_thread(move || Ok(chain.file_bytes()?)).await?;
+    let pruning = node.chain.pruning();
+    let (bytes, progress) = {
+        let (node, tip, counting) = (Arc::clone(&node), Arc::clone(&tip), ctx.counting());
+        off_thread(move || Ok((node.chain.file_bytes()?, progress::of(&node, &tip, &counting)))).await?
+    };
     let mut info = object([
         ("chain", Json::from(chain_name(node.params.network))),
         ("blocks", Json::from(tip.height.to_u32())),
@@ -126,7 +119,7 @@ async fn get_blockchain_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
         ("difficulty", Json::from(show::difficulty(tip.header.bits))),
         ("time", Json::from(tip.header.time)),
         ("mediantime", Json::from(tip.median_time_past)),
-        ("verificationprogress", Json::from(progress(tip.height, headers))),
+        ("verificationprogress", Json::from(progress)),
         ("initialblockdownload", Json::from(syncing)),
         ("chainwork", Json::hex(&tip.chain_work.to_be_bytes())),
         ("size_on_disk", Json::from(bytes)),
@@ -144,14 +137,6 @@ async fn get_blockchain_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
     }
     info.push("warnings", ctx.warnings(&node));
     Ok(info)
-}
-
-/// Blocks of those that are known of; Core guesses transactions, which we don't count.
-pub(super) fn progress(blocks: Height, headers: Height) -> f64 {
-    if blocks >= headers {
-        return 1.0;
-    }
-    (f64::from(blocks.to_u32()) / f64::from(headers.to_u32().max(1))).min(1.0)
 }
 
 async fn get_deployment_info(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
@@ -286,7 +271,13 @@ async fn get_tx_out(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
 }
 
 /// How long the walk over all coins may take: 170 million coins at 0.2 million a second, and as much again.
-const UTXO_WITHIN: Duration = Duration::from_secs(1800);
+pub(super) const UTXO_WITHIN: Duration = Duration::from_secs(1800);
+
+/// What the index has.
+async fn indexed(node: Arc<NodeLinks>, block: Json, kind: &str) -> Result<Json, RpcError> {
+    let kind = kind.to_owned();
+    off_thread(move || super::coinstats::at(&node, &block, &kind)).await
+}
 
 async fn get_tx_out_set_info(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     let kind = params.opt_str(0)?.unwrap_or("hash_serialized_3");
@@ -308,12 +299,12 @@ async fn get_tx_out_set_info(ctx: &Ctx, params: Params) -> Result<Json, RpcError
             () if !params.bool_or(2, true)? => {
                 refused("Cannot set use_index to false when querying for a specific block")
             }
-            () => super::coinstats::at(&node, block, kind),
+            () => indexed(node, block.clone(), kind).await,
         };
     }
     if has_index && kind != "hash_serialized_3" && params.bool_or(2, true)? {
         let height = Json::from(node.chain.tip().height.to_u32());
-        return super::coinstats::at(&node, &height, kind);
+        return indexed(node, height, kind).await;
     }
     let actor = node.utxo_stats.clone();
     drop(node);
@@ -336,35 +327,6 @@ async fn get_tx_out_set_info(ctx: &Ctx, params: Params) -> Result<Json, RpcError
     Ok(object(fields))
 }
 
-async fn dump_tx_out_set(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
-    match params.opt_str(1)?.unwrap_or_default() {
-        "" | "latest" if params.given(2).is_none() => {}
-        "" | "latest" | "rollback" => {
-            return Err(RpcError::misc("Only the coins at the last block can be written"));
-        }
-        other => {
-            let text = format!(
-                "Invalid snapshot type \"{other}\" specified. Please specify \"rollback\" or \"latest\""
-            );
-            return Err(RpcError::invalid_parameter(text));
-        }
-    }
-    let node = ctx.node()?;
-    let path = node.folder.join(params.str(0)?);
-    if path.exists() {
-        let text = format!(
-            "{} already exists. If you are sure this is what you want, move it out of the way first",
-            path.display()
-        );
-        return Err(RpcError::invalid_parameter(text));
-    }
-    let actor = node.dump_utxo.clone();
-    drop(node);
-    let dumped = within(UTXO_WITHIN, &actor, DumpUtxoSet { path: path.clone() }).await?;
-    let dumped = dumped.map_err(|error| RpcError::misc(error.to_string()))?;
-    Ok(super::coinstats::dumped(&dumped, &path))
-}
-
 async fn get_index_info(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     let wanted = params.opt_str(0)?.unwrap_or_default();
     let node = ctx.node()?;
@@ -374,12 +336,14 @@ async fn get_index_info(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
         IndexKind::Transactions => 0,
         IndexKind::CoinStats => 1,
         IndexKind::Filters => 2,
+        IndexKind::Spenders => 3,
     });
     let shown = all.into_iter().filter_map(|status| {
         let name = match status.kind {
             IndexKind::Transactions => "txindex",
             IndexKind::CoinStats => "coinstatsindex",
             IndexKind::Filters => "basic block filter index",
+            IndexKind::Spenders => "txospenderindex",
         };
         let height = status.best.map_or(0, |(height, _)| height.to_u32());
         let fields = [("synced", Json::from(status.synced)), ("best_block_height", Json::from(height))];

@@ -17,7 +17,7 @@ use crate::error::RpcError;
 use crate::json::{Json, object};
 use crate::params::{self, Params};
 use crate::table::Category::{Blockchain, Hidden, Rawtransactions};
-use crate::table::{Arg, Kind, Method, method, opt, options, req};
+use crate::table::{Arg, Kind, Method, method, opt, req};
 
 const FEERATE: Arg = opt("maxfeerate", Kind::Amount);
 const RELATIVES: &[Arg] = &[req("txid", Kind::Str), opt("verbose", Kind::Bool)];
@@ -53,17 +53,6 @@ pub(super) const METHODS: &[Method] = &[
         RELATIVES,
         "The waiting transactions that are built on one.",
         |c, p| Box::pin(relatives(c, p, Wanted::DescendantsOf)),
-    ),
-    method(
-        "gettxspendingprevout",
-        Blockchain,
-        &[
-            req("outputs", Kind::List).shown("[{\"txid\":\"hex\",\"vout\":n},...]"),
-            options("options", &[opt("mempool_only", Kind::Bool), opt("return_spending_tx", Kind::Bool)])
-                .shown("{\"mempool_only\":bool,\"return_spending_tx\":bool,...}"),
-        ],
-        "Which waiting transactions spend these outputs.",
-        |c, p| Box::pin(get_tx_spending_prevout(c, p)),
     ),
     method(
         "sendrawtransaction",
@@ -198,69 +187,6 @@ async fn relatives(ctx: &Ctx, params: Params, wanted: fn(Txid) -> Wanted) -> Res
     let look = look(ctx, Some(wanted(txid))).await?;
     let height = ctx.node()?.chain.tip().height.to_u32();
     Ok(listed(&look.details, verbose, height))
-}
-
-/// The fields of an object, which are these and no others; each of its type.
-fn strict(typed: &Json, allowed: &[(&str, &str)]) -> Result<(), RpcError> {
-    for (name, kind) in allowed {
-        match typed.get(name) {
-            None => {}
-            Some(value) if value.type_name() == *kind => {}
-            Some(value) => {
-                let got = value.type_name();
-                let text =
-                    format!("JSON value of type {got} for field {name} is not of expected type {kind}");
-                return Err(RpcError::wrong_type(text));
-            }
-        }
-    }
-    let known = |name: &str| allowed.iter().any(|(allowed, _)| *allowed == name);
-    match params::fields(typed)?.iter().find(|(name, _)| !known(name)) {
-        Some((name, _)) => Err(RpcError::wrong_type(format!("Unexpected key {name}"))),
-        None => Ok(()),
-    }
-}
-
-/// In the mempool alone: which transaction of the chain spent an output no index says.
-async fn get_tx_spending_prevout(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
-    let outputs = params::list(params.get(0))?;
-    if outputs.is_empty() {
-        return Err(RpcError::invalid_parameter("Invalid parameter, outputs are missing"));
-    }
-    let (mut mempool_only, mut with_tx) = (true, false);
-    if let Some(options) = params.given(1) {
-        strict(options, &[("mempool_only", "bool"), ("return_spending_tx", "bool")])?;
-        mempool_only = options.get("mempool_only").map_or(Ok(true), params::boolean)?;
-        with_tx = options.get("return_spending_tx").map_or(Ok(false), params::boolean)?;
-    }
-    let node = ctx.node()?;
-    let one = |output: &Json| {
-        params::fields(output)?;
-        for name in ["txid", "vout"] {
-            output.get(name).ok_or_else(|| RpcError::wrong_type(format!("Missing {name}")))?;
-        }
-        strict(output, &[("txid", "string"), ("vout", "number")])?;
-        let txid = params::hash(output.get("txid").unwrap_or(&Json::Null), "txid")?;
-        let txid: Txid = bitcoin::hashes::Hash::from_byte_array(txid);
-        let vout: i32 = params::int(output.get("vout").unwrap_or(&Json::Null))?;
-        let vout = u32::try_from(vout)
-            .map_err(|_| RpcError::invalid_parameter("Invalid parameter, vout cannot be negative"))?;
-        let mut shown = output.clone();
-        let spender = node.mempool.spender(&OutPoint { txid, vout });
-        if spender.is_none() && !mempool_only {
-            let text = "Mempool lacks a relevant spend, and txospenderindex is unavailable.";
-            return Err(RpcError::misc(text));
-        }
-        if let Some(spender) = spender {
-            shown.push("spendingtxid", Json::text(spender));
-            let tx = if with_tx { node.mempool.get(&TxRef::Txid(spender)) } else { None };
-            if let Some(tx) = tx {
-                shown.push("spendingtx", Json::hex(tx.raw()));
-            }
-        }
-        Ok(shown)
-    };
-    Ok(Json::List(outputs.iter().map(one).collect::<Result<_, RpcError>>()?))
 }
 
 /// A transaction in hex.

@@ -11,10 +11,11 @@ use adit_domain::chain::NextBlock;
 use adit_domain::consensus::witness_commitment_index;
 use adit_domain::mempool::{MempoolEntry, MempoolSnapshot};
 use adit_domain::peer::TxRef;
-use adit_domain::template::{BlockTemplate, FoundHeader, TemplateRequest, build_template};
+use adit_domain::template::{BlockTemplate, FoundHeader, TemplateRequest, build_template_of};
 use adit_domain::units::parse_address;
 use adit_domain::wire::{HEADER_BYTES, ParsedBlock, ParsedTx};
 use bitcoin::absolute::LockTime;
+use bitcoin::block::Version as BlockVersion;
 use bitcoin::consensus::encode::{Decodable, deserialize, serialize};
 use bitcoin::hex::FromHex;
 use bitcoin::script::Builder;
@@ -122,7 +123,7 @@ async fn generate_many(ctx: &Ctx, count: i32, script: ScriptBuf, tries: u64) -> 
         let next = node.chain.next_block(node.clock.now());
         let snapshot = pooled(&node, &next).await;
         let template = template(ctx, &node, &next, snapshot.as_deref())?;
-        let (solved, left) = solve(template, script.clone(), tries).await?;
+        let (solved, left) = solve(&node, template, script.clone(), tries).await?;
         tries = left;
         let Some(block) = solved else { break };
         let hash = block.hash();
@@ -159,9 +160,6 @@ pub(super) async fn pooled(node: &NodeLinks, next: &NextBlock) -> Option<Arc<Mem
     Some(node.mempool.snapshot()).filter(|snapshot| snapshot.tip == next.prev)
 }
 
-/// Weight that Core keeps for the header and the coinbase, and says so in its figures.
-const CORE_WEIGHT_RESERVED: u64 = 8_000;
-
 /// A template of what waits. Whoever asks makes the coinbase: any script stands in for theirs.
 pub(super) fn template(
     ctx: &Ctx,
@@ -176,9 +174,18 @@ pub(super) fn template(
         now: node.clock.now(),
         id: 0,
     };
-    let built = build_template(&request, mempool).map_err(|error| RpcError::internal(error.to_string()))?;
-    let weight =
-        built.txs.iter().fold(CORE_WEIGHT_RESERVED, |sum, tx| sum.saturating_add(tx.weight().to_wu()));
+    // One unit less, as Core compares.
+    let kept = ctx.config.block_weight_reserved.saturating_add(1);
+    let room = ctx.config.block_weight_max.saturating_sub(kept);
+    let built = build_template_of(&request, mempool, room);
+    let built = built.map_err(|error| RpcError::internal(error.to_string()))?;
+    let own = ctx.config.block_version.filter(|_| node.params.network == bitcoin::Network::Regtest);
+    let version = own.map_or(built.version, BlockVersion::from_consensus);
+    let built = BlockTemplate { version, ..built };
+    let weight = built
+        .txs
+        .iter()
+        .fold(ctx.config.block_weight_reserved, |sum, tx| sum.saturating_add(tx.weight().to_wu()));
     let mut last = ctx.last_template.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     *last = Some((built.txs.len(), weight));
     Ok(built)
@@ -210,12 +217,15 @@ fn coinbase(template: &BlockTemplate, script: &ScriptBuf) -> Transaction {
 
 /// Looks for a nonce; says how many tries are left, and nothing where they did not do.
 async fn solve(
+    node: &NodeLinks,
     template: BlockTemplate,
     script: ScriptBuf,
     tries: u64,
 ) -> Result<(Option<ParsedBlock>, u64), RpcError> {
+    let has_segwit = template.height >= node.params.forks.segwit;
     off_thread(move || {
-        let coinbase = serialize(&coinbase(&template, &script));
+        let bare = coinbase(&template, &script);
+        let coinbase = serialize(&bare);
         let found = FoundHeader { version: template.version, time: template.time, nonce: 0 };
         let block = template.assemble(&coinbase, &found);
         let block = block.map_err(|error| RpcError::internal(error.to_string()))?;
@@ -228,7 +238,11 @@ async fn solve(
             header.nonce = header.nonce.wrapping_add(1);
             left = left.saturating_sub(1);
         }
-        let txs = block.txs().to_vec();
+        let mut txs = block.txs().to_vec();
+        if let Some(first) = txs.first_mut().filter(|_| !has_segwit) {
+            // Before segwit a block must not have a witness; the id is the same without.
+            *first = ParsedTx::new(bare);
+        }
         Ok((Some(ParsedBlock::of_parsed(header, txs)), left))
     })
     .await
@@ -245,8 +259,8 @@ async fn generate_block(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     let snapshot = MempoolSnapshot { tip: next.prev, entries };
     let template = template(ctx, &node, &next, Some(&snapshot))?;
     let actor = node.submit_block.clone();
+    let (solved, _) = solve(&node, template, script, u64::from(u32::MAX)).await?;
     drop(node);
-    let (solved, _) = solve(template, script, u64::from(u32::MAX)).await?;
     let block = Arc::new(solved.ok_or_else(|| RpcError::misc("Failed to make block."))?);
     let mut shown = object([("hash", Json::text(block.hash()))]);
     if !submit {

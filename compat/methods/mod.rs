@@ -11,12 +11,18 @@ mod mempool;
 mod mining;
 mod net;
 mod peers;
+mod progress;
 mod proof;
 mod proposal;
 mod psbt;
+mod psbt_fill;
+mod psbt_look;
 mod rawtx;
 mod scan;
 mod sign;
+mod signer;
+mod snapshot;
+mod spending;
 mod stats;
 mod template;
 mod thin;
@@ -30,9 +36,10 @@ pub(crate) use template::Made;
 use crate::table::Method;
 
 pub(crate) use coinstats::followed;
+pub(crate) use progress::Counting;
 
 /// The families' tables.
-const FAMILIES: [&[Method]; 18] = [
+const FAMILIES: [&[Method]; 23] = [
     activity::METHODS,
     bans::METHODS,
     chain::METHODS,
@@ -45,9 +52,14 @@ const FAMILIES: [&[Method]; 18] = [
     peers::METHODS,
     proof::METHODS,
     psbt::METHODS,
+    psbt_fill::METHODS,
+    psbt_look::METHODS,
     rawtx::METHODS,
     scan::METHODS,
     sign::METHODS,
+    signer::METHODS,
+    snapshot::METHODS,
+    spending::METHODS,
     stats::METHODS,
     thin::METHODS,
     util::METHODS,

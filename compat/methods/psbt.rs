@@ -65,13 +65,13 @@ pub(super) const METHODS: &[Method] = &[
     ),
 ];
 
-fn read(typed: &str) -> Result<Psbt, RpcError> {
+pub(super) fn read(typed: &str) -> Result<Psbt, RpcError> {
     let failed = |why: String| RpcError::deserialization(format!("TX decode failed {why}"));
     let bytes = STANDARD.decode(typed).map_err(|_| failed("invalid base64".to_owned()))?;
     Psbt::deserialize(&bytes).map_err(|error| failed(error.to_string()))
 }
 
-fn written(psbt: &Psbt) -> Json {
+pub(super) fn written(psbt: &Psbt) -> Json {
     Json::from(STANDARD.encode(psbt.serialize()))
 }
 
@@ -171,7 +171,7 @@ fn spent(input: &Input, point: &OutPoint) -> Option<TxOut> {
 }
 
 /// What each input spends, in their order.
-fn all_spent(psbt: &Psbt) -> Vec<Option<TxOut>> {
+pub(super) fn all_spent(psbt: &Psbt) -> Vec<Option<TxOut>> {
     let inputs = psbt.inputs.iter().zip(&psbt.unsigned_tx.input);
     inputs.map(|(input, place)| spent(input, &place.previous_output)).collect()
 }

@@ -8,7 +8,8 @@ use adit_domain::wire::{ParsedBlock, ParsedTx};
 use bitcoin::TxOut;
 use bitcoin::hashes::Hash;
 
-use super::chain::{entry, missing};
+use super::chain::{entry, lies_there, missing, undo_of};
+use super::progress;
 use crate::ctx::{Ctx, off_thread};
 use crate::error::RpcError;
 use crate::json::{Json, object};
@@ -28,7 +29,7 @@ pub(super) const METHODS: &[Method] = &[
         "getchaintxstats",
         Blockchain,
         &[opt("nblocks", Kind::Num), opt("blockhash", Kind::Str)],
-        "The times of a window of blocks. Transactions are not counted.",
+        "The transactions of the chain, and of a window of its blocks.",
         |c, p| Box::pin(get_chain_tx_stats(c, p)),
     ),
     method(
@@ -153,9 +154,10 @@ async fn get_block_stats(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     drop(node);
     off_thread(move || {
         let block = chain.block(&hash)?.ok_or_else(|| missing(&chain, &hash))?;
+        lies_there(&chain, &hash)?;
         let undo = match entry.height {
             Height::GENESIS => BlockUndo::default(),
-            _ => chain.spent_by(&hash)?.ok_or_else(|| RpcError::misc("Undo data not available"))?,
+            _ => undo_of(&chain, &hash)?.ok_or_else(|| RpcError::misc("Undo data not available"))?,
         };
         let subsidy = params.subsidy(entry.height).to_sat();
         let all = stats(&entry, &block, &undo, signed(subsidy));
@@ -254,18 +256,33 @@ async fn get_chain_tx_stats(ctx: &Ctx, params: Params) -> Result<Json, RpcError>
             RpcError::invalid_parameter(text)
         })?,
     };
-    let mut shown = object([
-        ("time", Json::from(last.header.time)),
-        ("window_final_block_hash", Json::text(last.hash)),
-        ("window_final_block_height", Json::from(height)),
-        ("window_block_count", Json::from(count)),
-    ]);
-    let first = node.chain.entry_at(Height::new(height.saturating_sub(count)));
-    if let Some(first) = first.filter(|_| count > 0) {
-        let seconds = i64::from(last.median_time_past) - i64::from(first.median_time_past);
-        shown.push("window_interval", seconds);
-    }
-    Ok(shown)
+    let (chain, counting) = (node.chain.clone(), ctx.counting());
+    drop(node);
+    off_thread(move || {
+        let first = chain.entry_at(Height::new(height.saturating_sub(count)));
+        let txs = |block: &HeaderEntry| progress::chain_txs(&chain, &block.hash, &counting);
+        let all = txs(&last);
+        let mut fields = vec![("time", Json::from(last.header.time))];
+        fields.extend(all.map(|all| ("txcount", Json::from(all))));
+        fields.extend([
+            ("window_final_block_hash", Json::text(last.hash)),
+            ("window_final_block_height", Json::from(height)),
+            ("window_block_count", Json::from(count)),
+        ]);
+        let mut shown = object(fields);
+        if let Some(first) = first.filter(|_| count > 0) {
+            let seconds = i64::from(last.median_time_past) - i64::from(first.median_time_past);
+            shown.push("window_interval", seconds);
+            let came = all.zip(txs(&first)).map(|(all, before)| all.saturating_sub(before));
+            if let Some(came) = came {
+                shown.push("window_tx_count", came);
+                let since = u32::try_from(seconds).ok().filter(|seconds| *seconds > 0);
+                since.into_iter().for_each(|s| shown.push("txrate", progress::double(came) / f64::from(s)));
+            }
+        }
+        Ok(shown)
+    })
+    .await
 }
 
 /// Blocks that are read where nothing else is asked for, as in Core.

@@ -12,6 +12,7 @@ use adit_domain::consensus::{BLOCK_SIGOP_COST_MAX, BLOCK_WEIGHT_MAX, DeploymentS
 use adit_domain::mempool::MempoolSnapshot;
 use adit_domain::template::BlockTemplate;
 use adit_domain::wire::{ParsedBlock, ParsedTx};
+use bitcoin::block::Version;
 use bitcoin::hashes::Hash;
 use bitcoin::hex::FromHex;
 use bitcoin::{Amount, BlockHash, Network, ScriptBuf, Target, Txid};
@@ -28,6 +29,8 @@ use crate::show::hex32;
 const LONG_POLL: Duration = Duration::from_secs(60);
 /// How often it is looked for another tip.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// What a unit of cost was before witnesses.
+const WITNESS_SCALE: u32 = 4;
 /// Bytes of a block, serialised, as miners are told; the weight is what counts.
 const BLOCK_BYTES_MAX: u32 = 4_000_000;
 
@@ -77,6 +80,7 @@ pub(crate) struct Made {
     /// Whether it is the same is all that is asked: what waited then is not kept.
     snapshot: Option<Weak<MempoolSnapshot>>,
     coinbase_value: Amount,
+    version: Version,
     witness_commitment: ScriptBuf,
     /// The transactions as they are sent.
     transactions: Arc<str>,
@@ -100,13 +104,15 @@ async fn make(
     snapshot: Option<Arc<MempoolSnapshot>>,
 ) -> Result<Arc<Made>, RpcError> {
     let built = template(ctx, node, &next, snapshot.as_deref())?;
+    let scale = if has_segwit(node, &next) { 1 } else { WITNESS_SCALE };
     let made = off_thread(move || {
         let mut written = String::new();
-        Json::List(transactions(&built, snapshot.as_deref())).write_to(&mut written);
+        Json::List(transactions(&built, snapshot.as_deref(), scale)).write_to(&mut written);
         Ok(Arc::new(Made {
             prev: next.prev,
             snapshot: snapshot.as_ref().map(Arc::downgrade),
             coinbase_value: built.coinbase_value,
+            version: built.version,
             witness_commitment: built.witness_commitment,
             transactions: written.into(),
         }))
@@ -123,7 +129,7 @@ async fn is_synced(ctx: &Ctx) -> Result<(), RpcError> {
         if ask(&node.peers, GetPeers).await?.is_empty() {
             return Err(RpcError::not_connected("Bitcoin Core is not connected!"));
         }
-        if node.chain.tip().chain_work < node.params.minimum_chain_work {
+        if ctx.is_fetching(&node) {
             let text = "Bitcoin Core is in initial sync and waiting for blocks...";
             return Err(RpcError::initial_download(text));
         }
@@ -182,10 +188,12 @@ fn shown(node: &NodeLinks, next: &NextBlock, made: &Made) -> Result<Json, RpcErr
     let late = |_| RpcError::internal("The clock is beyond what a header can say");
     let now = u32::try_from(node.clock.now().to_seconds_floor()).map_err(late)?;
     let words = |words: &[&'static str]| Json::List(words.iter().map(|word| Json::from(*word)).collect());
-    let (rules, available) = rules(node);
+    let segwit = has_segwit(node, next);
+    let scale = if segwit { 1 } else { WITNESS_SCALE };
+    let (rules, available) = rules(node, segwit);
     let mut fields = vec![
         ("capabilities", words(&["proposal"])),
-        ("version", Json::from(next.version.to_consensus())),
+        ("version", Json::from(made.version.to_consensus())),
         ("rules", Json::List(rules)),
         ("vbavailable", object(available)),
         ("vbrequired", Json::from(0)),
@@ -198,21 +206,26 @@ fn shown(node: &NodeLinks, next: &NextBlock, made: &Made) -> Result<Json, RpcErr
         ("mintime", Json::from(next.time_min)),
         ("mutable", words(&["time", "transactions", "prevblock"])),
         ("noncerange", Json::from("00000000ffffffff")),
-        ("sigoplimit", Json::from(BLOCK_SIGOP_COST_MAX)),
-        ("sizelimit", Json::from(BLOCK_BYTES_MAX)),
-        ("weightlimit", Json::from(BLOCK_WEIGHT_MAX)),
+        ("sigoplimit", Json::from(BLOCK_SIGOP_COST_MAX / u64::from(scale))),
+        ("sizelimit", Json::from(BLOCK_BYTES_MAX / scale)),
+    ];
+    fields.extend(segwit.then(|| ("weightlimit", Json::from(BLOCK_WEIGHT_MAX))));
+    fields.extend([
         ("curtime", Json::from(now.max(next.time_min))),
         ("bits", hex32(next.bits.to_consensus())),
         ("height", Json::from(next.height.to_u32())),
-    ];
+    ]);
     fields.extend(node.params.signet_challenge.as_ref().map(|c| ("signet_challenge", Json::hex(c))));
     fields.push(("default_witness_commitment", Json::hex(made.witness_commitment.as_bytes())));
     Ok(object(fields))
 }
 
 /// The rules that hold for the next block, and the bits that may be voted with.
-fn rules(node: &NodeLinks) -> (Vec<Json>, Vec<(&'static str, Json)>) {
-    let mut rules = vec![Json::from("csv"), Json::from("!segwit"), Json::from("taproot")];
+fn rules(node: &NodeLinks, segwit: bool) -> (Vec<Json>, Vec<(&'static str, Json)>) {
+    let mut rules = vec![Json::from("csv")];
+    if segwit {
+        rules.extend(["!segwit", "taproot"].map(Json::from));
+    }
     rules.extend(node.params.signet_challenge.as_ref().map(|_| Json::from("!signet")));
     let mut available = Vec::new();
     let report = node.chain.deployments(None).and_then(Result::ok);
@@ -229,7 +242,12 @@ fn rules(node: &NodeLinks) -> (Vec<Json>, Vec<(&'static str, Json)>) {
     (rules, available)
 }
 
-fn transactions(template: &BlockTemplate, snapshot: Option<&MempoolSnapshot>) -> Vec<Json> {
+/// Whether the next block may have witnesses; before that it counts as blocks did, in a quarter of the cost.
+fn has_segwit(node: &NodeLinks, next: &NextBlock) -> bool {
+    next.height >= node.params.forks.segwit
+}
+
+fn transactions(template: &BlockTemplate, snapshot: Option<&MempoolSnapshot>, scale: u32) -> Vec<Json> {
     let entries = snapshot.map_or(&[][..], |snapshot| snapshot.entries.as_slice());
     let prices: HashMap<Txid, (u64, u32)> =
         entries.iter().map(|e| (e.tx.txid(), (e.fee.to_sat(), e.sigop_cost))).collect();
@@ -243,7 +261,7 @@ fn transactions(template: &BlockTemplate, snapshot: Option<&MempoolSnapshot>) ->
             ("hash", Json::hash(tx.wtxid())),
             ("depends", Json::List(parents.map(|place| Json::from(*place)).collect())),
             ("fee", Json::from(fee)),
-            ("sigops", Json::from(sigops)),
+            ("sigops", Json::from(sigops.checked_div(scale).unwrap_or(0))),
             ("weight", Json::from(tx.weight().to_wu())),
         ])
     };

@@ -4,8 +4,7 @@ use crate::ctx::Ctx;
 use crate::error::RpcError;
 use crate::json::{Json, object};
 use crate::params::Params;
-use crate::show::{self, hex32};
-use crate::table::Category::{Blockchain, Hidden, Mining, Network, Util, Zmq};
+use crate::table::Category::{Hidden, Mining, Network, Util, Zmq};
 use crate::table::{Kind, Method, method, opt, req};
 
 pub(super) const METHODS: &[Method] = &[
@@ -58,9 +57,6 @@ pub(super) const METHODS: &[Method] = &[
         "Transactions that an operator prefers: none.",
         |c, p| Box::pin(no_fields(c, p)),
     ),
-    method("getchainstates", Blockchain, &[], "The chains of coins that are kept.", |c, p| {
-        Box::pin(get_chain_states(c, p))
-    }),
 ];
 
 /// Blocks that a target may be away, as in Core.
@@ -158,22 +154,4 @@ async fn get_node_addresses(ctx: &Ctx, params: Params) -> Result<Json, RpcError>
         return Err(RpcError::invalid_parameter(format!("Network not recognized: {network}")));
     }
     nothing(ctx, params).await
-}
-
-async fn get_chain_states(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
-    let node = ctx.node()?;
-    let (tip, (_, headers)) = (node.chain.tip(), node.chain.best_header());
-    let one = object([
-        ("blocks", Json::from(tip.height.to_u32())),
-        ("bestblockhash", Json::text(tip.hash)),
-        ("bits", hex32(tip.header.bits.to_consensus())),
-        ("target", show::target(tip.header.bits)),
-        ("difficulty", Json::from(show::difficulty(tip.header.bits))),
-        ("verificationprogress", Json::from(super::info::progress(tip.height, headers))),
-        // Coins are kept in one cache over tables of their own: there are no two to tell apart.
-        ("coins_db_cache_bytes", Json::from(0)),
-        ("coins_tip_cache_bytes", Json::from(0)),
-        ("validated", Json::from(true)),
-    ]);
-    Ok(object([("headers", Json::from(headers.to_u32())), ("chainstates", Json::List(vec![one]))]))
 }

@@ -424,6 +424,7 @@ impl Chainstate {
                 status: BlockStatus { failure: None, ..node.status() }.to_bits(),
                 block: places.block,
                 undo: places.undo,
+                txs: places.txs,
             }
         };
         let pieces = ids.chunks(DIRTY_PIECE).map(|ids| {
@@ -492,7 +493,7 @@ impl Chainstate {
     /// Stores a block's body.
     fn keep(&mut self, id: NodeId, block: &Arc<ParsedBlock>) -> Result<(), ChainFault> {
         let pos = self.live.blocks.append(block.raw())?;
-        self.live.change_place(block.hash(), |places| places.block = Some(pos));
+        self.live.change_place(block.hash(), |places| places.store(pos, block));
         self.live.tree_mut().body_stored(id);
         self.recent.push_back(Arc::clone(block));
         Ok(())

@@ -1,4 +1,4 @@
-//! Indexes over the best chain: transactions by id, block filters (BIP158), and the statistics of the coins at every block.
+//! Indexes over the best chain: transactions by id and by what they spend, block filters (BIP158), and the statistics of the coins at every block.
 //!
 //! Owns: what each index says of a block, where it stands, how it follows the best chain. Must not know: threads, actors, how a
 //! table looks on disk.
@@ -44,11 +44,14 @@ pub enum IndexKind {
     Filters,
     /// The coin set's hash and figures at each block.
     CoinStats,
+    /// From an output to the transaction that spent it.
+    Spenders,
 }
 
 impl IndexKind {
     /// All.
-    pub const ALL: [IndexKind; 3] = [IndexKind::Transactions, IndexKind::Filters, IndexKind::CoinStats];
+    pub const ALL: [IndexKind; 4] =
+        [IndexKind::Transactions, IndexKind::Filters, IndexKind::CoinStats, IndexKind::Spenders];
 
     /// Its word: in the configuration, in the name of its file.
     pub const fn as_str(self) -> &'static str {
@@ -56,6 +59,7 @@ impl IndexKind {
             IndexKind::Transactions => "transactions",
             IndexKind::Filters => "filters",
             IndexKind::CoinStats => "coin_stats",
+            IndexKind::Spenders => "spenders",
         }
     }
 }
@@ -69,6 +73,8 @@ pub struct IndexConfig {
     pub filters: bool,
     /// See [`IndexKind::CoinStats`].
     pub coin_stats: bool,
+    /// See [`IndexKind::Spenders`].
+    pub spenders: bool,
 }
 
 impl IndexConfig {
@@ -82,6 +88,7 @@ impl IndexConfig {
             IndexKind::Transactions => self.transactions,
             IndexKind::Filters => self.filters,
             IndexKind::CoinStats => self.coin_stats,
+            IndexKind::Spenders => self.spenders,
         }
     }
 }
@@ -175,8 +182,8 @@ impl Indexes {
             reader.holds.set(kind, best);
             let kept_from = reader.pruning().kept_from;
             let first = match kind {
-                // It leads to the blocks themselves, whenever it is asked.
-                IndexKind::Transactions => Height::GENESIS.next(),
+                // They lead to the blocks themselves, whenever they are asked.
+                IndexKind::Transactions | IndexKind::Spenders => Height::GENESIS.next(),
                 IndexKind::Filters | IndexKind::CoinStats => reader.needed_behind(best),
             };
             if kept_from > first {

@@ -12,11 +12,11 @@ use bitcoin::block::Header;
 use bitcoin::consensus::{Decodable, deserialize};
 use bitcoin::{BlockHash, Transaction, VarInt};
 
-use crate::live::Live;
+use crate::live::{Live, Places, tx_count};
 use crate::reader::ChainReader;
 use crate::types::ChainFault;
 
-/// Blocks that something is remembered of: at some 48 bytes each 3 MB. Beyond it all is forgotten, and learned again.
+/// Blocks that something is remembered of: at some 32 bytes each 2 MB. Beyond it all is forgotten, and learned again.
 const KNOWN_MAX: usize = 65_536;
 /// Of a transaction, so many bytes are read at first; a larger one is read again up to the end of its block.
 const TX_BYTES_LIKELY: u32 = 4_096;
@@ -25,38 +25,24 @@ const HEAD_BYTES: u32 = 89;
 
 /// What is remembered of blocks by their place: nothing is ever written over what lies there.
 #[derive(Default)]
-pub(crate) struct Known(RwLock<HashMap<FilePos, Row>>);
+pub(crate) struct Known(RwLock<HashMap<FilePos, Sum>>);
 
-#[derive(Clone, Copy, Default)]
-struct Row {
-    /// CRC-32 of its bytes, which were compared with its hash, merkle root and witness commitment.
-    sum: Option<u32>,
-    /// Its transactions.
-    txs: Option<u64>,
-}
+/// CRC-32 of a body's bytes, which were compared with its hash, merkle root and witness commitment.
+type Sum = u32;
 
 impl Known {
-    fn row(&self, pos: FilePos) -> Row {
-        let rows = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        rows.get(&pos).copied().unwrap_or_default()
-    }
-
-    fn note(&self, pos: FilePos, note: impl FnOnce(&mut Row)) {
-        let mut rows = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if rows.len() >= KNOWN_MAX {
-            rows.clear();
-        }
-        note(rows.entry(pos).or_default());
-    }
-
     /// Whether these bytes are the ones that were compared.
     fn is_compared(&self, pos: FilePos, raw: &[u8]) -> bool {
-        self.row(pos).sum.is_some_and(|sum| sum == BlockFiles::sum(raw))
+        let sum = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&pos).copied();
+        sum.is_some_and(|sum| sum == BlockFiles::sum(raw))
     }
 
     fn compared(&self, pos: FilePos, block: &ParsedBlock) {
-        let (sum, txs) = (BlockFiles::sum(block.raw()), u64::try_from(block.txs().len()).ok());
-        self.note(pos, |row| *row = Row { sum: Some(sum), txs });
+        let mut sums = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if sums.len() >= KNOWN_MAX {
+            sums.clear();
+        }
+        sums.insert(pos, BlockFiles::sum(block.raw()));
     }
 }
 
@@ -89,18 +75,20 @@ impl Live {
         let block = block.ok_or_else(|| ChainFault::from(self.blocks.damaged(pos)))?;
         if !is_compared {
             self.known.compared(pos, &block);
+            self.note_count(hash, tx_count(&block));
         }
         Ok(block)
     }
 
     /// How many transactions the block at `pos` has, by the count behind its header, which is compared.
-    fn read_count(&self, hash: &BlockHash, pos: FilePos) -> Result<u64, ChainFault> {
+    fn read_count(&self, hash: &BlockHash, pos: FilePos) -> Result<u32, ChainFault> {
         let head = self.blocks.read_part(pos, 0, HEAD_BYTES)?;
         let (header, mut rest) = head.split_at_checked(HEADER_BYTES).unwrap_or_default();
         let header = deserialize::<Header>(header).ok().filter(|header| header.block_hash() == *hash);
         let count = header.and_then(|_| VarInt::consensus_decode(&mut rest).ok());
-        let count = count.ok_or_else(|| ChainFault::from(self.blocks.damaged(pos)))?.0;
-        self.known.note(pos, |row| row.txs = Some(count));
+        let count = count.and_then(|count| u32::try_from(count.0).ok());
+        let count = count.ok_or_else(|| ChainFault::from(self.blocks.damaged(pos)))?;
+        self.note_count(hash, count);
         Ok(count)
     }
 
@@ -145,17 +133,18 @@ impl ChainReader {
         unless_pruned(&live, hash, |pos| live.read_shown(hash, pos))
     }
 
-    /// How many transactions a block has, where that is known without reading from disk: 0 where its body is not stored.
-    pub fn known_tx_count(&self, hash: &BlockHash) -> Option<u64> {
+    /// How many transactions a block has, where that is known without reading from disk: 0 where its body has never been stored.
+    pub fn known_tx_count(&self, hash: &BlockHash) -> Option<u32> {
         let live = self.live();
-        if *hash == live.params.genesis_hash {
-            return u64::try_from(live.genesis.txs().len()).ok();
+        match live.place(hash) {
+            _ if *hash == live.params.genesis_hash => Some(tx_count(&live.genesis)),
+            Places { txs: 0, block: Some(_), .. } => None,
+            Places { txs, .. } => Some(txs),
         }
-        live.place(hash).block.map_or(Some(0), |pos| live.known.row(pos).txs)
     }
 
-    /// How many transactions a block has; 0 where its body is not stored.
-    pub fn tx_count(&self, hash: &BlockHash) -> Result<u64, ChainFault> {
+    /// How many transactions a block has; 0 where its body has never been stored.
+    pub fn tx_count(&self, hash: &BlockHash) -> Result<u32, ChainFault> {
         if let Some(count) = self.known_tx_count(hash) {
             return Ok(count);
         }

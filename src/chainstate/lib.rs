@@ -9,6 +9,7 @@ mod chainstates;
 mod check;
 mod coins;
 mod config;
+mod counts;
 mod engine;
 mod holds;
 mod import;

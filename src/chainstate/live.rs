@@ -14,14 +14,35 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use bitcoin::BlockHash;
 
 use crate::coins::CoinCache;
+use crate::counts::TxSums;
 use crate::known::Known;
 use crate::types::ChainFault;
 
-/// Where a block and its undo data lie.
+/// Where a block and its undo data lie, and what is known of it when they are gone.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Places {
     pub(crate) block: Option<FilePos>,
     pub(crate) undo: Option<FilePos>,
+    /// Its transactions; 0 where nobody has counted them.
+    pub(crate) txs: u32,
+}
+
+impl Places {
+    /// A body that was stored.
+    pub(crate) fn store(&mut self, pos: FilePos, block: &ParsedBlock) {
+        (self.block, self.txs) = (Some(pos), tx_count(block));
+    }
+
+    /// A body that is not this block's, or that nothing is to be made of: as if it had never come.
+    pub(crate) fn never_came(&mut self) {
+        (self.block, self.txs) = (None, 0);
+    }
+}
+
+/// Transactions of a block.
+pub(crate) fn tx_count(block: &ParsedBlock) -> u32 {
+    // A block of 4,000,000 bytes has 66,666 at most.
+    u32::try_from(block.txs().len()).unwrap_or(u32::MAX)
 }
 
 /// The state of one life of the engine. The engine is its only writer.
@@ -45,6 +66,8 @@ pub(crate) struct Live {
     places: Arc<RwLock<HashMap<BlockHash, Places>>>,
     /// What readers remember of bodies.
     pub(crate) known: Arc<Known>,
+    /// How many transactions the best chain has.
+    pub(crate) sums: Arc<TxSums>,
 }
 
 /// The present life of the engine: after a panic another takes its place, and readers go on.
@@ -74,6 +97,7 @@ impl Live {
             tree: Arc::new(RwLock::new(tree)),
             places: Arc::new(RwLock::new(places)),
             known: Arc::default(),
+            sums: Arc::default(),
         }
     }
 
@@ -93,6 +117,7 @@ impl Live {
             tree: Arc::clone(&self.tree),
             places: Arc::clone(&self.places),
             known: Arc::clone(&self.known),
+            sums: Arc::clone(&self.sums),
         }
     }
 
@@ -134,6 +159,13 @@ impl Live {
     pub(crate) fn place(&self, hash: &BlockHash) -> Places {
         let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
         places.get(hash).copied().unwrap_or_default()
+    }
+
+    /// Notes how many transactions a block has, where that is not known.
+    pub(crate) fn note_count(&self, hash: &BlockHash, txs: u32) {
+        if self.place(hash).txs == 0 {
+            self.change_place(*hash, |places| places.txs = txs);
+        }
     }
 
     pub(crate) fn change_place(&self, hash: BlockHash, change: impl FnOnce(&mut Places)) {

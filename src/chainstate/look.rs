@@ -102,6 +102,13 @@ impl ChainReader {
         Ok(file.map(|file| live.blocks.file_bytes(file)).transpose()?.flatten().is_some())
     }
 
+    /// Whether the file lies where it was put that has what a block spent; true where nothing of that is stored.
+    pub fn is_undo_file_there(&self, hash: &BlockHash) -> Result<bool, ChainFault> {
+        let live = self.live();
+        let file = live.place(hash).undo.map(|pos| pos.file);
+        Ok(file.map(|file| live.undo.file_bytes(file)).transpose()?.is_none_or(|bytes| bytes.is_some()))
+    }
+
     /// Bytes of all block and undo files.
     pub fn file_bytes(&self) -> Result<u64, ChainFault> {
         let live = self.live();

@@ -179,12 +179,13 @@ impl ChainReader {
         self.live().bytes_on_disk()
     }
 
-    /// Whether this block joined the best chain, and its body was taken away since.
+    /// Whether this block's body was here, and was taken away since.
     pub fn is_block_pruned(&self, hash: &BlockHash) -> bool {
         let live = self.live();
         let tree = live.tree();
-        *hash != live.params.genesis_hash
-            && tree.find(hash).is_some_and(|id| tree.node(id).status().is_pruned())
+        let Some(id) = tree.find(hash).filter(|_| *hash != live.params.genesis_hash) else { return false };
+        let places = live.place(hash);
+        tree.node(id).status().is_pruned() || (places.block.is_none() && places.txs > 0)
     }
 
     /// Hashes by which another node finds where our header chains part: dense at the best header, sparse below.

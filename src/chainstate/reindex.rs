@@ -250,9 +250,9 @@ fn of_files(
         let Some(pos) = sources.own_place(found) else { continue };
         let end = FileEnd { file: pos.file, offset: pos.offset.saturating_add(pos.len) };
         blocks_end = blocks_end.max(end);
-        let undo = old.as_ref().and_then(|old| old.known.place_of(hash).undo);
+        let was = old.as_ref().map(|old| old.known.place_of(hash)).unwrap_or_default();
         if let Some(id) = tree.find(hash) {
-            places.insert(id, Places { block: Some(pos), undo });
+            places.insert(id, Places { block: Some(pos), ..was });
         }
     }
     let (marked, flushes) = old.map(|old| (old.marked, old.flushes)).unwrap_or_default();
@@ -326,7 +326,8 @@ fn write(store: &Store, found: &Found, damaged: &Damaged, old: Option<&ChainDb>)
             invalidated: found.marked.contains(&hash),
             ..BlockStatus::default()
         };
-        NodeRecord { number: id.to_u32(), header: *node.header(), status: status.to_bits(), block, undo }
+        let (number, header, txs) = (id.to_u32(), *node.header(), places.txs);
+        NodeRecord { number, header, status: status.to_bits(), block, undo, txs }
     };
     let genesis = tree.node(HeaderTree::GENESIS);
     let state = FlushState {

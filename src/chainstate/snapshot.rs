@@ -3,6 +3,7 @@
 //! Owns: the file's layout, its way to its name, and a file's way into a database of coins (`load.rs`). Must not know: how blocks
 //! connect.
 
+mod back;
 mod error;
 mod file;
 mod load;
@@ -19,9 +20,11 @@ use bitcoin::hashes::{Hash, sha256d};
 use bitcoin::{BlockHash, OutPoint, Txid};
 use thiserror::Error;
 
+use crate::reader::ChainReader;
 use crate::stats::StatsJob;
 use crate::types::ChainFault;
 
+use back::Back;
 pub use error::LoadError;
 pub use file::SnapshotHead;
 pub use load::{LoadedSnapshot, SnapshotLoad};
@@ -69,22 +72,59 @@ pub enum DumpError {
         /// What the system said.
         source: io::Error,
     },
+    /// The block whose coins are asked for is not one of the tip's chain.
+    #[error("block {block} is not in the best chain")]
+    NotBelow {
+        /// The block.
+        block: BlockHash,
+    },
+    /// A block above it can't be undone any more.
+    #[error("the block at height {height} is not kept any more, or not what it took to undo it")]
+    Gone {
+        /// Its height.
+        height: Height,
+    },
     /// The coins can't be read.
     #[error(transparent)]
     Fault(#[from] ChainFault),
+}
+
+/// Whose coins are written.
+struct Base<'a> {
+    block: BlockHash,
+    height: Height,
+    /// Those of a block below the tip.
+    back: Option<Back<'a>>,
 }
 
 impl StatsJob {
     /// Writes the coins to a new file at `path`. They are written under another name (`.incomplete` behind it) and renamed when they
     /// are durable, so that a file of this name is whole.
     pub fn dump(self, path: &Path, network_magic: [u8; 4]) -> Result<Dumped, DumpError> {
+        let (block, height) = (self.tip().hash, self.tip().height);
+        self.dump_of(path, network_magic, &Base { block, height, back: None })
+    }
+
+    /// The same of the coins as they were at a block of the tip's chain, which the blocks above it must be here for.
+    pub fn dump_at(
+        self,
+        path: &Path,
+        network_magic: [u8; 4],
+        (reader, block): (&ChainReader, BlockHash),
+    ) -> Result<Dumped, DumpError> {
+        let (_, height) = reader.header(&block).ok_or(DumpError::NotBelow { block })?;
+        let back = Some(Back::new(reader, self.tip(), block)?);
+        self.dump_of(path, network_magic, &Base { block, height, back })
+    }
+
+    fn dump_of(self, path: &Path, network_magic: [u8; 4], base: &Base<'_>) -> Result<Dumped, DumpError> {
         if path.try_exists().map_err(at(path))? {
             return Err(DumpError::Exists { path: path.to_owned() });
         }
         let mut name = path.as_os_str().to_owned();
         name.push(".incomplete");
         let fresh = PathBuf::from(name);
-        let written = self.dump_into(&fresh, network_magic);
+        let written = self.dump_into(&fresh, network_magic, base);
         let (hash, sums) = match written {
             Ok(written) => written,
             Err(error) => {
@@ -96,31 +136,44 @@ impl StatsJob {
         fs::rename(&fresh, path).map_err(at(path))?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(at(path))?;
-        let (base, height) = (self.tip().hash, self.tip().height);
         let hash_serialized = hash.to_string();
-        Ok(Dumped { path: path.to_owned(), base, height, coins: sums.coins, hash_serialized })
+        let (path, height) = (path.to_owned(), base.height);
+        Ok(Dumped { path, base: base.block, height, coins: sums.coins, hash_serialized })
     }
 
-    fn dump_into(&self, fresh: &Path, magic: [u8; 4]) -> Result<(sha256d::Hash, SetSums), DumpError> {
+    fn dump_into(
+        &self,
+        fresh: &Path,
+        magic: [u8; 4],
+        base: &Base<'_>,
+    ) -> Result<(sha256d::Hash, SetSums), DumpError> {
         let file =
             OpenOptions::new().write(true).create(true).truncate(true).open(fresh).map_err(at(fresh))?;
         let mut out = BufWriter::with_capacity(BUFFER_BYTES, file);
         let mut head = MAGIC.to_vec();
         head.extend_from_slice(&VERSION.to_le_bytes());
         head.extend_from_slice(&magic);
-        head.extend_from_slice(self.tip().hash.as_byte_array());
+        head.extend_from_slice(base.block.as_byte_array());
         head.extend_from_slice(&0u64.to_le_bytes());
         out.write_all(&head).map_err(at(fresh))?;
         let mut set = SetHasher::default();
         let mut group = Group::default();
-        for row in self.coins().scan(0, u8::MAX).map_err(ChainFault::from)? {
-            let (outpoint, coin) = row.map_err(ChainFault::from)?;
-            let coin = coin.to_coin();
+        let mut each = |outpoint: OutPoint, coin: Coin| {
             set.push(&outpoint, &coin);
             if group.txid != Some(outpoint.txid) {
                 group.write(&mut out).map_err(at(fresh))?;
             }
             group.push(&outpoint, &coin);
+            Ok::<_, DumpError>(())
+        };
+        match &base.back {
+            Some(back) => back.visit(self.coins(), &mut each)?,
+            None => {
+                for row in self.coins().scan(0, u8::MAX).map_err(ChainFault::from)? {
+                    let (outpoint, coin) = row.map_err(ChainFault::from)?;
+                    each(outpoint, coin.to_coin())?;
+                }
+            }
         }
         group.write(&mut out).map_err(at(fresh))?;
         let (hash, sums) = set.finish();

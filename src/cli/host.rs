@@ -81,6 +81,18 @@ impl HostError {
             {
                 format!("Unable to bind to {listen} on this computer. Adit is probably already running.")
             }
+            HostError::Start(StartError::Index(IndexOpenError::Pruned { kind, .. })) => {
+                let name = match *kind {
+                    "filters" => "basic block filter index",
+                    "coin_stats" => "coinstatsindex",
+                    _ => "txindex",
+                };
+                format!(
+                    "{name} best block of the index goes beyond pruned data (including undo data). Please disable the index or reindex \
+                     (which will download the whole blockchain again)\nError: A fatal internal error occurred, see debug.log for details: \
+                     Failed to start indexes, shutting down…"
+                )
+            }
             other => other.to_string(),
         }
     }

@@ -76,7 +76,8 @@ fn take(known: &mut Known, record: NodeRecord) -> Result<(), Ended> {
     if id.to_u32() != record.number {
         return Err(wrong);
     }
-    known.places.insert(id, Places { block: record.block, undo: record.undo });
+    let NodeRecord { block, undo, txs, .. } = record;
+    known.places.insert(id, Places { block, undo, txs });
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::thread;
 use adit_domain::chain::{BlockStatus, HeaderTree, InsertError, NodeId};
 use adit_domain::consensus::{BLOCK_WEIGHT_MAX, Params};
 use adit_domain::script::ScriptVerifier;
-use adit_domain::units::UnixMillis;
+use adit_domain::units::{Height, UnixMillis};
 use adit_domain::wire::ParsedBlock;
 use adit_store::{BlockFiles, ChainDb, FileEnd, FilePos, FlushState, NodeRecord, Store, UndoFiles, Verified};
 use bitcoin::BlockHash;
@@ -40,6 +40,7 @@ pub(super) fn load(
     let state = store.db().state()?;
     let tip = flushed_tip(&tree, state)?;
     tree.set_tip(tip);
+    check_segwit(&store.db(), params, tree.node(tip).height())?;
     let behind = store.db_behind();
     let behind_tip = behind.as_ref().map(|db| db.state()).transpose()?.flatten().map(|state| state.tip);
     if behind.is_some() {
@@ -62,10 +63,14 @@ pub(super) fn load(
     let is_sound = |block: &ParsedBlock| check_alone(block, params, verifier.as_ref()).is_ok();
     let tail = read_tail(&blocks, blocks_end, config.threads(), is_sound)?;
     join_tail(&mut tree, &mut places, tail);
-    if blocks.end() == FileEnd::default() {
+    let are_new = blocks.end() == FileEnd::default();
+    if are_new {
         begin_files(&blocks, params, &mut tree, &mut places)?;
     }
     let (undo, verified) = store.undo_files(params.magic, undo_ends, flushes)?;
+    if are_new {
+        undo.begin()?;
+    }
     join_verified(&undo, &mut tree, &mut places, verified)?;
     let pruned = config.prune_mib > 0 || tree.ids().any(|id| tree.node(id).status().is_pruned());
     let live =
@@ -80,6 +85,22 @@ pub(super) fn load(
     }
     prune::finish(store, &live)?;
     Ok(live)
+}
+
+/// What is said of a chain that was verified while witnesses began to count above blocks of it; in Core's words, which tools look for.
+const UNWITNESSED: &str = "Witness data for blocks after height";
+
+/// Of a network of one's own that begins with witnesses at another height than before, the blocks in between were not verified by the rules.
+fn check_segwit(db: &ChainDb, params: &Params, tip: Height) -> Result<(), ChainFault> {
+    let (was, now) = (db.segwit_from()?, params.forks.segwit);
+    if was.is_some_and(|was| was > now) && tip >= now {
+        let text = format!("{UNWITNESSED} {now} requires validation. Please restart with -reindex.");
+        return Err(ChainFault::State(text));
+    }
+    if was != Some(now) {
+        db.set_segwit_from(now)?;
+    }
+    Ok(())
 }
 
 /// Where the first of these blocks that is stored lies.
@@ -111,9 +132,9 @@ fn restore(known: &mut Known, record: NodeRecord) -> Result<(), ChainFault> {
     let status = BlockStatus::from_bits(record.status)
         .ok_or_else(|| ChainFault::State(format!("header {} has an unknown status", record.number)))?;
     known.tree.restore(record.header, status).map_err(|e| ChainFault::State(e.to_string()))?;
-    let NodeRecord { header, block, undo, .. } = record;
-    if block.is_some() || undo.is_some() {
-        known.places.insert(header.block_hash(), Places { block, undo });
+    let NodeRecord { header, block, undo, txs, .. } = record;
+    if block.is_some() || undo.is_some() || txs > 0 {
+        known.places.insert(header.block_hash(), Places { block, undo, txs });
     }
     if let Some(pos) = undo {
         let out_of_range = || ChainFault::State(format!("header {} has undo data nowhere", record.number));
@@ -132,7 +153,7 @@ fn begin_files(
     places: &mut HashMap<BlockHash, Places>,
 ) -> Result<(), ChainFault> {
     let pos = blocks.append(&serialize(&params.genesis))?;
-    places.insert(params.genesis_hash, Places { block: Some(pos), undo: None });
+    places.insert(params.genesis_hash, Places { block: Some(pos), undo: None, txs: 1 });
     tree.body_stored(HeaderTree::GENESIS);
     Ok(())
 }
@@ -157,13 +178,11 @@ fn read_tail(
     from: FileEnd,
     threads: usize,
     is_sound: impl Fn(&ParsedBlock) -> bool + Sync,
-) -> Result<Vec<(Header, FilePos)>, ChainFault> {
+) -> Result<Vec<Stored>, ChainFault> {
     let mut tail = Vec::new();
     blocks.recover_tail(from, |records| {
-        let headers = sound_headers(records, threads, &is_sound)?;
-        let sound = headers.into_iter().zip(records).map_while(|(header, (pos, _))| Some((header?, *pos)));
         let before = tail.len();
-        tail.extend(sound);
+        tail.extend(sound_blocks(records, threads, &is_sound)?.into_iter().map_while(|sound| sound));
         Ok::<usize, ChainFault>(tail.len().saturating_sub(before))
     })?;
     if !tail.is_empty() {
@@ -172,44 +191,51 @@ fn read_tail(
     Ok(tail)
 }
 
-/// The header of each of these records that is a sound block, found out on so many threads.
-fn sound_headers(
+/// A block that lies behind the last flush, and where.
+type Stored = (Header, Places);
+
+/// Those of these records that are sound blocks, found out on so many threads.
+fn sound_blocks(
     records: &[(FilePos, Vec<u8>)],
     threads: usize,
     is_sound: &(impl Fn(&ParsedBlock) -> bool + Sync),
-) -> Result<Vec<Option<Header>>, ChainFault> {
-    let header_of = |(_, raw): &(FilePos, Vec<u8>)| {
-        ParsedBlock::decode(raw).ok().filter(is_sound).map(|block| *block.header())
+) -> Result<Vec<Option<Stored>>, ChainFault> {
+    let stored = |(pos, raw): &(FilePos, Vec<u8>)| {
+        let block = ParsedBlock::decode(raw).ok().filter(is_sound)?;
+        let mut places = Places::default();
+        places.store(*pos, &block);
+        Some((*block.header(), places))
     };
     let each = records.len().div_ceil(threads.max(1)).max(1);
     thread::scope(|scope| {
         let parts: Vec<_> = records
             .chunks(each)
-            .map(|part| scope.spawn(move || part.iter().map(header_of).collect::<Vec<_>>()))
+            .map(|part| scope.spawn(move || part.iter().map(stored).collect::<Vec<_>>()))
             .collect();
-        parts.into_iter().try_fold(Vec::with_capacity(records.len()), |mut headers, part| {
+        parts.into_iter().try_fold(Vec::with_capacity(records.len()), |mut found, part| {
             let panicked = || ChainFault::State("a thread that read stored blocks panicked".to_owned());
-            headers.extend(part.join().map_err(|_| panicked())?);
-            Ok(headers)
+            found.extend(part.join().map_err(|_| panicked())?);
+            Ok(found)
         })
     })
 }
 
 /// Joins blocks in any order; one whose parent is not known stays where it lies and is fetched again.
-fn join_tail(tree: &mut HeaderTree, places: &mut HashMap<BlockHash, Places>, tail: Vec<(Header, FilePos)>) {
-    let mut waiting: HashMap<BlockHash, Vec<(Header, FilePos)>> = HashMap::new();
+fn join_tail(tree: &mut HeaderTree, places: &mut HashMap<BlockHash, Places>, tail: Vec<Stored>) {
+    let mut waiting: HashMap<BlockHash, Vec<Stored>> = HashMap::new();
     for row in tail {
         let mut ready = VecDeque::from([row]);
-        while let Some((header, pos)) = ready.pop_front() {
+        while let Some((header, found)) = ready.pop_front() {
             match tree.insert(header, long_after(&header)) {
                 Ok(id) => {
                     let hash = header.block_hash();
-                    places.entry(hash).or_default().block = Some(pos);
+                    let place = places.entry(hash).or_default();
+                    (place.block, place.txs) = (found.block, found.txs);
                     tree.body_stored(id);
                     ready.extend(waiting.remove(&hash).unwrap_or_default());
                 }
                 Err(InsertError::ParentUnknown { parent }) => {
-                    waiting.entry(parent).or_default().push((header, pos));
+                    waiting.entry(parent).or_default().push((header, found));
                 }
                 Err(error) => tracing::warn!(hash = %header.block_hash(), %error, "stored block not taken"),
             }

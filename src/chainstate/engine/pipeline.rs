@@ -24,7 +24,7 @@ use super::bodies::{Ahead, Below, Body, Coming, Early, no_first};
 use super::{Chainstate, Part};
 use crate::import::Unreadable;
 use crate::judge::{Resolved, in_cores_words, judge};
-use crate::live::Places;
+use crate::live::{Places, tx_count};
 use crate::prepare::{Prepared, ReadAhead};
 use crate::scan::{BlockFile, Extent};
 use crate::scripts::{Failure, ScriptRun};
@@ -335,7 +335,7 @@ impl Chainstate {
     /// Stores the body of a block that came from outside: now that it is verified, so that no other body is ever found on disk.
     fn store_body(&self, block: &ParsedBlock) -> Result<(), ChainFault> {
         let pos = self.live.blocks.append(block.raw())?;
-        self.live.change_place(block.hash(), |places| places.block = Some(pos));
+        self.live.change_place(block.hash(), |places| places.store(pos, block));
         let mut tree = self.live.tree_mut();
         if let Some(id) = tree.find(&block.hash()) {
             tree.body_stored(id);
@@ -405,7 +405,7 @@ impl Chainstate {
         let id = tree.find(hash).ok_or_else(|| ChainFault::State(format!("no header of block {hash}")))?;
         if tree.node(id).status().body_stored {
             tree.body_missing(id);
-            live.change_place(*hash, |places| places.block = None);
+            live.change_place(*hash, Places::never_came);
         }
         self.recent.retain(|block| block.hash() != *hash);
         Ok(Rejected { hash: *hash, height: tree.node(id).height(), reason: PANICKED.to_owned() })
@@ -484,7 +484,7 @@ impl Chainstate {
         undo: &EncodedUndo,
         overwritten: &[(OutPoint, Coin)],
     ) -> Result<(), ChainFault> {
-        let Places { block: Some(body), undo: None } = self.live.place(hash) else { return Ok(()) };
+        let Places { block: Some(body), undo: None, .. } = self.live.place(hash) else { return Ok(()) };
         // Core's undo data has no room for these, nor is a block that has any found verified after a crash.
         if !overwritten.is_empty() {
             self.db.keep_overwritten(hash, overwritten)?;
@@ -513,6 +513,7 @@ impl Chainstate {
             let node = tree.find(&staged.block.hash());
             if let (Step::Connect { .. }, Some(id)) = (&staged.step, node) {
                 tree.script_valid(id);
+                self.live.note_count(&staged.block.hash(), tx_count(&staged.block));
             }
         }
         if let Some(id) = tree.find(&tip.hash).filter(|_| self.part == Part::Tip) {
@@ -559,7 +560,7 @@ impl Chainstate {
             tree.mark_failed(id);
         } else if tree.node(id).status().body_stored {
             tree.body_missing(id);
-            self.live.change_place(*hash, |places| places.block = None);
+            self.live.change_place(*hash, Places::never_came);
         }
         let reason = in_cores_words(error);
         drop(tree);

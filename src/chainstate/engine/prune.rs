@@ -237,7 +237,8 @@ impl Chainstate {
             let hash = tree.node(id).hash();
             // Undo data lies in another file where its own had grown to 4 GiB; without it the block is of no use.
             if goes(places.block) || goes(places.undo) {
-                self.live.change_place(hash, |places| *places = Places::default());
+                self.live
+                    .change_place(hash, |places| *places = Places { txs: places.txs, ..Places::default() });
                 tree.body_pruned(id);
             }
         }

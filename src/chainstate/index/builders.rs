@@ -3,12 +3,12 @@ use std::sync::Arc;
 use adit_domain::chain::{ChainSums, MuHash, basic_filter, filter_header};
 use adit_domain::consensus::{BlockUndo, Params};
 use adit_domain::units::Height;
-use adit_domain::wire::ParsedBlock;
-use adit_store::{CodecError, CoinStatsRecord, FilterRecord, IndexedBlock, TxPlace};
-use bitcoin::Txid;
+use adit_domain::wire::{ParsedBlock, ParsedTx};
+use adit_store::{CodecError, CoinStatsRecord, FilterRecord, IndexedBlock, TxPlace, outpoint_key};
 use bitcoin::bip158::FilterHeader;
 use bitcoin::consensus::encode::VarInt;
-use bitcoin::hashes::{Hash, sha256d};
+use bitcoin::hashes::{Hash, sha256, sha256d};
+use bitcoin::{OutPoint, Txid};
 
 use super::IndexKind;
 use crate::types::ChainFault;
@@ -32,6 +32,7 @@ pub(super) struct Builder {
 
 enum State {
     Transactions,
+    Spenders,
     /// The last filter's header.
     Filters(FilterHeader),
     /// The sums behind the last block; those behind each block of the batch.
@@ -42,6 +43,7 @@ impl Builder {
     pub(super) fn new(kind: IndexKind, params: Arc<Params>) -> Builder {
         let state = match kind {
             IndexKind::Transactions => State::Transactions,
+            IndexKind::Spenders => State::Spenders,
             IndexKind::Filters => State::Filters(FilterHeader::all_zeros()),
             IndexKind::CoinStats => State::CoinStats(Box::default(), Vec::new()),
         };
@@ -50,7 +52,7 @@ impl Builder {
 
     /// Whether it reads the coins that a block spends.
     pub(super) fn needs_undo(&self) -> bool {
-        !matches!(self.state, State::Transactions)
+        !matches!(self.state, State::Transactions | State::Spenders)
     }
 
     /// Coins that it hashes of a block.
@@ -66,7 +68,7 @@ impl Builder {
     pub(super) fn stand_on(&mut self, last: Option<&IndexedBlock>) -> Result<(), ChainFault> {
         self.batch = Batch::default();
         match &mut self.state {
-            State::Transactions => {}
+            State::Transactions | State::Spenders => {}
             State::Filters(header) => {
                 let record =
                     last.map(|block| FilterRecord::decode(&block.head)).transpose().map_err(damaged)?;
@@ -94,7 +96,10 @@ impl Builder {
         match &mut self.state {
             // As in Core, the first block's transaction is none that can be asked for.
             State::Transactions if height == Height::GENESIS => {}
-            State::Transactions => self.batch.places.extend(places(height, block)),
+            State::Transactions => {
+                self.batch.places.extend(places(height, block).map(|(tx, place)| (tx.txid(), place)));
+            }
+            State::Spenders => self.batch.places.extend(spends(height, block)),
             State::Filters(header) => {
                 let spent = undo.spent.iter().flatten().map(|coin| coin.output.script_pubkey.as_script());
                 let filter = basic_filter(block, spent);
@@ -138,14 +143,27 @@ fn damaged(error: CodecError) -> ChainFault {
     ChainFault::Storage(format!("an index's row is damaged: {error}"))
 }
 
+/// An output as the index of those who spend has it: a hash, so that nobody chooses what lies beside it.
+pub(super) fn spent_key(outpoint: &OutPoint) -> Txid {
+    Txid::from_byte_array(sha256::Hash::hash(&outpoint_key(outpoint)).to_byte_array())
+}
+
+/// Where each output that a block spends is spent.
+fn spends(height: Height, block: &ParsedBlock) -> impl Iterator<Item = (Txid, TxPlace)> {
+    let spending = places(height, block).skip(1);
+    spending.flat_map(|(tx, place)| {
+        tx.tx().input.iter().map(move |input| (spent_key(&input.previous_output), place))
+    })
+}
+
 /// Where each transaction of a block stands in it.
-fn places(height: Height, block: &ParsedBlock) -> impl Iterator<Item = (Txid, TxPlace)> {
+fn places(height: Height, block: &ParsedBlock) -> impl Iterator<Item = (&ParsedTx, TxPlace)> {
     let count = u64::try_from(block.txs().len()).unwrap_or(u64::MAX);
     let mut offset = HEADER_BYTES.saturating_add(VarInt(count).size());
     block.txs().iter().map(move |tx| {
         // A block has 4,000,000 bytes at most.
         let place = TxPlace { height, offset: u32::try_from(offset).unwrap_or(u32::MAX) };
         offset = offset.saturating_add(tx.total_size());
-        (tx.txid(), place)
+        (tx, place)
     })
 }

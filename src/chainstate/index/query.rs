@@ -4,9 +4,10 @@ use adit_domain::chain::{ChainSums, Flows};
 use adit_domain::units::Height;
 use adit_store::{CodecError, CoinStatsRecord, FilterRecord, IndexedBlock, TxPlace};
 use bitcoin::consensus::Decodable;
-use bitcoin::{BlockHash, Transaction, Txid};
+use bitcoin::{BlockHash, OutPoint, Transaction, Txid};
 use thiserror::Error;
 
+use super::builders::spent_key;
 use super::{Index, IndexKind, Indexes};
 use crate::types::ChainFault;
 
@@ -118,14 +119,39 @@ impl Indexes {
             return Ok(Some(TxFound { block, height, offset, tx }));
         }
         // Another one, or none that decodes: the whole block is compared with its hashes.
+        let tx = self.decoded_at(block, height, offset)?.filter(|tx| tx.compute_txid() == *txid);
+        Ok(tx.map(|tx| TxFound { block, height, offset, tx }))
+    }
+
+    /// The transaction of the best chain that spent an output; none where none did.
+    pub fn spender(&self, outpoint: &OutPoint) -> Result<Option<TxFound>, IndexError> {
+        let index = self.kept(IndexKind::Spenders)?;
+        for TxPlace { height, offset } in index.db.find(&spent_key(outpoint))? {
+            let Some(block) = self.reader.hash_at(height) else { continue };
+            let Some(tx) = self.decoded_at(block, height, offset)? else { continue };
+            if tx.input.iter().any(|input| input.previous_output == *outpoint) {
+                return Ok(Some(TxFound { block, height, offset, tx }));
+            }
+        }
+        let best = index.place().best;
+        let synced = best.is_some_and(|(_, hash)| hash == self.reader.tip().hash);
+        if synced { Ok(None) } else { Err(not_yet(index)) }
+    }
+
+    /// What decodes there as a transaction, of a block that was compared with its hashes.
+    fn decoded_at(
+        &self,
+        block: BlockHash,
+        height: Height,
+        offset: u32,
+    ) -> Result<Option<Transaction>, IndexError> {
         let raw = match self.reader.raw_block(&block)? {
             Some(raw) => raw,
             None if self.reader.is_block_pruned(&block) => return Err(IndexError::Pruned { block, height }),
             None => return Ok(None),
         };
         let mut rest = usize::try_from(offset).ok().and_then(|offset| raw.get(offset..)).unwrap_or_default();
-        let tx = Transaction::consensus_decode(&mut rest).ok().filter(|tx| tx.compute_txid() == *txid);
-        Ok(tx.map(|tx| TxFound { block, height, offset, tx }))
+        Ok(Transaction::consensus_decode(&mut rest).ok())
     }
 
     /// The basic filter of a block of the best chain.
@@ -148,7 +174,56 @@ impl Indexes {
         let moved = sums.flows.since(&below.map(|sums| sums.flows).unwrap_or_default());
         Ok(CoinStats { block, height, sums, moved })
     }
+
+    /// The coins' figures at any block that has ever joined the best chain. The index has those of the best chain; of a block that has left it they
+    /// are made of the row where its branch leaves, and of what the branch's blocks did, which is read from their files.
+    pub fn coin_stats_of(&self, block: &BlockHash) -> Result<CoinStats, IndexError> {
+        let (fork, branch) = self.branch_to(block)?;
+        let mut found = self.coin_stats(fork.1)?;
+        if found.block != fork.0 {
+            // The chain turned aside meanwhile.
+            return Err(not_yet(self.kept(IndexKind::CoinStats)?));
+        }
+        for (hash, height) in branch.into_iter().rev() {
+            let (body, undo) = (self.reader.block(&hash)?, self.reader.spent_by(&hash)?);
+            let (body, undo) = match body.zip(undo) {
+                Some(both) => both,
+                None if self.reader.is_block_pruned(&hash) => {
+                    return Err(IndexError::Pruned { block: hash, height });
+                }
+                None => return Err(IndexError::NoSuchBlock),
+            };
+            let before = found.sums.flows;
+            let joined = found.sums.connect(&body, height, &undo, self.reader.params().subsidy(height));
+            joined.map_err(|e| ChainFault::State(format!("coin statistics at block {hash}: {e}")))?;
+            let moved = found.sums.flows.since(&before);
+            found = CoinStats { block: hash, height, moved, ..found };
+        }
+        Ok(found)
+    }
+
+    /// Where a block's chain leaves the best one, and the blocks above that, the highest first.
+    fn branch_to(&self, block: &BlockHash) -> Result<(At, Vec<At>), IndexError> {
+        let (mut at, mut branch) = (*block, Vec::new());
+        loop {
+            let (header, height) = self.reader.header(&at).ok_or(IndexError::NoSuchBlock)?;
+            if self.reader.height_in_best_chain(&at).is_some() {
+                return Ok(((at, height), branch));
+            }
+            if branch.len() >= BRANCH_BLOCKS_MAX {
+                return Err(IndexError::NoSuchBlock);
+            }
+            branch.push((at, height));
+            at = header.prev_blockhash;
+        }
+    }
 }
+
+/// A block and its height.
+type At = (BlockHash, Height);
+
+/// Blocks of a branch that are read for one answer at most: two weeks of them.
+const BRANCH_BLOCKS_MAX: usize = 2_016;
 
 fn sums_of(row: Option<IndexedBlock>, index: &Index) -> Result<ChainSums, IndexError> {
     let row = row.ok_or_else(|| not_yet(index))?;

@@ -4,7 +4,7 @@ use bitcoin::bip158::FilterHeader;
 use super::*;
 use crate::{ChainFault, IndexConfig, IndexError, IndexKind, IndexStep, Indexes};
 
-const ALL: IndexConfig = IndexConfig { transactions: true, filters: true, coin_stats: true };
+const ALL: IndexConfig = IndexConfig { transactions: true, filters: true, coin_stats: true, spenders: true };
 
 /// The indexes of a node, opened anew.
 fn indexes(node: &mut Node, config: IndexConfig) -> Indexes {
@@ -52,6 +52,10 @@ fn check(node: &mut Node, indexes: &Indexes) {
         for tx in block.txs().iter().filter(|_| at > 0) {
             let found = indexes.transaction(&tx.txid()).unwrap();
             assert_eq!((found.block, &found.tx), (hash, tx.tx()));
+            for input in tx.tx().input.iter().filter(|_| !tx.tx().is_coinbase()) {
+                let found = indexes.spender(&input.previous_output).unwrap().unwrap();
+                assert_eq!((found.block, &found.tx), (hash, tx.tx()));
+            }
         }
     }
 }
@@ -92,6 +96,7 @@ fn indexes_follow_reorganisations() {
     build(&indexes);
     check(&mut node, &indexes);
     assert!(indexes.transaction(&only_old.compute_txid()).is_ok());
+    let was: Vec<_> = (140..=144).map(|at| indexes.coin_stats(height(at)).unwrap()).collect();
 
     node.submit_all(&new.blocks);
     let status = indexes.status();
@@ -105,6 +110,16 @@ fn indexes_follow_reorganisations() {
     build(&indexes);
     check(&mut node, &indexes);
     assert_eq!(indexes.transaction(&gone), Err(IndexError::NoSuchTx));
+    assert_eq!(indexes.spender(&only_old.input[0].previous_output), Ok(None));
+    // The coins behind a block that has left are what they were.
+    for was in &was {
+        let found = indexes.coin_stats_of(&was.block).unwrap();
+        assert_eq!((found.block, found.height, &found.moved), (was.block, was.height, &was.moved));
+        assert_eq!(found.sums.muhash.digest(), was.sums.muhash.digest());
+        assert_eq!((found.sums.coins, found.sums.flows), (was.sums.coins, was.sums.flows));
+    }
+    let never = new.fork(9).mine(Vec::new());
+    assert_eq!(indexes.coin_stats_of(&never.hash()), Err(IndexError::NoSuchBlock));
 
     old.mine_empty(3);
     node.submit_all(&old.blocks[4..]);
@@ -158,12 +173,14 @@ fn an_index_that_is_off_or_behind_says_so() {
     let txid = branch.blocks[0].txs()[0].txid();
     assert_eq!(none.transaction(&txid), Err(IndexError::Off("transactions")));
     assert_eq!(none.filter(&branch.tip), Err(IndexError::Off("filters")));
+    assert_eq!(none.spender(&OutPoint::null()), Err(IndexError::Off("spenders")));
     assert_eq!(none.coin_stats(height(1)), Err(IndexError::Off("coin_stats")));
     drop(none);
     let empty = indexes(&mut node, ALL);
     let not_yet = |kind| IndexError::NotYet { kind, height: Height::GENESIS };
     assert_eq!(empty.transaction(&txid), Err(not_yet("transactions")));
     assert_eq!(empty.filter(&branch.tip), Err(not_yet("filters")));
+    assert_eq!(empty.spender(&OutPoint::null()), Err(not_yet("spenders")));
     assert_eq!(empty.coin_stats(height(1)), Err(not_yet("coin_stats")));
     assert_eq!(empty.coin_stats(height(1_000)), Err(IndexError::NoSuchBlock));
     build(&empty);

@@ -21,13 +21,12 @@ fn a_block_is_the_same_however_often_it_is_read() {
     let reader = node.chain().reader();
     for block in [&branch.blocks[0], branch.blocks.last().unwrap()] {
         let hash = block.hash();
-        assert_eq!(reader.known_tx_count(&hash), None);
         for _ in 0..3 {
-            assert_eq!(reader.tx_count(&hash), Ok(block.txs().len() as u64));
+            assert_eq!(reader.tx_count(&hash), Ok(block.txs().len() as u32));
             assert_eq!(reader.raw_block(&hash).unwrap().unwrap(), block.raw());
             assert_eq!(reader.shown_block(&hash).unwrap().unwrap(), **block);
         }
-        assert_eq!(reader.known_tx_count(&hash), Some(block.txs().len() as u64));
+        assert_eq!(reader.known_tx_count(&hash), Some(block.txs().len() as u32));
     }
     let genesis = Params::regtest().genesis_hash;
     assert_eq!((reader.known_tx_count(&genesis), reader.tx_count(&genesis)), (Some(1), Ok(1)));
@@ -54,6 +53,7 @@ fn a_byte_that_changes_after_a_block_was_read_is_noticed() {
     assert!(matches!(reader.shown_block(&hash), Err(ChainFault::Storage(_))));
     // The header of another whose transactions nobody has counted.
     let block = &branch.blocks[7];
+    reader.live().change_place(block.hash(), |places| places.txs = 0);
     disturb(&node, block, 70);
     assert!(matches!(reader.tx_count(&block.hash()), Err(ChainFault::Storage(_))));
 }
@@ -77,4 +77,61 @@ fn a_transaction_is_read_without_its_block_and_a_large_one_too() {
     assert_eq!(reader.tx_at(&block.hash(), raw.len() as u32 - 3), Ok(None));
     assert_eq!(reader.tx_at(&block.hash(), u32::MAX), Ok(None));
     assert_eq!(reader.tx_at(&BlockHash::all_zeros(), 0), Ok(None));
+}
+
+/// Transactions of these blocks, and of the first one.
+fn counted<'a>(blocks: impl IntoIterator<Item = &'a Arc<ParsedBlock>>) -> u64 {
+    blocks.into_iter().map(|block| block.txs().len() as u64).sum::<u64>() + 1
+}
+
+#[test]
+fn the_chains_transactions_are_counted_and_follow_it() {
+    let (mut node, branch) = (Node::new(), busy_chain());
+    node.submit_all(&branch.blocks);
+    let reader = node.chain().reader();
+    let genesis = Params::regtest().genesis_hash;
+    assert_eq!(reader.chain_tx_count(&genesis), Some(1));
+    for at in [1, 50, 105, 120, 70] {
+        let hash = branch.blocks[at - 1].hash();
+        assert_eq!(reader.chain_tx_count(&hash), Some(counted(&branch.blocks[..at])), "{at}");
+    }
+    // A branch that joins, and what it leaves.
+    let mut side = branch.fork(7);
+    side.blocks.clear();
+    (side.tip, side.height) = (branch.blocks[114].hash(), 115);
+    side.mine_empty(6);
+    node.submit_all(&side.blocks);
+    assert_eq!(node.tip(), (side.tip, 121));
+    let below = counted(&branch.blocks[..115]);
+    assert_eq!(reader.chain_tx_count(&side.tip), Some(below + 6));
+    assert_eq!(reader.chain_tx_count(&branch.tip), Some(counted(&branch.blocks)));
+    assert_eq!(reader.chain_tx_count(&BlockHash::all_zeros()), None);
+}
+
+#[test]
+fn what_nobody_has_counted_is_counted_when_it_is_asked_for() {
+    let (mut node, branch) = (Node::new(), busy_chain());
+    node.submit_all(&branch.blocks);
+    let reader = node.chain().reader();
+    for at in [3, 110] {
+        reader.live().change_place(branch.blocks[at].hash(), |places| places.txs = 0);
+    }
+    let of = |at: usize| reader.chain_tx_count(&branch.blocks[at].hash());
+    assert_eq!((of(2), of(3), of(119)), (Some(counted(&branch.blocks[..3])), None, None));
+    reader.count_stored(&|| false).unwrap();
+    assert_eq!(of(119), None);
+    reader.count_stored(&|| true).unwrap();
+    assert_eq!((of(3), of(119)), (Some(counted(&branch.blocks[..4])), Some(counted(&branch.blocks))));
+}
+
+#[test]
+fn counts_are_known_again_after_a_start() {
+    let (mut node, branch) = (Node::new(), busy_chain());
+    node.submit_all(&branch.blocks[..110]);
+    node.chain().flush().unwrap();
+    node.submit_all(&branch.blocks[110..]);
+    node.crash();
+    while node.chain().advance().unwrap().is_some() {}
+    let reader = node.chain().reader();
+    assert_eq!(reader.chain_tx_count(&branch.tip), Some(counted(&branch.blocks)));
 }

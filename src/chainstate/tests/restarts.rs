@@ -142,3 +142,29 @@ fn what_the_disk_has_changed_is_not_served() {
         check(&mut node, "rev00000.dat", back, "undo data at byte");
     }
 }
+
+#[test]
+fn a_chain_without_witnesses_is_refused_where_they_count() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = |segwit: u32| {
+        let mut params = Params::regtest();
+        params.forks.segwit = height(segwit);
+        let store = Arc::new(Store::open(DataDir::open(dir.path(), "regtest").unwrap()).unwrap());
+        let config = ChainConfig { cache_mib: 8, script_threads: 1, ..ChainConfig::new(Arc::new(params)) };
+        Chainstate::open(config, store, Arc::new(Interpreter))
+    };
+    let mut branch = Branch::genesis(1);
+    branch.mine_empty(8);
+    let mut chain = open(10).unwrap();
+    for block in &branch.blocks {
+        chain.accept_block(Arc::clone(block), now()).unwrap();
+    }
+    chain.flush().unwrap();
+    drop(chain);
+    let refused = open(5).err().unwrap().to_string();
+    assert!(refused.contains("Witness data for blocks after height 5 requires validation."), "{refused}");
+    // Above its tip witnesses may begin where they like.
+    drop(open(9).unwrap());
+    assert!(open(8).is_err());
+    drop(open(9).unwrap());
+}

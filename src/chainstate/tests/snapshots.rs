@@ -51,6 +51,41 @@ fn the_coins_are_dumped_as_they_are() {
 }
 
 #[test]
+fn the_coins_are_dumped_as_they_were_at_every_block_below() {
+    let branch = busy_chain();
+    let (mut node, folder) = (Node::new(), tempfile::tempdir().unwrap());
+    let mut want = Vec::new();
+    for block in &branch.blocks[..100] {
+        node.submit(block).unwrap();
+    }
+    for block in &branch.blocks[100..] {
+        want.push(node.stats());
+        node.submit(block).unwrap();
+    }
+    let (reader, magic) = (node.chain().reader(), Params::regtest().magic);
+    for stats in &want {
+        let path = folder.path().join(stats.height.to_string());
+        let job = node.chain().utxo_stats().unwrap();
+        let dumped = job.dump_at(&path, magic, (&reader, stats.tip)).unwrap();
+        assert_eq!((dumped.base, dumped.height, dumped.coins), (stats.tip, stats.height, stats.coins));
+        assert_eq!(dumped.hash_serialized, stats.hash_serialized);
+        assert_eq!(
+            read(&std::fs::read(&path).unwrap()),
+            (stats.tip, stats.coins, stats.hash_serialized.clone())
+        );
+    }
+    // A block beside the chain, and one that can't be undone.
+    let side = branch.fork(9).mine(Vec::new());
+    let refused =
+        node.chain().utxo_stats().unwrap().dump_at(&folder.path().join("x"), magic, (&reader, side.hash()));
+    assert!(matches!(refused, Err(DumpError::NotBelow { block }) if block == side.hash()));
+    node.chain().forget_undo_for_tests(branch.tip);
+    let refused =
+        node.chain().utxo_stats().unwrap().dump_at(&folder.path().join("x"), magic, (&reader, want[0].tip));
+    assert!(matches!(refused, Err(DumpError::Gone { height }) if height.to_u32() == branch.height));
+}
+
+#[test]
 fn a_dump_takes_no_others_place_and_leaves_nothing_half_written() {
     let mut node = Node::new();
     node.submit_all(&busy_chain().blocks[..5]);

@@ -16,10 +16,11 @@ pub(super) const CONNECTIONS: i64 = 125;
 /// What a day of blocks, the two before it, and what is being written take in all.
 const PRUNE_MIB_MIN: i64 = 550;
 /// The most that a block weighs.
-const BLOCK_WEIGHT_MAX: i64 = 4_000_000;
+pub(super) const BLOCK_WEIGHT_MAX: i64 = 4_000_000;
 /// Room that a block keeps for its coinbase, at least.
 const RESERVED_WEIGHT_MIN: i64 = 2_000;
-const RESERVED_WEIGHT: i64 = 8_000;
+/// The same where nothing is said.
+pub(super) const RESERVED_WEIGHT: i64 = 8_000;
 /// The longest that a node calls itself.
 const USER_AGENT_BYTES_MAX: usize = 256;
 

@@ -34,7 +34,7 @@ pub(crate) enum Counterpart {
 }
 
 /// Flags that become keys. (`includeconf` has been followed.)
-const WITH_KEY: [&str; 38] = [
+const WITH_KEY: [&str; 39] = [
     "chain",
     "regtest",
     "signet",
@@ -47,6 +47,7 @@ const WITH_KEY: [&str; 38] = [
     "minimumchainwork",
     "txindex",
     "coinstatsindex",
+    "txospenderindex",
     "blockfilterindex",
     "prune",
     "fastprune",

@@ -8,6 +8,9 @@ pub(crate) enum InitError {
     /// These words.
     #[error("{0}")]
     Said(String),
+    /// What is stored does not do. Core asks whether to build it again, and says this where nobody can be asked.
+    #[error("{0}.\nPlease restart with -reindex or -reindex-chainstate to recover.")]
+    Rebuild(String),
     /// No network can be chosen. It is said as it is, wherever it is found.
     #[error("{0}")]
     Chain(String),
@@ -23,7 +26,7 @@ impl InitError {
     pub(super) fn within(self, before: &str) -> InitError {
         match self {
             InitError::Said(text) => InitError::Said(format!("{before}{text}")),
-            chain => chain,
+            other => other,
         }
     }
 }

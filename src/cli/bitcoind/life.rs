@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use adit_actors::root::NodeLinks;
+use adit_actors::root::{NodeLinks, StartError};
+use adit_chainstate::ChainFault;
 use adit_compat::{Server, Zmq};
 use adit_domain::units::Height;
 use clap::Args;
@@ -61,7 +62,8 @@ docs/bitcoind.md says where it differs from Bitcoin Core's own.";
 pub(crate) fn run(args: &BitcoindArgs) -> Exit {
     let words: Vec<String> = args.words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     live(&words).unwrap_or_else(|error| {
-        eprintln!("Error: {error}");
+        let caption = if matches!(error, InitError::Rebuild(_)) { "" } else { "Error: " };
+        eprintln!("{caption}{error}");
         FAILED
     })
 }
@@ -105,6 +107,11 @@ fn live(words: &[String]) -> Result<Exit, InitError> {
     }
     let started = Host::start_with(settings, log.set_level, net, Again::Nothing);
     let host = started.map_err(|error| not_started(&error))?;
+    if let Some(refused) = of_the_future(&config, &host.links()) {
+        host.ask_to_stop();
+        host.wait();
+        return Err(refused);
+    }
     blocks::make_index_folder(&config)?;
     move_clock(&config, &host.links());
     listen_beside(&config, &host, log.file);
@@ -152,6 +159,19 @@ fn warnings(config: &Config) -> Result<Vec<String>, InitError> {
     unknown.iter().for_each(say);
     warnings.extend(unknown);
     Ok(warnings)
+}
+
+/// How far ahead of the clock a block's time may be, as by the rules: two hours.
+const AHEAD_S_MAX: u64 = 2 * 60 * 60;
+
+/// Why a chain is not gone on with whose tip is ahead of the clock: it was verified while that was later than it is now, or it is wrong.
+fn of_the_future(config: &Config, links: &NodeLinks) -> Option<InitError> {
+    let told = u64::try_from(config.layers.number("mocktime", 0)).unwrap_or(0);
+    let now_s = if told > 0 { told } else { links.clock.now().to_seconds_floor() };
+    let is_ahead = u64::from(links.chain.tip().header.time) > now_s.saturating_add(AHEAD_S_MAX);
+    let text = "The block database contains a block which appears to be from the future. This may be due to your computer's date and time being \
+                set incorrectly. Only rebuild the block database if you are sure that your computer's date and time are correct";
+    is_ahead.then(|| InitError::Rebuild(text.to_owned()))
 }
 
 /// `-mocktime`.
@@ -245,6 +265,11 @@ fn log_values(prefix: &str, section: &str, values: &Values) {
 
 /// Why a node did not start, in Core's words where it has some.
 fn not_started(error: &HostError) -> InitError {
+    if let HostError::Start(StartError::Chain(ChainFault::State(text))) = error
+        && text.starts_with("Witness data for blocks after height")
+    {
+        return InitError::Rebuild(text.clone());
+    }
     InitError::said(error.in_cores_words())
 }
 

@@ -11,6 +11,7 @@ use adit_compat::{Config as RpcConfig, Publisher, Server, Topic, Zmq};
 use super::check;
 use super::config::Config;
 use super::error::InitError;
+use super::layers::Layers;
 use super::network;
 use super::paths::Paths;
 
@@ -91,9 +92,23 @@ pub(super) fn settings(config: &Config) -> Result<RpcConfig, InitError> {
         proxy_isolates: proxies.isolates,
         debug_log: paths.in_folder(config.chain, "debuglogfile", "debug.log").unwrap_or_default(),
         log_categories: check::debug_categories(layers),
+        block_version: block_version(layers),
+        block_weight_max: weight(layers, "blockmaxweight", check::BLOCK_WEIGHT_MAX),
+        block_weight_reserved: weight(layers, "blockreservedweight", check::RESERVED_WEIGHT),
+        signer: layers.text("signer").unwrap_or_default(),
         ban_s: u64::try_from(layers.number("bantime", BAN_S)).unwrap_or_default(),
         ..RpcConfig::new(binds(config)?, cookie)
     })
+}
+
+/// A weight of blocks, which has passed its checks.
+fn weight(layers: &Layers, name: &str, default: i64) -> u64 {
+    u64::try_from(layers.number(name, default)).unwrap_or_default()
+}
+
+/// `-blockversion`.
+fn block_version(layers: &Layers) -> Option<i32> {
+    layers.is_set("blockversion").then(|| i32::try_from(layers.number("blockversion", 0)).ok()).flatten()
 }
 
 /// Who may read the cookie.

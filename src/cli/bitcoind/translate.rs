@@ -117,6 +117,7 @@ fn chain_keys(layers: &Layers, keys: &mut Keys) {
     keys.text(layers, "minimumchainwork", "chain.minimum_chain_work");
     keys.switch(layers, "txindex", "index.transactions");
     keys.switch(layers, "coinstatsindex", "index.coin_stats");
+    keys.switch(layers, "txospenderindex", "index.spenders");
     if layers.is_set("blockfilterindex") {
         keys.add("blockfilterindex", "index.filters", check::keeps_filters(layers).to_string());
     }

@@ -51,14 +51,18 @@ pub(super) fn chain(r: &mut Reader, network: Network) -> Result<ChainSettings, S
 
 /// Filters and statistics are whole without the blocks that they were made of; a transaction is read from its block.
 pub(super) fn index(r: &mut Reader, is_pruned: bool) -> Result<IndexConfig, SettingsError> {
-    let place = r.place(TRANSACTIONS);
-    let transactions = r.flag(TRANSACTIONS)?;
-    if transactions && is_pruned {
-        let expected = "false where chain.prune_mib is not 0";
-        return Err(SettingsError::bad(TRANSACTIONS, "true", &place, expected));
-    }
+    let mut of_whole_blocks = |key: &'static str| {
+        let place = r.place(key);
+        match r.flag(key)? {
+            true if is_pruned => {
+                Err(SettingsError::bad(key, "true", &place, "false where chain.prune_mib is not 0"))
+            }
+            flag => Ok(flag),
+        }
+    };
+    let (transactions, spenders) = (of_whole_blocks(TRANSACTIONS)?, of_whole_blocks("index.spenders")?);
     let (filters, coin_stats) = (r.flag("index.filters")?, r.flag("index.coin_stats")?);
-    Ok(IndexConfig { transactions, filters, coin_stats })
+    Ok(IndexConfig { transactions, filters, coin_stats, spenders })
 }
 
 pub(super) fn peer(r: &mut Reader) -> Result<PeerSettings, SettingsError> {

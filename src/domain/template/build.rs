@@ -56,6 +56,15 @@ pub fn build_template(
     request: &TemplateRequest<'_>,
     mempool: Option<&MempoolSnapshot>,
 ) -> Result<BlockTemplate, TemplateError> {
+    build_template_of(request, mempool, u64::from(BLOCK_WEIGHT_MAX).saturating_sub(WEIGHT_RESERVED))
+}
+
+/// The same with so much weight of transactions: whoever makes a coinbase of his own needs more room for it.
+pub fn build_template_of(
+    request: &TemplateRequest<'_>,
+    mempool: Option<&MempoolSnapshot>,
+    weight_max: u64,
+) -> Result<BlockTemplate, TemplateError> {
     let next = request.next;
     if mempool.is_some_and(|m| m.tip != next.prev) {
         return Err(TemplateError::OtherTip);
@@ -63,7 +72,7 @@ pub fn build_template(
     if request.payout_script.is_empty() || request.payout_script.len() > PAYOUT_SCRIPT_BYTES_MAX {
         return Err(TemplateError::PayoutScript);
     }
-    let (txs, fees) = select(next, mempool.map_or(&[], |m| m.entries.as_slice()))?;
+    let (txs, fees) = select(next, mempool.map_or(&[], |m| m.entries.as_slice()), weight_max)?;
     let coinbase_value = request.subsidy.checked_add(fees).ok_or(TemplateError::ValueOverflow)?;
     if coinbase_value > Amount::MAX_MONEY {
         return Err(TemplateError::ValueOverflow);
@@ -108,11 +117,13 @@ impl Room {
 }
 
 /// Takes entries in order. What does not fit, or may not be mined yet, is left out, and with it what spends it.
-fn select(next: &NextBlock, entries: &[MempoolEntry]) -> Result<(Vec<Arc<ParsedTx>>, Amount), TemplateError> {
-    let mut room = Room {
-        weight: u64::from(BLOCK_WEIGHT_MAX).saturating_sub(WEIGHT_RESERVED),
-        sigop_cost: BLOCK_SIGOP_COST_MAX.saturating_sub(SIGOP_COST_RESERVED),
-    };
+fn select(
+    next: &NextBlock,
+    entries: &[MempoolEntry],
+    weight_max: u64,
+) -> Result<(Vec<Arc<ParsedTx>>, Amount), TemplateError> {
+    let mut room =
+        Room { weight: weight_max, sigop_cost: BLOCK_SIGOP_COST_MAX.saturating_sub(SIGOP_COST_RESERVED) };
     let mut left_out: HashSet<Txid> = HashSet::new();
     let (mut txs, mut fees) = (Vec::new(), Amount::ZERO);
     for entry in entries {

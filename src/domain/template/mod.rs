@@ -12,7 +12,9 @@ mod sync;
 mod types;
 
 pub use assemble::{AssembleError, FoundHeader, merkle_root};
-pub use build::{SIGOP_COST_RESERVED, TemplateError, TemplateRequest, WEIGHT_RESERVED, build_template};
+pub use build::{
+    SIGOP_COST_RESERVED, TemplateError, TemplateRequest, WEIGHT_RESERVED, build_template, build_template_of,
+};
 pub use coinbase::{COINBASE_TAG, CoinbaseError, CoinbaseParts, PAYOUT_SCRIPT_BYTES_MAX, pool_reward};
 pub use sync::{ChainProgress, NotSynced, check_synced};
 pub use types::{BlockSink, BlockTemplate, TemplateSource};

@@ -5,6 +5,7 @@ use adit_domain::chain::coin_codec::{
     take_varint,
 };
 use adit_domain::consensus::Coin;
+use adit_domain::units::Height;
 use bitcoin::hashes::Hash;
 use bitcoin::{BlockHash, OutPoint};
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
@@ -21,6 +22,8 @@ pub(super) const OVERWRITTEN: TableDefinition<&[u8; 32], &[u8]> = TableDefinitio
 const UNLINKING: &str = "unlinking";
 /// The record in META of the block whose coins came from a snapshot.
 const SNAPSHOT: &str = "snapshot";
+/// The record in META of the height from which on witnesses were verified.
+const SEGWIT: &str = "segwit";
 
 impl ChainDb {
     /// Keeps the unspent coins that a block's outputs took the place of; durable when it returns. They are the same whenever that
@@ -66,6 +69,23 @@ impl ChainDb {
         let mut rest = open(bytes.value()).map_err(damaged())?;
         let base = take_array(&mut rest).map(BlockHash::from_byte_array).map_err(damaged())?;
         if rest.is_empty() { Ok(Some(base)) } else { Err(damaged()(CodecError::Trailing)) }
+    }
+
+    /// Says from which height on the chain's witnesses are verified; durable when it returns.
+    pub fn set_segwit_from(&self, height: Height) -> Result<(), StoreFault> {
+        let txn = self.begin()?;
+        txn.open_table(META)?.insert(SEGWIT, seal(height.to_u32().to_le_bytes().to_vec()).as_slice())?;
+        Ok(txn.commit()?)
+    }
+
+    /// The height of [`ChainDb::set_segwit_from`]; none in a database of before it was kept.
+    pub fn segwit_from(&self) -> Result<Option<Height>, StoreFault> {
+        let table = self.db.begin_read()?.open_table(META)?;
+        let Some(bytes) = table.get(SEGWIT)? else { return Ok(None) };
+        let damaged = || StoreFault::damaged("the height of segwit");
+        let mut rest = open(bytes.value()).map_err(damaged())?;
+        let height = take_u32(&mut rest).map(Height::new).map_err(damaged())?;
+        if rest.is_empty() { Ok(Some(height)) } else { Err(damaged()(CodecError::Trailing)) }
     }
 
     /// Says which block and undo files are about to be unlinked, or none; durable when it returns. A process that ends in between

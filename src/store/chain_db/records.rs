@@ -35,6 +35,8 @@ pub struct NodeRecord {
     pub block: Option<FilePos>,
     /// Where its undo data lies.
     pub undo: Option<FilePos>,
+    /// How many transactions its block has, which stays known when the block is gone; 0 where nobody has counted them.
+    pub txs: u32,
 }
 
 /// What is stored of a tier.
@@ -113,22 +115,25 @@ impl FlushState {
 }
 
 impl NodeRecord {
-    /// Header, status, places.
+    /// Header, status, places, count of transactions.
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = encode::serialize(&self.header);
         out.push(self.status);
         put_pos(&mut out, self.block);
         put_pos(&mut out, self.undo);
+        out.extend_from_slice(&self.txs.to_le_bytes());
         seal(out)
     }
 
+    /// A record of before transactions were counted ends behind the places.
     pub(super) fn decode(number: u32, value: &[u8]) -> Result<NodeRecord, CodecError> {
         let mut rest = open(value)?;
         let header: [u8; HEADER_BYTES] = take_array(&mut rest)?;
         let header = encode::deserialize(&header).map_err(|_| CodecError::Range)?;
         let [status] = take_array(&mut rest)?;
         let (block, undo) = (take_pos(&mut rest)?, take_pos(&mut rest)?);
-        done(rest, NodeRecord { number, header, status, block, undo })
+        let txs = if rest.is_empty() { 0 } else { take_u32(&mut rest)? };
+        done(rest, NodeRecord { number, header, status, block, undo, txs })
     }
 }
 

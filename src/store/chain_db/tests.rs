@@ -43,7 +43,7 @@ fn header(n: u32) -> Header {
 fn node(number: u32) -> NodeRecord {
     let pos = FilePos { file: 1, offset: 2, len: 3 };
     let block = (number > 0).then_some(pos);
-    NodeRecord { number, header: header(number), status: 5, block, undo: None }
+    NodeRecord { number, header: header(number), status: 5, block, undo: None, txs: number }
 }
 
 fn flush(db: &ChainDb, number: u64, coins: &Map<OutPoint, Option<CompactCoin>>) {

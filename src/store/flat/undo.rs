@@ -158,6 +158,14 @@ impl UndoFiles {
         self.files.sync()
     }
 
+    /// Makes the first file, if it is not there: beside a block file whoever looks for them expects one of undo data, empty or not.
+    pub fn begin(&self) -> Result<(), StoreFault> {
+        match self.files.len_of(0)? {
+            None => self.files.set_len(0, 0),
+            Some(_) => Ok(()),
+        }
+    }
+
     /// Bytes of a file; none where there is no such file.
     pub fn file_bytes(&self, file: u32) -> Result<Option<u64>, StoreFault> {
         self.files.len_of(file)

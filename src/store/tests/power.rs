@@ -50,7 +50,7 @@ fn node(number: u32) -> NodeRecord {
         bits: CompactTarget::from_consensus(0x207f_ffff),
         nonce: number,
     };
-    NodeRecord { number, header, status: 3, block: None, undo: None }
+    NodeRecord { number, header, status: 3, block: None, undo: None, txs: 1 }
 }
 
 fn outpoint(chance: &mut Chance) -> OutPoint {

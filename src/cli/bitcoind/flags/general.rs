@@ -1,4 +1,4 @@
-use super::{Flag, missing, void, wired};
+use super::{Flag, void, wired};
 
 pub(super) const OPTIONS: &[Flag] = &[
     wired(
@@ -62,7 +62,7 @@ pub(super) const OPTIONS: &[Flag] = &[
     wired("shutdownnotify", "=<cmd>", "Run this before the node ends, which waits for it"),
     wired("startupnotify", "=<cmd>", "Run this when the node has started"),
     wired("txindex", "", "Keep an index of all transactions (0)"),
-    missing("txospenderindex", "", "there is no index of who spent an output"),
+    wired("txospenderindex", "", "Keep an index of who spent each output (0)"),
     wired("version", "", "Print the version and end"),
 ];
 

@@ -47,10 +47,10 @@ pub(super) const RELAY: &[Flag] = &[
 ];
 
 pub(super) const BLOCKS: &[Flag] = &[
-    void("blockmaxweight", "=<n>", "templates are filled to the rules' weight").for_tests(),
+    wired("blockmaxweight", "=<n>", "The most that a block for a miner weighs (4000000)").for_tests(),
     void("blockmintxfee", "=<amt>", "templates take what the mempool holds"),
-    void("blockreservedweight", "=<n>", "templates leave the room that their coinbase takes"),
-    void("blockversion", "=<n>", "templates have the version that the rules ask for").for_tests(),
+    wired("blockreservedweight", "=<n>", "What of it is left for the miner's coinbase and the header (8000)"),
+    wired("blockversion", "=<n>", "The version of blocks that are made on regtest").for_tests(),
 ];
 
 pub(super) const RPC: &[Flag] = &[
@@ -91,7 +91,7 @@ pub(super) const WALLET: &[Flag] = &[
     void("maxapsfee", "=<n>", WALLET_TEXT).hidden(),
     void("maxtxfee", "=<amt>", WALLET_TEXT).hidden(),
     void("mintxfee", "=<amt>", WALLET_TEXT).hidden(),
-    void("signer", "=<cmd>", WALLET_TEXT).hidden(),
+    wired("signer", "=<cmd>", "A program that speaks with a signing device, for enumeratesigners").hidden(),
     void("spendzeroconfchange", "", WALLET_TEXT).hidden(),
     void("txconfirmtarget", "=<n>", WALLET_TEXT).hidden(),
     void("unsafesqlitesync", "", WALLET_TEXT).hidden(),

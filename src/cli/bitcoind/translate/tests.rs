@@ -39,6 +39,7 @@ fn flags_become_keys() {
     check(&["-prune=123456789"], "chain.prune_mib", "16777216");
     check(&["-txindex"], "index.transactions", "true");
     check(&["-coinstatsindex"], "index.coin_stats", "true");
+    check(&["-txospenderindex"], "index.spenders", "true");
     check(&["-blockfilterindex=basic"], "index.filters", "true");
     check(&["-blockfilterindex=0"], "index.filters", "false");
     check(&["-fastprune"], "chain.small_files", "true");

@@ -1,4 +1,3 @@
-use adit_domain::units::Height;
 use bitcoin::{Amount, ScriptBuf, TxOut, Txid};
 
 use super::*;
@@ -31,6 +30,15 @@ fn files_that_go_are_listed() {
     assert_eq!(db.unlinking().unwrap(), [0, 7]);
     db.set_unlinking(&[]).unwrap();
     assert!(db.unlinking().unwrap().is_empty());
+}
+
+#[test]
+fn the_height_of_segwit_outlives_the_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("c.redb");
+    assert_eq!(ChainDb::open(&path).unwrap().segwit_from().unwrap(), None);
+    ChainDb::open(&path).unwrap().set_segwit_from(Height::new(7)).unwrap();
+    assert_eq!(ChainDb::open(&path).unwrap().segwit_from().unwrap(), Some(Height::new(7)));
 }
 
 #[test]
