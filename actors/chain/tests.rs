@@ -311,6 +311,7 @@ async fn a_disk_that_fails_ends_the_process() {
     let node = node(dir.path()).await;
     // A folder where the undo file should be: it cannot be opened.
     let undo = dir.path().join("regtest/blocks/rev00000.dat");
+    std::fs::remove_file(&undo).unwrap();
     std::fs::create_dir(&undo).unwrap();
     node.shared.supervisor.restart("chain").unwrap();
     let answer = submit(&node, &blocks(1)[0]).await;
