@@ -1,7 +1,9 @@
 //! The same requests to a real bitcoind and to Adit on the same chain: the same JSON, but for what stands in [`EXCEPTIONS`].
 //! Runs where `BITCOIND` names one.
 
+#[path = "tests/blocks.rs"]
 mod blocks;
+#[path = "tests/forms.rs"]
 mod forms;
 
 use std::collections::BTreeMap;
@@ -71,7 +73,14 @@ impl Rival {
         let dir = tempfile::tempdir().unwrap();
         let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let child = Command::new(program)
-            .args(["-regtest", "-listen=0", "-txindex", "-blockfilterindex", "-coinstatsindex"])
+            .args([
+                "-regtest",
+                "-listen=0",
+                "-txindex",
+                "-blockfilterindex",
+                "-coinstatsindex",
+                "-txospenderindex",
+            ])
             .args(["-printtoconsole=0", "-disablewallet", "-connect=0", "-acceptnonstdtxn=0", "-rest"])
             .arg("-checkblockindex=0")
             .arg(format!("-datadir={}", dir.path().display()))
@@ -500,7 +509,7 @@ fn branches(both: &mut Both<'_>, hashes: &[Json]) {
 
 /// What no other part asks for.
 fn leftovers(both: &mut Both<'_>) {
-    for method in ["enumeratesigners", "getorphantxs", "getzmqnotifications", "getindexinfo"] {
+    for method in ["enumeratesigners", "getorphantxs", "getindexinfo"] {
         both.ask(method, "[]");
     }
     for params in ["[]", "[\"x\"]", "[0]", "[3]"] {

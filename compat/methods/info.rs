@@ -322,8 +322,7 @@ async fn get_tx_out_set_info(ctx: &Ctx, params: Params) -> Result<Json, RpcError
     }
     fields.push(("total_amount", Json::Amount(i64::try_from(stats.amount_sat).unwrap_or(i64::MAX))));
     fields.push(("transactions", Json::from(stats.transactions)));
-    // What the coins take on disk is not known apart from the rest of their database.
-    fields.push(("disk_size", Json::from(0)));
+    fields.push(("disk_size", Json::from(stats.record_bytes)));
     Ok(object(fields))
 }
 
@@ -335,8 +334,8 @@ async fn get_index_info(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     all.sort_by_key(|status| match status.kind {
         IndexKind::Transactions => 0,
         IndexKind::CoinStats => 1,
-        IndexKind::Filters => 2,
-        IndexKind::Spenders => 3,
+        IndexKind::Spenders => 2,
+        IndexKind::Filters => 3,
     });
     let shown = all.into_iter().filter_map(|status| {
         let name = match status.kind {

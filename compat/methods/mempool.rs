@@ -12,6 +12,7 @@ use adit_domain::wire::ParsedTx;
 use bitcoin::hex::FromHex;
 use bitcoin::{OutPoint, Txid};
 
+use super::rawtx::has_valid_ops;
 use crate::ctx::{Ctx, ask, within};
 use crate::error::RpcError;
 use crate::json::{Json, object};
@@ -71,7 +72,7 @@ pub(super) const METHODS: &[Method] = &[
     method(
         "getorphantxs",
         Hidden,
-        &[opt("verbosity", Kind::Num)],
+        &[opt("verbosity", Kind::Any)],
         "Transactions whose parents are missing.",
         |c, p| Box::pin(get_orphan_txs(c, p)),
     ),
@@ -213,8 +214,8 @@ async fn send_raw_transaction(ctx: &Ctx, params: Params) -> Result<Json, RpcErro
     let burnt_max = params.given(2).map_or(Ok(0), params::amount)?;
     let text = "TX decode failed. Make sure the tx has at least one input.";
     let tx = Arc::new(decode(params.str(0)?).ok_or_else(|| RpcError::deserialization(text))?);
-    let burns =
-        |output: &bitcoin::TxOut| is_unspendable(&output.script_pubkey) && output.value.to_sat() > burnt_max;
+    let is_lost = |script: &bitcoin::Script| is_unspendable(script) || !has_valid_ops(script);
+    let burns = |output: &bitcoin::TxOut| output.value.to_sat() > burnt_max && is_lost(&output.script_pubkey);
     if tx.tx().output.iter().any(burns) {
         let text = "Unspendable output exceeds maximum configured by user (maxburnamount)";
         return Err(RpcError::verify(text));

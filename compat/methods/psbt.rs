@@ -11,6 +11,7 @@ use bitcoin::{Amount, Network, OutPoint, Script, ScriptBuf, Transaction, TxOut, 
 use adit_domain::wire::ParsedTx;
 
 use super::mempool::decode;
+use super::psbt_look::own;
 use super::rawtx::{CREATED, constructed};
 use crate::ctx::{Ctx, off_thread};
 use crate::descriptor::Known;
@@ -18,7 +19,7 @@ use crate::error::RpcError;
 use crate::json::{Json, object};
 use crate::params::{self, Params};
 use crate::show::{self, Prevouts};
-use crate::signing::{self, Covers, Held, Job};
+use crate::signing::{self, Covers, Held, Job, reach};
 use crate::table::Category::Rawtransactions;
 use crate::table::{Arg, Kind, Method, method, opt, req};
 
@@ -203,7 +204,12 @@ async fn finalize_psbt(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
 /// Puts an input's signatures where they belong, in it and in the transaction; whether it is right then.
 fn finished(tx: &mut Transaction, n: usize, input: &mut Input, coins: &[TxOut], all_known: bool) -> bool {
     let made = match (&input.final_script_sig, &input.final_script_witness) {
-        (None, None) => solved(tx, n, input, coins, all_known),
+        (None, None) => {
+            // Where a witness signs for it, what is spent goes along.
+            let coin = coins.get(n).filter(|coin| reach(&coin.script_pubkey, &own(input)).is_witness);
+            input.witness_utxo = coin.cloned().or(input.witness_utxo.take());
+            solved(tx, n, input, coins, all_known)
+        }
         (script_sig, witness) => signing::Made {
             script_sig: script_sig.clone().unwrap_or_default(),
             witness: witness.clone().unwrap_or_default(),
@@ -215,6 +221,12 @@ fn finished(tx: &mut Transaction, n: usize, input: &mut Input, coins: &[TxOut], 
     if signing::check(tx, n, coins).is_err() {
         return false;
     }
+    finish(input, made);
+    true
+}
+
+/// Leaves of an input what it spends, what was made of it, and what nobody here knows.
+pub(super) fn finish(input: &mut Input, made: signing::Made) {
     *input = Input {
         non_witness_utxo: input.non_witness_utxo.take(),
         witness_utxo: input.witness_utxo.take(),
@@ -224,7 +236,6 @@ fn finished(tx: &mut Transaction, n: usize, input: &mut Input, coins: &[TxOut], 
         proprietary: std::mem::take(&mut input.proprietary),
         ..Input::default()
     };
-    true
 }
 
 fn solved(tx: &Transaction, n: usize, input: &Input, coins: &[TxOut], all_known: bool) -> signing::Made {

@@ -11,7 +11,7 @@ use bitcoin::{EcdsaSighashType, PublicKey, Script, ScriptBuf, Transaction, TxOut
 
 use super::coinstats::followed;
 use super::descriptors::scanned;
-use super::psbt::{all_spent, read, written};
+use super::psbt::{all_spent, finish, read, written};
 use super::psbt_look::{add_own, filled, held, put};
 use super::sign::{covers, find_coins};
 use crate::ctx::{Ctx, off_thread};
@@ -220,11 +220,7 @@ impl Task {
             input.witness_utxo = Some(coin);
         }
         if complete && self.finish {
-            input.partial_sigs.clear();
-            input.bip32_derivation.clear();
-            (input.redeem_script, input.witness_script) = (None, None);
-            input.final_script_sig = Some(made.script_sig).filter(|script| !script.is_empty());
-            input.final_script_witness = Some(made.witness).filter(|witness| !witness.is_empty());
+            finish(&mut input, made);
         } else {
             self.add(&mut input, &found, (held, &made.witness), with_paths);
         }

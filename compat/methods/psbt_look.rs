@@ -137,13 +137,15 @@ fn looked_at_input(psbt: &Psbt, n: usize, coins: &[Option<TxOut>]) -> Option<(Ro
         Some(_) if is_final => Role::Extractor,
         Some(coin) => {
             let found = reach(&coin.script_pubkey, &own(input));
-            // What a witness would sign for is believed; without one it would have to be shown.
-            if input.non_witness_utxo.is_some() || found.is_witness {
+            let complete = is_complete(psbt, n, coins);
+            // What a witness would sign for is believed; without one it would have to be shown. And nobody is to sign otherwise than is usual.
+            let may_sign = input.non_witness_utxo.is_some() || found.is_witness;
+            if may_sign && !complete && is_usual(input, coin) {
                 missing = lacking(&found, &held(input));
             }
             let signatures_alone = missing.iter().all(|(name, _)| *name == "signatures");
             match missing.is_empty() {
-                true if is_complete(psbt, n, coins) => Role::Finalizer,
+                true if complete && is_usual(input, coin) => Role::Finalizer,
                 false if signatures_alone => Role::Signer,
                 _ => Role::Updater,
             }
@@ -158,6 +160,12 @@ fn looked_at_input(psbt: &Psbt, n: usize, coins: &[Option<TxOut>]) -> Option<(Ro
         shown.push("missing", object(missing));
     }
     Some((role, shown))
+}
+
+/// Whether an input asks for signatures of the usual kind.
+fn is_usual(input: &Input, coin: &TxOut) -> bool {
+    let usual = u32::from(!coin.script_pubkey.is_p2tr());
+    input.sighash_type.is_none_or(|kind| kind.to_u32() == usual)
 }
 
 /// What lacks for an input, in Core's order.
@@ -235,17 +243,25 @@ const DUMMY_SIGNATURE: [u8; 71] = {
 /// The virtual size with signatures of the usual length in all inputs; none where one can't be told.
 fn estimated_vsize(psbt: &Psbt, coins: &[TxOut]) -> Option<i64> {
     let mut tx = psbt.unsigned_tx.clone();
+    let spent: Vec<Option<TxOut>> = coins.iter().cloned().map(Some).collect();
     for (n, (input, coin)) in psbt.inputs.iter().zip(coins).enumerate() {
         let known = own(input);
         let found = reach(&coin.script_pubkey, &known);
         let finished = input.final_script_sig.is_some() || input.final_script_witness.is_some();
         let made = match () {
+            // As in Core, which then would have to verify it.
+            () if finished && found.taproot.is_some() => return None,
             () if finished => signing::Made {
                 script_sig: input.final_script_sig.clone().unwrap_or_default(),
                 witness: input.final_script_witness.clone().unwrap_or_default(),
             },
+            () if !is_usual(input, coin) => return None,
+            () if found.taproot.is_none() && is_signed(psbt, n, &spent) => signing::Made::default(),
             () if found.taproot.is_some() => {
-                input.tap_internal_key?;
+                // Nor is one told of a key that another was made of.
+                if input.tap_internal_key.is_some() {
+                    return None;
+                }
                 signing::Made { script_sig: ScriptBuf::new(), witness: Witness::from_slice(&[[0u8; 64]]) }
             }
             () if !found.is_solvable || (input.non_witness_utxo.is_none() && !found.is_witness) => {

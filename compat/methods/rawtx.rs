@@ -12,7 +12,9 @@ use bitcoin::consensus::encode::serialize;
 use bitcoin::hashes::Hash;
 use bitcoin::script::{Instruction, PushBytes};
 use bitcoin::transaction::Version;
-use bitcoin::{Amount, Network, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, Witness};
+use bitcoin::{
+    Amount, Network, OutPoint, Script, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, Witness,
+};
 
 use super::chain::entry;
 use super::coinstats::followed;
@@ -113,15 +115,20 @@ const OPCODE_MAX: u8 = 0xb9;
 const SUCCESSES: [std::ops::RangeInclusive<u8>; 7] =
     [80..=80, 98..=98, 126..=129, 131..=134, 137..=138, 141..=142, 149..=153];
 
+/// Whether a script is whole, and has no push that is too long and no opcode that is none.
+pub(super) fn has_valid_ops(script: &Script) -> bool {
+    script.instructions().all(|instruction| match instruction {
+        Ok(Instruction::PushBytes(bytes)) => bytes.len() <= PUSH_BYTES_MAX,
+        Ok(Instruction::Op(opcode)) => opcode.to_u8() <= OPCODE_MAX,
+        Err(_) => false,
+    })
+}
+
 /// Whether a script can stand in another: whole, spendable, without opcodes that are none.
 fn may_be_wrapped(script: &ScriptBuf) -> bool {
-    let is_sound = |opcode: u8| opcode <= OPCODE_MAX && !SUCCESSES.iter().any(|s| s.contains(&opcode));
-    let sound = script.instructions().all(|instruction| match instruction {
-        Ok(Instruction::PushBytes(bytes)) => bytes.len() <= PUSH_BYTES_MAX,
-        Ok(Instruction::Op(opcode)) => is_sound(opcode.to_u8()),
-        Err(_) => false,
-    });
-    sound && !is_unspendable(script)
+    let succeeds = |opcode: u8| SUCCESSES.iter().any(|s| s.contains(&opcode));
+    let ops = script.instructions().filter_map(Result::ok).filter_map(|part| part.opcode());
+    has_valid_ops(script) && !ops.into_iter().any(|op| succeeds(op.to_u8())) && !is_unspendable(script)
 }
 
 /// The witness program that stands for a script; none for what is one, or has keys that none bears.

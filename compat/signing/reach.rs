@@ -22,7 +22,7 @@ pub(crate) struct Reach {
     pub(crate) redeem: Option<ScriptBuf>,
     /// The script behind a witness program.
     pub(crate) witness: Option<ScriptBuf>,
-    /// Whether it is spent by a witness.
+    /// Whether it is spent by a witness that can be told.
     pub(crate) is_witness: bool,
     /// The key of a taproot output.
     pub(crate) taproot: Option<XOnlyPublicKey>,
@@ -60,8 +60,8 @@ impl Reach {
                 return self.redeem.clone();
             }
             OutputType::WitnessV0ScriptHash if !self.is_witness => {
-                self.is_witness = true;
                 self.witness = known.script_of_sha256(part(2, 34)).cloned();
+                self.is_witness = self.witness.is_some();
                 self.missing_witness = self.witness.is_none().then(|| part(2, 34).to_vec());
                 return self.witness.clone();
             }

@@ -32,7 +32,7 @@ impl StatsJob {
     pub fn run(self) -> Result<UtxoStats, ChainFault> {
         let step = 256usize.div_ceil(self.threads);
         let coins = &self.coins;
-        let (muhash, (hash, sums)) = thread::scope(|scope| {
+        let (muhash, (hash, sums, record_bytes)) = thread::scope(|scope| {
             let in_order = scope.spawn(move || in_order(coins));
             let ranges = (0..256usize).step_by(step).map(|first| {
                 let last = first.saturating_add(step).min(256).saturating_sub(1);
@@ -52,6 +52,7 @@ impl StatsJob {
             transactions: sums.transactions,
             amount_sat: sums.amount_sat,
             bogo_size: sums.bogo_size,
+            record_bytes,
             hash_serialized: hash.to_string(),
             muhash: muhash.digest().to_string(),
         })
@@ -63,13 +64,17 @@ fn joined<T>(thread: ScopedJoinHandle<'_, Result<T, ChainFault>>) -> Result<T, C
     thread.join().unwrap_or_else(panicked)
 }
 
-fn in_order(coins: &CoinSnapshot) -> Result<(sha256d::Hash, SetSums), ChainFault> {
-    let mut hasher = SetHasher::default();
+/// The hash, what is counted beside it, and the bytes of all records.
+fn in_order(coins: &CoinSnapshot) -> Result<(sha256d::Hash, SetSums, u64), ChainFault> {
+    let (mut hasher, mut record_bytes) = (SetHasher::default(), 0u64);
     for row in coins.scan(0, u8::MAX)? {
         let (outpoint, coin) = row?;
+        let bytes = u64::try_from(coin.as_packed().record_bytes()).unwrap_or(u64::MAX);
+        record_bytes = record_bytes.saturating_add(bytes);
         hasher.push(&outpoint, &coin.to_coin());
     }
-    Ok(hasher.finish())
+    let (hash, sums) = hasher.finish();
+    Ok((hash, sums, record_bytes))
 }
 
 fn muhash_of(coins: &CoinSnapshot, first: usize, last: usize) -> Result<MuHash, ChainFault> {

@@ -93,6 +93,8 @@ pub struct UtxoStats {
     pub amount_sat: u64,
     /// A measure of their bytes that no database changes, as Core's `bogosize`.
     pub bogo_size: u64,
+    /// Bytes of their records on disk, without what the database needs to find them.
+    pub record_bytes: u64,
     /// Double SHA256 of the set in order, as Core's `gettxoutsetinfo hash_serialized_3` prints it (hex, byte-reversed).
     pub hash_serialized: String,
     /// MuHash3072 of the set, as Core's `gettxoutsetinfo muhash` prints it (hex, byte-reversed).

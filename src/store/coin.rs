@@ -107,6 +107,11 @@ impl<'c> PackedCoin<'c> {
         self.0
     }
 
+    /// Bytes of its record: key, packed coin, checksum.
+    pub fn record_bytes(self) -> usize {
+        self.0.len().saturating_add(OUTPOINT_BYTES).saturating_add(CHECKSUM_BYTES)
+    }
+
     /// On its own.
     pub fn to_compact(self) -> CompactCoin {
         let mut bytes = [0; INLINE_BYTES];
