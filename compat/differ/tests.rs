@@ -401,7 +401,14 @@ fn requests_of_transactions(both: &mut Both<'_>, hashes: &[Json], address: &str)
     let signed = with_witness(&text(&made));
     both.ask("decoderawtransaction", &format!("[{made}]"));
     both.ask("decoderawtransaction", &format!("[\"{signed}\"]"));
-    both.ask("decoderawtransaction", "[\"00\"]");
+    for params in [
+        "[\"00\"]",
+        "[\"00000080000000000000\"]",
+        "[\"00000080000000000000\",true]",
+        "[\"00000080000000000000\",false]",
+    ] {
+        both.ask("decoderawtransaction", params);
+    }
     both.ask("decoderawtransaction", "[]");
     both.ask("sendrawtransaction", &format!("[{made}]"));
     both.ask("sendrawtransaction", "[\"00\"]");

@@ -258,8 +258,8 @@ fn estimated_vsize(psbt: &Psbt, coins: &[TxOut]) -> Option<i64> {
             () if !is_usual(input, coin) => return None,
             () if found.taproot.is_none() && is_signed(psbt, n, &spent) => signing::Made::default(),
             () if found.taproot.is_some() => {
-                // Nor is one told of a key that another was made of.
-                if input.tap_internal_key.is_some() {
+                // The same.
+                if input.tap_key_sig.is_some() {
                     return None;
                 }
                 signing::Made { script_sig: ScriptBuf::new(), witness: Witness::from_slice(&[[0u8; 64]]) }

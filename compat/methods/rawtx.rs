@@ -8,8 +8,9 @@ use adit_domain::script::is_unspendable;
 use adit_domain::units::parse_address;
 use adit_domain::wire::ParsedTx;
 use bitcoin::absolute::LockTime;
-use bitcoin::consensus::encode::serialize;
+use bitcoin::consensus::encode::{Decodable, serialize};
 use bitcoin::hashes::Hash;
+use bitcoin::hex::FromHex;
 use bitcoin::script::{Instruction, PushBytes};
 use bitcoin::transaction::Version;
 use bitcoin::{
@@ -73,8 +74,33 @@ async fn decode_raw_transaction(ctx: &Ctx, params: Params) -> Result<Json, RpcEr
     if is_marked && !params.bool_or(1, true)? {
         return Err(failed());
     }
-    let tx = decode(typed).ok_or_else(failed)?;
-    Ok(show::transaction(&tx, network, Prevouts::Unknown, None, false))
+    if let Some(tx) = decode(typed) {
+        return Ok(show::transaction(&tx, network, Prevouts::Unknown, None, false));
+    }
+    let tx = Vec::from_hex(typed).ok().and_then(|raw| without_inputs(&raw));
+    Ok(shown_without_inputs(tx.ok_or_else(failed)?, network))
+}
+
+/// A transaction without inputs, which nobody can send: it is to be filled yet.
+fn without_inputs(raw: &[u8]) -> Option<Transaction> {
+    let (version, rest) = raw.split_first_chunk::<4>()?;
+    let (0, mut rest) = rest.split_first().map(|(count, rest)| (*count, rest))? else { return None };
+    let output = Vec::<TxOut>::consensus_decode(&mut rest).ok()?;
+    let lock_time = LockTime::consensus_decode(&mut rest).ok()?;
+    let version = Version(i32::from_le_bytes(*version));
+    rest.is_empty().then_some(Transaction { version, lock_time, input: Vec::new(), output })
+}
+
+fn shown_without_inputs(tx: Transaction, network: Network) -> Json {
+    let size = u64::try_from(written(&tx).len()).unwrap_or(u64::MAX);
+    let tx = ParsedTx::new(tx);
+    let mut shown = show::transaction(&tx, network, Prevouts::Unknown, None, false);
+    // Its bytes have no mark of witnesses, which would be taken for a count of inputs.
+    shown.set("hash", Some(Json::hash(tx.txid())));
+    for (name, value) in [("size", size), ("vsize", size), ("weight", size.saturating_mul(4))] {
+        shown.set(name, Some(Json::from(value)));
+    }
+    shown
 }
 
 async fn decode_script(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {

@@ -61,7 +61,20 @@ fn whose_turn_it_is_follows_from_what_lacks() {
 #[test]
 fn scripts_that_lack_are_named() {
     let inside = multisig_script(1, &[key(1)]);
+    // Without its script it can't be told that a witness signs, and so the coin is not believed.
     let mut psbt = spends(Some(inside.to_p2wsh()), 1);
+    check(
+        &psbt,
+        r#"{"inputs":[{"has_utxo":true,"is_final":false,"next":"updater"}],"fee":0.99999999,"next":"updater"}"#,
+    );
+    let before = Transaction {
+        output: psbt.inputs[0].witness_utxo.clone().into_iter().collect(),
+        ..spends(None, 1).unsigned_tx
+    };
+    psbt.unsigned_tx.input[0].previous_output.txid = before.compute_txid();
+    psbt.unsigned_tx.input[0].previous_output.vout = 0;
+    psbt.inputs[0].witness_utxo = None;
+    psbt.inputs[0].non_witness_utxo = Some(before);
     let found = analysis(&psbt).to_string();
     assert!(
         found.contains(r#""missing":{"witnessscript":""#) && found.contains(r#""next":"updater""#),
