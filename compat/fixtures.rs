@@ -38,7 +38,11 @@ pub(crate) fn node_config(dir: &Path) -> NodeConfig {
             small_files: false,
         },
         index: IndexConfig { transactions: true, filters: true, coin_stats: true, spenders: true },
-        mempool: MempoolSettings { max_mib: 300, min_fee_sat_per_kvb: 100, is_kept: true },
+        mempool: MempoolSettings {
+            pool: adit_domain::mempool::MempoolConfig::default(),
+            is_kept: true,
+            is_plain: false,
+        },
         peer: PeerSettings {
             listen: None,
             listen_more: Vec::new(),

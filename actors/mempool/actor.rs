@@ -2,30 +2,26 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{
-    Actor, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, ResponseFuture, WrapFuture,
-};
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, WrapFuture};
 use adit_domain::chain::NextBlock;
 use adit_domain::consensus::ViewFault;
 use adit_domain::mempool::{
-    Accepted, Candidate, ChainContext, Mempool, MempoolEntry, TxRejected, VerifiedTx,
+    Accepted, Candidate, ChainContext, Mempool, PackageRun, PackageVerdict, Step, TxRejected, VerifiedTx,
+    Wanted,
 };
-use adit_domain::peer::TxRef;
-use adit_domain::units::{Clock, UnixMillis};
+use adit_domain::units::{Clock, Entropy, UnixMillis};
 use adit_domain::wire::{ParsedBlock, ParsedTx};
-use bitcoin::{Amount, BlockHash, Txid};
+use bitcoin::{BlockHash, Txid};
 use tokio::sync::oneshot;
 
-use super::{MempoolChain, MempoolConfig, MempoolDeps, MempoolReader, TxListeners, file};
+use super::keep::Kept;
+use super::{MempoolChain, MempoolConfig, MempoolDeps, MempoolReader, TxListeners};
+use crate::house::Shared;
 use crate::messages::chain::TipChanged;
-use crate::messages::mempool::{
-    GetMempool, GetTransaction, LookIntoMempool, MempoolLook, PublishSnapshot, SubmitTransaction,
-    TestTransaction,
-};
 use crate::supervision::{Fault, Rebuild};
 
 /// Transactions that wait to be judged: at 200 us each a fifth of a second's work; beyond it they are refused.
-const QUEUE_MAX: usize = 1_000;
+pub(super) const QUEUE_MAX: usize = 1_000;
 /// Transactions whose parents are missing and that are tried again when one of them joins: 100 x 400 kB = 40 MB at most.
 const ORPHANS_MAX: usize = 100;
 /// Blocks that the pool follows one by one; beyond it everything is judged anew on the new tip, which costs less than reading them.
@@ -39,74 +35,139 @@ const PREPARE_TRIES: usize = 3;
 const PUBLISH_EVERY: Duration = Duration::from_millis(250);
 /// How often it is looked for what has waited for too long.
 const EXPIRE_EVERY: Duration = Duration::from_secs(600);
+/// What no peer has asked for is announced again after so long, and up to half as much more.
+const BROADCAST_EVERY_MS: u64 = 600_000;
 
-struct Job {
-    tx: Arc<ParsedTx>,
-    added_at: UnixMillis,
-    reply: Option<oneshot::Sender<Result<Txid, TxRejected>>>,
+pub(super) struct Job {
+    pub(super) tx: Arc<ParsedTx>,
+    pub(super) added_at: UnixMillis,
+    /// How often the pool has changed while its scripts were verified.
+    pub(super) tries: usize,
+    pub(super) reply: Option<oneshot::Sender<Result<Txid, TxRejected>>>,
+}
+
+/// Transactions that come together.
+pub(super) struct PackageJob {
+    pub(super) run: PackageRun,
+    pub(super) reply: oneshot::Sender<PackageVerdict>,
+}
+
+/// What waits to be judged.
+pub(super) enum Task {
+    One(Job),
+    Package(Box<PackageJob>),
+    /// What was kept has been judged, up to here.
+    Loaded(Kept),
 }
 
 /// Judges transactions, one after the other, and keeps pace with the chain.
 pub struct MempoolActor {
-    deps: MempoolDeps,
-    config: MempoolConfig,
-    clock: Arc<dyn Clock>,
-    reader: MempoolReader,
-    listeners: TxListeners,
-    pool: Mempool,
-    queue: VecDeque<Job>,
+    pub(super) deps: MempoolDeps,
+    pub(super) config: MempoolConfig,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) reader: MempoolReader,
+    pub(super) listeners: TxListeners,
+    pub(super) pool: Mempool,
+    pub(super) queue: VecDeque<Task>,
     orphans: VecDeque<Arc<ParsedTx>>,
     verifying: bool,
-    changed: bool,
-    /// Whether the queue has been empty once: what was kept over a restart has been judged.
-    loaded: bool,
+    pub(super) changed: bool,
+    /// Whether what was kept over a restart has been judged.
+    pub(super) loaded: bool,
     /// The chain has turned aside, and was not at the end of its way.
     behind: bool,
+    /// When what no peer has asked for is announced again.
+    broadcast_at: UnixMillis,
 }
 
 impl MempoolActor {
     pub(super) fn new(
         deps: MempoolDeps,
         config: MempoolConfig,
-        clock: Arc<dyn Clock>,
+        shared: &Shared,
         reader: MempoolReader,
         listeners: TxListeners,
     ) -> MempoolActor {
+        let (clock, entropy) = (Arc::clone(&shared.clock), Arc::clone(&shared.entropy));
         let tip = deps.chain.next_block(clock.now()).prev;
-        let kept = config.file.as_deref().map(file::load).unwrap_or_default();
-        let queue = kept.into_iter().map(|(tx, added_at)| Job { tx, added_at, reply: None }).collect();
-        MempoolActor {
+        let mut actor = MempoolActor {
             pool: Mempool::new(config.pool, tip),
             deps,
             config,
             clock,
+            entropy,
             reader,
             listeners,
-            queue,
+            queue: VecDeque::new(),
             orphans: VecDeque::new(),
             verifying: false,
             changed: false,
             loaded: false,
             behind: false,
-        }
+            broadcast_at: UnixMillis::new(0),
+        };
+        actor.broadcast_at = actor.next_broadcast();
+        actor.load();
+        actor
     }
 
     /// Judges what waits: all but the scripts here, the scripts on a thread of the pool for blocking work, one at a time, so
     /// that a child never overtakes its parent.
-    fn work(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn work(&mut self, ctx: &mut Context<Self>) {
         while !self.verifying {
-            let Some(job) = self.queue.pop_front() else {
-                self.loaded = true;
-                return;
-            };
-            match self.prepare(&job.tx) {
-                Ok(candidate) => self.verify(job, candidate, ctx),
-                Err(refused) => self.conclude(job, Err(refused)),
+            match self.queue.pop_front() {
+                None => return,
+                Some(Task::Loaded(kept)) => self.loaded(kept),
+                Some(Task::One(job)) => match self.prepare(&job.tx) {
+                    Ok(candidate) => self.verify(job, candidate, ctx),
+                    Err(refused) => self.conclude(job, Err(refused)),
+                },
+                Some(Task::Package(job)) => self.advance(job, ctx),
             }
         }
     }
 
-    fn prepare(&mut self, tx: &Arc<ParsedTx>) -> Result<Candidate, TxRejected> {
+    /// The next of a package's transactions, or its end.
+    fn advance(&mut self, mut job: Box<PackageJob>, ctx: &mut Context<Self>) {
+        let followed = self.follow();
+        self.say(followed);
+        let now = self.clock.now();
+        self.pool.pass_time(now);
+        let next = self.deps.chain.next_block(now);
+        let chain = context(&*self.deps.chain, &next);
+        match job.run.next(&mut self.pool, &chain, now) {
+            Step::Done(verdict) => self.conclude_package(*job, verdict),
+            Step::Verify(candidate) => {
+                self.verifying = true;
+                let verifier = Arc::clone(&self.deps.verifier);
+                let verdict = tokio::task::spawn_blocking(move || candidate.verify(&*verifier));
+                ctx.spawn(verdict.into_actor(self).map(|verdict, actor, ctx| {
+                    actor.verifying = false;
+                    let verdict = verdict.unwrap_or_else(|died| Err(unverified(&died)));
+                    let now = actor.clock.now();
+                    job.run.verified(&mut actor.pool, verdict, now);
+                    actor.queue.push_front(Task::Package(job));
+                    actor.work(ctx);
+                }));
+            }
+        }
+    }
+
+    fn conclude_package(&mut self, job: PackageJob, verdict: PackageVerdict) {
+        self.leave();
+        let now = self.clock.now();
+        for accepted in &verdict.joined {
+            if self.pool.get(&accepted.entry.tx.txid()).is_some() {
+                self.joined(accepted, now);
+            }
+        }
+        // Whoever asked may be gone.
+        let _ = job.reply.send(verdict);
+    }
+
+    pub(super) fn prepare(&mut self, tx: &Arc<ParsedTx>) -> Result<Candidate, TxRejected> {
+        self.pool.pass_time(self.clock.now());
         for _ in 0..PREPARE_TRIES {
             self.follow()?;
             let next = self.deps.chain.next_block(self.clock.now());
@@ -128,19 +189,33 @@ impl MempoolActor {
             actor.verifying = false;
             let verdict = verdict.unwrap_or_else(|died| Err(unverified(&died)));
             let admitted = verdict.and_then(|verified| actor.admit(verified, job.added_at));
-            actor.conclude(job, admitted);
+            if admitted == Err(TxRejected::TipChanged) && job.tries < PREPARE_TRIES {
+                // Something came between: it is judged by what holds now.
+                actor.queue.push_front(Task::One(Job { tries: job.tries.saturating_add(1), ..job }));
+            } else {
+                actor.conclude(job, admitted);
+            }
             actor.work(ctx);
         }));
     }
 
     fn admit(&mut self, verified: VerifiedTx, added_at: UnixMillis) -> Result<Accepted, TxRejected> {
-        self.pool.admit(verified, added_at)
+        let admitted = self.pool.admit(verified, added_at, self.clock.now());
+        self.leave();
+        admitted
+    }
+
+    /// What has left the pool for another, for its age, or since there was no room, leaves the shelf.
+    fn leave(&mut self) {
+        let left = self.pool.take_left();
+        self.changed |= !left.is_empty();
+        self.reader.remove(&left);
     }
 
     fn conclude(&mut self, job: Job, verdict: Result<Accepted, TxRejected>) {
         let answer = match verdict {
             Ok(accepted) => {
-                self.joined(&job, &accepted);
+                self.joined(&accepted, job.added_at);
                 Ok(job.tx.txid())
             }
             Err(refused) => {
@@ -154,20 +229,19 @@ impl MempoolActor {
         }
     }
 
-    fn joined(&mut self, job: &Job, accepted: &Accepted) {
+    fn joined(&mut self, accepted: &Accepted, added_at: UnixMillis) {
         self.changed = true;
-        self.reader.remove(&accepted.evicted);
-        self.reader.put(Arc::clone(&job.tx), job.added_at);
-        let fee_sat = accepted.entry.fee.to_sat();
-        self.listeners.tell(&job.tx, fee_sat, accepted.vsize);
+        let tx = &accepted.entry.tx;
+        self.reader.put(Arc::clone(tx), added_at);
+        self.listeners.tell(tx, u64::try_from(accepted.modified_fee_sat).unwrap_or(0), accepted.vsize);
         self.reader.set_fee_floor(self.pool.min_fee_sat_per_kvb());
-        let txid = job.tx.txid();
+        let txid = tx.txid();
         let waits =
             |orphan: &Arc<ParsedTx>| orphan.tx().input.iter().any(|input| input.previous_output.txid == txid);
         let (ready, rest) = std::mem::take(&mut self.orphans).into_iter().partition(waits);
         self.orphans = rest;
         let now = self.clock.now();
-        let jobs = ready.into_iter().map(|tx| Job { tx, added_at: now, reply: None });
+        let jobs = ready.into_iter().map(|tx| Task::One(Job { tx, added_at: now, tries: 0, reply: None }));
         self.queue.extend(jobs);
     }
 
@@ -185,7 +259,7 @@ impl MempoolActor {
 
     /// What a new tip brings: the blocks at hand where they join the pool's; where the chain has turned aside, the pool is judged anew once,
     /// at the end of the way, however many steps that has.
-    fn hear(&mut self, event: &TipChanged) -> Result<(), ViewFault> {
+    pub(super) fn hear(&mut self, event: &TipChanged) -> Result<(), ViewFault> {
         let joins = event.connected.first().is_some_and(|b| b.header().prev_blockhash == self.pool.tip());
         if joins && event.disconnected.is_empty() {
             event.connected.iter().for_each(|block| self.connect(block));
@@ -204,7 +278,7 @@ impl MempoolActor {
     }
 
     /// Brings the pool to the chain's present tip.
-    fn follow(&mut self) -> Result<(), ViewFault> {
+    pub(super) fn follow(&mut self) -> Result<(), ViewFault> {
         let tip = self.deps.chain.next_block(self.clock.now()).prev;
         if tip != self.pool.tip() {
             self.catch_up(tip)?;
@@ -215,7 +289,7 @@ impl MempoolActor {
     fn catch_up(&mut self, tip: BlockHash) -> Result<(), ViewFault> {
         let (disconnect, connect) = self.deps.chain.path_from(&self.pool.tip()).unwrap_or_default();
         if self.pool.is_empty() && disconnect.is_empty() {
-            self.pool = Mempool::new(self.config.pool, tip);
+            self.pool = self.pool.emptied(tip);
             return self.moved();
         }
         let short = disconnect.len().saturating_add(connect.len()) <= FOLLOW_BLOCKS_MAX;
@@ -231,7 +305,7 @@ impl MempoolActor {
     }
 
     fn connect(&mut self, block: &ParsedBlock) {
-        let contradicted = self.pool.block_connected(block);
+        let contradicted = self.pool.block_connected(block, self.clock.now());
         let included: Vec<Txid> = block.txs().iter().map(ParsedTx::txid).collect();
         self.reader.remove(&contradicted);
         self.reader.mined(&included);
@@ -245,6 +319,7 @@ impl MempoolActor {
         self.reader.leaves(next.prev);
         let chain = context(&*self.deps.chain, &next);
         let refused = self.pool.reorganised(lost, &chain, &*self.deps.verifier, self.clock.now());
+        drop(self.pool.take_left());
         tracing::info!(
             held = self.pool.len(),
             refused = refused.len(),
@@ -270,13 +345,14 @@ impl MempoolActor {
         hashes.iter().map(block).collect()
     }
 
-    fn say(&self, followed: Result<(), ViewFault>) {
+    pub(super) fn say(&self, followed: Result<(), ViewFault>) {
         if let Err(fault) = followed {
             tracing::error!(%fault, "the mempool cannot follow the chain");
         }
     }
 
-    fn publish(&mut self) {
+    pub(super) fn publish(&mut self) {
+        self.pool.pass_time(self.clock.now());
         self.reader.set_fee_floor(self.pool.min_fee_sat_per_kvb());
         if std::mem::take(&mut self.changed) {
             self.reader.publish(self.pool.snapshot());
@@ -284,18 +360,38 @@ impl MempoolActor {
     }
 
     fn expire(&mut self) {
-        let gone = self.pool.expire(self.clock.now());
-        self.changed |= !gone.is_empty();
-        self.reader.remove(&gone);
+        drop(self.pool.expire(self.clock.now()));
+        self.leave();
+    }
+
+    /// What no peer has asked for is announced to all again, now and then.
+    fn broadcast_again(&mut self) {
+        if self.clock.now() >= self.broadcast_at {
+            self.broadcast_at = self.next_broadcast();
+            self.announce(&self.reader.unbroadcast());
+        }
+    }
+
+    fn next_broadcast(&self) -> UnixMillis {
+        let more_ms = self.entropy.next_u64() % (BROADCAST_EVERY_MS / 2);
+        self.clock.now().plus_ms(BROADCAST_EVERY_MS.saturating_add(more_ms))
+    }
+
+    /// Tells the peers of transactions that are held; those that know of one do not hear of it again.
+    pub(super) fn announce(&self, txids: &[Txid]) {
+        for detail in txids.iter().flat_map(|txid| self.pool.details(Wanted::One(*txid))) {
+            let fee_sat = u64::try_from(detail.modified_fee_sat).unwrap_or(0);
+            self.listeners.tell(&detail.entry.tx, fee_sat, detail.vsize());
+        }
     }
 }
 
 /// The chain as the pool sees it.
-fn context<'a>(chain: &'a dyn MempoolChain, next: &'a NextBlock) -> ChainContext<'a> {
+pub(super) fn context<'a>(chain: &'a dyn MempoolChain, next: &'a NextBlock) -> ChainContext<'a> {
     ChainContext { next, headers: chain, coins: chain, script_flags: chain.script_flags(next.height) }
 }
 
-fn unverified(died: &tokio::task::JoinError) -> TxRejected {
+pub(super) fn unverified(died: &tokio::task::JoinError) -> TxRejected {
     TxRejected::Fault(ViewFault { source_text: format!("a script's verification died: {died}") })
 }
 
@@ -308,6 +404,7 @@ impl Actor for MempoolActor {
             let settled = actor.settle();
             actor.say(settled);
             actor.publish();
+            actor.broadcast_again();
         });
         ctx.run_interval(EXPIRE_EVERY, |actor, _| actor.expire());
         self.work(ctx);
@@ -320,10 +417,11 @@ impl Rebuild for MempoolActor {
         let now = self.clock.now();
         let next = self.deps.chain.next_block(now);
         let chain = context(&*self.deps.chain, &next);
-        self.queue.clear();
+        // Whoever waits for an answer hears that it may be offered again; what was kept goes on being read.
+        self.queue.retain(|task| matches!(task, Task::One(Job { reply: None, .. }) | Task::Loaded(_)));
         self.orphans.clear();
         (self.verifying, self.behind) = (false, false);
-        self.pool = Mempool::new(self.config.pool, next.prev);
+        self.pool = self.pool.emptied(next.prev);
         self.pool.readmit(self.reader.all(), &chain);
         self.reader.replace(&self.pool);
         self.reader.followed(self.pool.tip());
@@ -331,97 +429,12 @@ impl Rebuild for MempoolActor {
         Ok(())
     }
 
+    /// What has not been read to its end stays as it is.
     fn wind_up(&mut self) -> Result<(), Fault> {
-        match &self.config.file {
-            Some(path) => file::save(path, &self.reader.all()).map_err(|e| Fault::Storage(e.to_string())),
-            None => Ok(()),
+        if !self.config.is_kept || !self.loaded {
+            return Ok(());
         }
+        self.write().map(drop).map_err(|failed| Fault::Storage(failed.to_string()))
     }
 }
 crate::supervised!(MempoolActor);
-
-impl Handler<SubmitTransaction> for MempoolActor {
-    type Result = ResponseFuture<Result<Txid, TxRejected>>;
-
-    fn handle(&mut self, msg: SubmitTransaction, ctx: &mut Self::Context) -> Self::Result {
-        if self.queue.len() >= QUEUE_MAX {
-            return Box::pin(std::future::ready(Err(TxRejected::Full)));
-        }
-        let (reply, answer) = oneshot::channel();
-        self.queue.push_back(Job { tx: msg.tx, added_at: self.clock.now(), reply: Some(reply) });
-        self.work(ctx);
-        // The actor was built again meanwhile: what waited is gone, and may be offered again.
-        Box::pin(async { answer.await.unwrap_or(Err(TxRejected::TipChanged)) })
-    }
-}
-
-impl Handler<TestTransaction> for MempoolActor {
-    type Result = ResponseFuture<Result<(u64, Amount), TxRejected>>;
-
-    fn handle(&mut self, msg: TestTransaction, _ctx: &mut Self::Context) -> Self::Result {
-        let prepared = self.prepare(&msg.tx);
-        let verifier = Arc::clone(&self.deps.verifier);
-        Box::pin(async move {
-            let candidate = prepared?;
-            let price = candidate.price();
-            let verdict = tokio::task::spawn_blocking(move || candidate.verify(&*verifier)).await;
-            verdict.unwrap_or_else(|died| Err(unverified(&died))).map(|_| price)
-        })
-    }
-}
-
-impl Handler<PublishSnapshot> for MempoolActor {
-    type Result = ();
-
-    fn handle(&mut self, _msg: PublishSnapshot, _ctx: &mut Self::Context) {
-        self.publish();
-    }
-}
-
-impl Handler<LookIntoMempool> for MempoolActor {
-    type Result = MessageResult<LookIntoMempool>;
-
-    fn handle(&mut self, msg: LookIntoMempool, _ctx: &mut Self::Context) -> Self::Result {
-        let entries = || self.pool.iter().map(|(entry, _)| entry);
-        let vsize =
-            |sum: u64, entry: &MempoolEntry| sum.saturating_add(entry.tx.weight().to_wu().div_ceil(4));
-        let fees = |sum: u64, entry: &MempoolEntry| sum.saturating_add(entry.fee.to_sat());
-        MessageResult(MempoolLook {
-            details: msg.wanted.map(|wanted| self.pool.details(wanted)).unwrap_or_default(),
-            count: self.pool.len(),
-            sequence: self.reader.sequence(),
-            vsize: entries().fold(0, vsize),
-            fees_sat: entries().fold(0, fees),
-            usage_bytes: self.pool.usage_bytes(),
-            min_fee_sat_per_kvb: self.pool.min_fee_sat_per_kvb(),
-            is_loaded: self.loaded,
-        })
-    }
-}
-
-impl Handler<TipChanged> for MempoolActor {
-    type Result = ();
-
-    fn handle(&mut self, msg: TipChanged, ctx: &mut Self::Context) {
-        let heard = self.hear(&msg);
-        self.say(heard);
-        self.publish();
-        self.work(ctx);
-    }
-}
-
-impl Handler<GetMempool> for MempoolActor {
-    type Result = MessageResult<GetMempool>;
-
-    fn handle(&mut self, _msg: GetMempool, _ctx: &mut Self::Context) -> Self::Result {
-        MessageResult(self.pool.summary())
-    }
-}
-
-impl Handler<GetTransaction> for MempoolActor {
-    type Result = Option<Arc<ParsedTx>>;
-
-    fn handle(&mut self, msg: GetTransaction, _ctx: &mut Self::Context) -> Self::Result {
-        self.reader.get(&TxRef::Txid(msg.txid))
-    }
-}

@@ -4,8 +4,10 @@
 //! Must not know: a rule, a feerate, who sent a transaction.
 
 mod actor;
+mod asks;
 mod chain;
 mod file;
+mod keep;
 mod listeners;
 mod reader;
 
@@ -35,8 +37,12 @@ const SHUTDOWN: Duration = Duration::from_secs(10);
 pub struct MempoolConfig {
     /// Memory and the lowest feerate.
     pub pool: PoolConfig,
-    /// Where it is kept over a restart; none: nowhere.
+    /// Where it is kept; none: nowhere.
     pub file: Option<PathBuf>,
+    /// Whether it is kept over a restart, and not only on demand.
+    pub is_kept: bool,
+    /// Whether the file's bytes are as they are, and not XORed with a key.
+    pub is_plain: bool,
     /// How many panics are borne.
     pub intensity: Intensity,
 }
@@ -68,8 +74,8 @@ pub fn start(shared: &Shared, deps: MempoolDeps, config: MempoolConfig) -> Mempo
     let tip = deps.chain.next_block(shared.clock.now()).prev;
     let (reader, listeners) = (MempoolReader::new(tip), TxListeners::default());
     let spec = ChildSpec::of_role(Role::Mempool, MAILBOX_MAX, SHUTDOWN, config.intensity);
-    let (clock, own, heard) = (Arc::clone(&shared.clock), reader.clone(), listeners.clone());
-    let make = move |_: &mut _| MempoolActor::new(deps, config, clock, own, heard);
+    let (own, heard, sources) = (reader.clone(), listeners.clone(), shared.clone());
+    let make = move |_: &mut _| MempoolActor::new(deps, config, &sources, own, heard);
     let addr = shared.supervisor.start(spec, &arbiter.handle(), make);
     Mempool { addr, reader, listeners, arbiter }
 }

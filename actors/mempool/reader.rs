@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use adit_domain::mempool::{Mempool, MempoolSnapshot};
@@ -27,6 +27,8 @@ struct Shelf {
     order: BTreeMap<u64, Txid>,
     next: u64,
     refused: Recent<Wtxid>,
+    /// Those that came from here and that no peer has asked for yet; all of them are held.
+    unbroadcast: BTreeSet<Txid>,
     /// The number of the next change.
     sequence: u64,
     /// The lowest feerate that joins now; satoshis per 1,000 virtual bytes.
@@ -53,6 +55,7 @@ impl MempoolReader {
             order: BTreeMap::new(),
             next: 0,
             refused: Recent::new(REFUSED_MAX),
+            unbroadcast: BTreeSet::new(),
             sequence: 1,
             fee_floor: 0,
             followed: tip,
@@ -134,6 +137,32 @@ impl MempoolReader {
         (shelf.followed, shelf.changes.subscribe())
     }
 
+    /// These came from here, as far as they are held: they are announced again until a peer asks for them.
+    pub fn await_broadcast(&self, txids: &[Txid]) {
+        let mut shelf = self.write();
+        let held: Vec<Txid> = txids.iter().filter(|txid| shelf.txs.contains_key(*txid)).copied().collect();
+        shelf.unbroadcast.extend(held);
+    }
+
+    /// A peer has asked for it.
+    pub fn was_broadcast(&self, txid: &Txid) {
+        // Hardly any is waited for: nobody is held up to look.
+        if self.is_unbroadcast(txid) {
+            self.write().unbroadcast.remove(txid);
+            tracing::debug!(target: "adit_actors::mempool", "Removed {txid} from set of unbroadcast txns");
+        }
+    }
+
+    /// Whether it came from here and no peer has asked for it yet.
+    pub fn is_unbroadcast(&self, txid: &Txid) -> bool {
+        self.read().unbroadcast.contains(txid)
+    }
+
+    /// All such.
+    pub fn unbroadcast(&self) -> Vec<Txid> {
+        self.read().unbroadcast.iter().copied().collect()
+    }
+
     /// How many are held.
     pub fn count(&self) -> usize {
         self.read().txs.len()
@@ -199,6 +228,7 @@ impl MempoolReader {
         let before: BTreeMap<Txid, u64> = shelf.txs.iter().map(|(txid, row)| (*txid, row.sequence)).collect();
         let gone: Vec<Txid> = before.keys().filter(|txid| pool.get(txid).is_none()).copied().collect();
         gone.iter().for_each(|txid| shelf.leave(txid));
+        shelf.unbroadcast.retain(|txid| pool.get(txid).is_some());
         shelf.txs.clear();
         shelf.by_wtxid.clear();
         shelf.spenders.clear();
@@ -267,6 +297,12 @@ impl Shelf {
     /// Whether it was there.
     fn remove(&mut self, txid: &Txid) -> bool {
         let Some(row) = self.txs.remove(txid) else { return false };
+        if self.unbroadcast.remove(txid) {
+            tracing::debug!(
+                target: "adit_actors::mempool",
+                "Removed {txid} from set of unbroadcast txns before confirmation that txn was sent out"
+            );
+        }
         self.by_wtxid.remove(&row.tx.wtxid());
         self.order.remove(&row.place);
         for input in &row.tx.tx().input {

@@ -5,7 +5,7 @@ use actix::{Actor, Addr, Context, Handler};
 use adit_chainstate::ChainFault;
 use adit_domain::chain::{NextBlock, Tip};
 use adit_domain::consensus::{Coin, HeaderView, UtxoView, ViewFault};
-use adit_domain::mempool::TxRejected;
+use adit_domain::mempool::{Archive, PackageError, Prioritised, TxRejected};
 use adit_domain::peer::TxRef;
 use adit_domain::script::{ScriptError, ScriptFlags, ScriptVerifier, Spend};
 use adit_domain::units::{Height, UnixMillis};
@@ -23,7 +23,10 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::clock::{SystemClock, SystemEntropy};
 use crate::messages::chain::TipChanged;
-use crate::messages::mempool::{GetMempool, GetTransaction, SubmitTransaction, TransactionAccepted};
+use crate::messages::mempool::{
+    GetMempool, GetPrioritised, GetTransaction, ImportFailed, ImportMempool, ImportOptions, Prioritise,
+    SaveFailed, SaveMempool, SubmitPackage, SubmitTransaction, TestPackage, TransactionAccepted,
+};
 use crate::net::MachineNet;
 use crate::supervision::Supervisor;
 
@@ -209,8 +212,12 @@ impl Rig {
         };
         let chain = FakeChain::with_coins();
         let deps = MempoolDeps { chain: chain.clone(), verifier: Arc::new(Fine) };
-        let pool = PoolConfig { bytes_max: 1_000_000, min_fee_sat_per_kvb: 100 };
-        let mempool = start(&shared, deps, MempoolConfig { pool, file, intensity: Intensity::default() });
+        let pool = PoolConfig { bytes_max: 1_000_000, ..PoolConfig::default() };
+        let mempool = start(
+            &shared,
+            deps,
+            MempoolConfig { pool, file, is_kept: true, is_plain: false, intensity: Intensity::default() },
+        );
         let (sender, heard) = mpsc::unbounded_channel();
         let ear: Addr<Ear> = Ear(sender).start();
         mempool.listeners.add(ear.recipient());
@@ -268,7 +275,7 @@ async fn a_child_that_came_first_waits_for_its_parent() {
 async fn what_is_refused_is_remembered_until_the_tip_moves() {
     let rig = Rig::start(None);
     let dust = spend(outside(0), 100);
-    assert_eq!(rig.offer(&dust).await, Err(TxRejected::Dust));
+    assert_eq!(rig.offer(&dust).await, Err(TxRejected::DustNotFree));
     let known = TxRef::Wtxid(dust.compute_wtxid());
     assert!(rig.mempool.reader.knows(&known));
     rig.mempool.addr.send(rig.chain.connect(&[])).await.unwrap();
@@ -368,4 +375,81 @@ async fn the_pool_is_kept_over_a_restart() {
     std::fs::write(&file, b"something else").unwrap();
     let third = Rig::start(Some(file));
     assert_eq!(third.mempool.addr.send(GetMempool).await.unwrap().transactions, 0);
+}
+
+#[actix::test]
+async fn a_package_joins_and_what_is_prioritised_is_told() {
+    let mut rig = Rig::start(None);
+    let parent = spend(outside(0), 100_000);
+    let child = spend(of(&parent, 0), 80_000);
+    let txs: Vec<Arc<ParsedTx>> = [&parent, &child].map(|tx| Arc::new(ParsedTx::new(tx.clone()))).into();
+    let addr = &rig.mempool.addr;
+    let tested = addr.send(TestPackage { txs: txs.clone() }).await.unwrap();
+    assert!(tested.error.is_some(), "alone the parent pays nothing");
+    let verdict =
+        addr.send(SubmitPackage { txs: txs.clone(), sat_per_kvb_max: None }).await.unwrap().unwrap();
+    assert_eq!((verdict.error, verdict.joined.len()), (None, 2));
+    assert_eq!(rig.heard.recv().await, Some(parent.compute_txid()));
+    assert_eq!(rig.heard.recv().await, Some(child.compute_txid()));
+    assert!(rig.holds(&parent) && rig.holds(&child));
+    let sorted: Vec<Arc<ParsedTx>> = txs.into_iter().rev().collect();
+    let refused = rig.mempool.addr.send(SubmitPackage { txs: sorted, sat_per_kvb_max: None }).await.unwrap();
+    assert_eq!(refused, Err(PackageError::NotSorted));
+    let txid = parent.compute_txid();
+    rig.mempool.addr.send(Prioritise { txid, more_sat: 7 }).await.unwrap().unwrap();
+    let rows = rig.mempool.addr.send(GetPrioritised).await.unwrap();
+    assert_eq!(rows, [Prioritised { txid, delta_sat: 7, modified_fee_sat: Some(7) }]);
+}
+
+#[actix::test]
+async fn what_is_kept_says_when_it_came_what_is_added_and_who_waits_to_be_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let (own, other) = (dir.path().join("mempool.dat"), dir.path().join("other.dat"));
+    let tx = spend(outside(0), 90_000);
+    let (txid, stranger) = (tx.compute_txid(), Txid::from_byte_array([9; 32]));
+    let first = Rig::start(Some(own.clone()));
+    first.offer(&tx).await.unwrap();
+    for txid in [txid, stranger] {
+        first.mempool.addr.send(Prioritise { txid, more_sat: 7 }).await.unwrap().unwrap();
+    }
+    first.mempool.reader.await_broadcast(&[txid, stranger]);
+    assert_eq!(first.mempool.reader.unbroadcast(), [txid]);
+    assert_eq!(first.mempool.addr.send(SaveMempool).await.unwrap(), Ok(own.clone()));
+    std::fs::copy(&own, &other).unwrap();
+    let archive = Archive::decode(std::fs::read(&own).unwrap()).unwrap();
+    assert_eq!((archive.txs.len(), archive.txs[0].delta_sat), (1, 7));
+    assert_eq!((archive.deltas, archive.unbroadcast), (vec![(stranger, 7)], vec![txid]));
+    // All of it holds at the start.
+    let second = Rig::start(Some(own));
+    second.snapshot(1).await;
+    let added = |rig: &Rig| rig.mempool.addr.send(GetPrioritised);
+    assert_eq!(added(&second).await.unwrap().iter().map(|row| row.delta_sat).sum::<i64>(), 14);
+    assert!(second.mempool.reader.is_unbroadcast(&txid));
+    second.mempool.reader.was_broadcast(&txid);
+    assert!(!second.mempool.reader.is_unbroadcast(&txid));
+    // Of another's file nothing but the transactions is believed, unless it is said.
+    let third = Rig::start(Some(dir.path().join("none")));
+    let import = |apply: bool| {
+        let options = ImportOptions { use_current_time: true, apply_deltas: apply, apply_unbroadcast: apply };
+        third.mempool.addr.send(ImportMempool { path: other.clone(), options })
+    };
+    assert_eq!(import(false).await.unwrap(), Ok(()));
+    assert!(third.holds(&tx) && !third.mempool.reader.is_unbroadcast(&txid));
+    assert!(added(&third).await.unwrap().is_empty());
+    assert_eq!(import(true).await.unwrap(), Ok(()));
+    assert!(third.mempool.reader.is_unbroadcast(&txid));
+    assert_eq!(added(&third).await.unwrap().len(), 2);
+    std::fs::remove_file(&other).unwrap();
+    assert_eq!(import(true).await.unwrap(), Err(ImportFailed));
+    let nowhere = Rig::start(None);
+    assert_eq!(nowhere.mempool.addr.send(SaveMempool).await.unwrap(), Err(SaveFailed::Unwritable));
+}
+
+#[actix::test]
+async fn one_that_pays_more_takes_the_place_of_another() {
+    let rig = Rig::start(None);
+    let (first, second) = (spend(outside(0), 90_000), spend(outside(0), 80_000));
+    rig.offer(&first).await.unwrap();
+    assert_eq!(rig.offer(&second).await, Ok(second.compute_txid()));
+    assert!(!rig.holds(&first) && rig.holds(&second));
 }

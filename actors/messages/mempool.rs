@@ -1,11 +1,16 @@
 //! What the mempool actor is told and asked.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix::Message;
-use adit_domain::mempool::{MempoolDetail, MempoolSummary, TxRejected, Wanted};
+use adit_domain::mempool::{
+    Chunk, DustyPriority, MempoolDetail, MempoolSummary, PackageError, PackageVerdict, Prioritised,
+    TxRejected, Wanted,
+};
 use adit_domain::wire::ParsedTx;
 use bitcoin::{Amount, Txid};
+use thiserror::Error;
 
 /// A transaction to be validated and held. Sent by: peer, rpc. Handled by: mempool.
 /// Reply: its txid, or the rule it breaks in Core's words. When full: refused, the peer will offer it again.
@@ -29,14 +34,121 @@ pub struct TransactionAccepted {
     pub vsize: u64,
 }
 
-/// A transaction to be judged and not held. Sent by: JSON-RPC. Handled by: mempool. Reply: its virtual bytes and its fee, or the
+/// A transaction to be judged and not held. Sent by: JSON-RPC. Handled by: mempool. Reply: what it pays for which size, or the
 /// rule it breaks. When full: refused.
 #[derive(Clone, Debug, Message)]
-#[rtype(result = "Result<(u64, Amount), TxRejected>")]
+#[rtype(result = "Result<TestedTx, TxRejected>")]
 pub struct TestTransaction {
     /// The transaction.
     pub tx: Arc<ParsedTx>,
 }
+
+/// One that would join.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TestedTx {
+    /// Its virtual bytes as policy counts them.
+    pub vsize: u64,
+    /// What it pays.
+    pub fee: Amount,
+    /// With what an operator adds to that; satoshis.
+    pub modified_fee_sat: i64,
+}
+
+/// Transactions that come together, a child after its parents. Sent by: JSON-RPC. Handled by: mempool. Reply: what became of each, or why
+/// they are no package. When full: refused.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Result<PackageVerdict, PackageError>")]
+pub struct SubmitPackage {
+    /// They.
+    pub txs: Vec<Arc<ParsedTx>>,
+    /// What none of them may pay more than; satoshis per 1,000 virtual bytes.
+    pub sat_per_kvb_max: Option<u64>,
+}
+
+/// Transactions to be judged as if they came together, each paying for itself, and not held. Sent by: JSON-RPC. Handled by: mempool.
+/// Reply: what would become of each. When full: refused.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "PackageVerdict")]
+pub struct TestPackage {
+    /// They, parents before children.
+    pub txs: Vec<Arc<ParsedTx>>,
+}
+
+/// Held transactions that are announced to peers who do not know of them. Sent by: JSON-RPC. Handled by: mempool. Reply: nothing. When full:
+/// refused.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub struct AnnounceTransactions {
+    /// Which.
+    pub txids: Vec<Txid>,
+}
+
+/// Adds to a transaction's fee in the eyes of whoever builds a block, held or not. Sent by: JSON-RPC. Handled by: mempool. Reply: when it
+/// is done, or why not. When full: refused.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Result<(), DustyPriority>")]
+pub struct Prioritise {
+    /// Which.
+    pub txid: Txid,
+    /// How much more, or less; satoshis.
+    pub more_sat: i64,
+}
+
+/// What has been added to fees. Sent by: JSON-RPC. Handled by: mempool. Reply: a row a transaction. When full: refused.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Vec<Prioritised>")]
+pub struct GetPrioritised;
+
+/// Which held transactions are mined together. Sent by: JSON-RPC. Handled by: mempool. Reply: the best first. When full: refused.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Vec<Chunk>")]
+pub struct GetChunks {
+    /// Of all that hang together with this one; none: of all.
+    pub of: Option<Txid>,
+}
+
+/// Keeps what is held in its file, now. Sent by: JSON-RPC. Handled by: mempool. Reply: where, or why not. When full: refused.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Result<PathBuf, SaveFailed>")]
+pub struct SaveMempool;
+
+/// Why nothing was kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum SaveFailed {
+    /// What was kept before has not been read to its end.
+    #[error("the mempool's file has not been read yet")]
+    NotLoaded,
+    /// The file could not be written: the log says why.
+    #[error("the mempool's file cannot be written")]
+    Unwritable,
+}
+
+/// Judges what a file holds as if it came now. Sent by: JSON-RPC. Handled by: mempool. Reply: when it has been judged, or that the file cannot
+/// be read. When full: refused.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Result<(), ImportFailed>")]
+pub struct ImportMempool {
+    /// The file.
+    pub path: PathBuf,
+    /// What is believed of it.
+    pub options: ImportOptions,
+}
+
+/// What is believed of a file of transactions beside them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImportOptions {
+    /// Whether they come now, whatever the file says.
+    pub use_current_time: bool,
+    /// Whether what it adds to fees is added.
+    pub apply_deltas: bool,
+    /// Whether what it says no peer has asked for is announced again.
+    pub apply_unbroadcast: bool,
+}
+
+/// The file is not there, or is none of the mempool's: the log says which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the file cannot be read as a mempool")]
+pub struct ImportFailed;
 
 /// Held transactions with all that is known of them. Sent by: JSON-RPC. Handled by: mempool. Reply: they, and the mempool's
 /// figures of the same moment. When full: refused.
@@ -62,7 +174,7 @@ pub struct MempoolLook {
     pub count: usize,
     /// The number that the next change will have, as Core counts them.
     pub sequence: u64,
-    /// Virtual bytes of all of them, as consensus counts them.
+    /// Virtual bytes of all of them, as policy counts them.
     pub vsize: u64,
     /// Their fees.
     pub fees_sat: u64,

@@ -23,7 +23,10 @@ pub(super) async fn serve(links: Links, link: Link, (items, before): (Vec<Invent
             }
             Inventory::Block(hash) => send_block(&links, &link, hash, false).await,
             other => match TxRef::of(&other).and_then(|tx| held(&links, &tx, before)) {
-                Some(tx) => push(&link, magic, &Message::Tx(tx)),
+                Some(tx) => {
+                    links.deps.mempool.was_broadcast(&tx.txid());
+                    push(&link, magic, &Message::Tx(tx));
+                }
                 None if TxRef::of(&other).is_some() => missing.push(other),
                 None => {}
             },

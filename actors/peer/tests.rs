@@ -95,8 +95,12 @@ impl TestNode {
         let setup = ChainSetup { chain: ChainConfig::new(Arc::clone(&params)), intensity };
         let chain = chain::start(&shared, deps, setup).unwrap();
         let deps = MempoolDeps { chain: Arc::new(chain.reader.clone()), verifier: Arc::new(Interpreter) };
-        let pool = PoolConfig { bytes_max: 10_000_000, min_fee_sat_per_kvb: 100 };
-        let mempool = mempool::start(&shared, deps, MempoolConfig { pool, file: None, intensity });
+        let pool = PoolConfig { bytes_max: 10_000_000, ..PoolConfig::default() };
+        let mempool = mempool::start(
+            &shared,
+            deps,
+            MempoolConfig { pool, file: None, is_kept: false, is_plain: false, intensity },
+        );
         let deps = PeerDeps {
             chain: Arc::new(chain.reader.clone()),
             headers: chain.addr.clone().recipient(),

@@ -95,12 +95,12 @@ pub struct ChainSettings {
 /// Transactions that wait for a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MempoolSettings {
-    /// The most that they may take, in MiB of memory.
-    pub max_mib: u64,
-    /// The lowest feerate that is relayed, in satoshis per 1,000 virtual bytes.
-    pub min_fee_sat_per_kvb: u64,
+    /// How much memory they may take, and what is asked of them.
+    pub pool: adit_domain::mempool::MempoolConfig,
     /// Whether they are kept over a restart.
     pub is_kept: bool,
+    /// Whether the bytes of their file are as they are, and not XORed with a key.
+    pub is_plain: bool,
 }
 
 /// Other nodes.

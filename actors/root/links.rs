@@ -12,7 +12,10 @@ use crate::clock::NodeClock;
 use crate::events::EventBus;
 use crate::mempool::MempoolReader;
 use crate::messages::chain::{MarkBlock, PruneBlocks, SubmitBlock, SubmitHeaders};
-use crate::messages::mempool::{LookIntoMempool, PublishSnapshot, SubmitTransaction, TestTransaction};
+use crate::messages::mempool::{
+    AnnounceTransactions, GetChunks, GetPrioritised, ImportMempool, LookIntoMempool, Prioritise,
+    PublishSnapshot, SaveMempool, SubmitPackage, SubmitTransaction, TestPackage, TestTransaction,
+};
 use crate::messages::peer::{
     BanPeers, ConnectPeer, DisconnectPeer, GetAddedNodes, GetBans, GetPeers, PingPeers, SetNetworkActive,
     UnbanPeers,
@@ -60,6 +63,22 @@ pub struct NodeLinks {
     pub submit_tx: Recipient<SubmitTransaction>,
     /// The mempool, for what would become of one.
     pub test_tx: Recipient<TestTransaction>,
+    /// The mempool, for some that come together.
+    pub submit_package: Recipient<SubmitPackage>,
+    /// The mempool, for what would become of them.
+    pub test_package: Recipient<TestPackage>,
+    /// The mempool: what an operator adds to fees.
+    pub prioritise: Recipient<Prioritise>,
+    /// The mempool: what he has added.
+    pub prioritised: Recipient<GetPrioritised>,
+    /// The mempool: what is mined together.
+    pub mempool_chunks: Recipient<GetChunks>,
+    /// The mempool, for what peers are told of again.
+    pub announce_txs: Recipient<AnnounceTransactions>,
+    /// The mempool, to be kept.
+    pub save_mempool: Recipient<SaveMempool>,
+    /// The mempool, for what a file holds.
+    pub import_mempool: Recipient<ImportMempool>,
     /// The mempool, for a block that is built now.
     pub publish_mempool: Recipient<PublishSnapshot>,
     /// The mempool's figures.

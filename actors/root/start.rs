@@ -210,9 +210,17 @@ impl Starting<'_> {
             prune_blocks: chain.addr.clone().recipient(),
             submit_tx: mempool.addr.clone().recipient(),
             test_tx: mempool.addr.clone().recipient(),
+            submit_package: mempool.addr.clone().recipient(),
+            test_package: mempool.addr.clone().recipient(),
+            prioritise: mempool.addr.clone().recipient(),
+            prioritised: mempool.addr.clone().recipient(),
+            mempool_chunks: mempool.addr.clone().recipient(),
+            announce_txs: mempool.addr.clone().recipient(),
+            save_mempool: mempool.addr.clone().recipient(),
+            import_mempool: mempool.addr.clone().recipient(),
             publish_mempool: mempool.addr.clone().recipient(),
             look_into_mempool: mempool.addr.clone().recipient(),
-            mempool_config: self.mempool_config(),
+            mempool_config: self.config.mempool.pool,
             peers: peers.addr.clone().recipient(),
             connect_peer: peers.addr.clone().recipient(),
             disconnect_peer: peers.addr.clone().recipient(),
@@ -227,14 +235,6 @@ impl Starting<'_> {
             load_utxo: utxo.clone().recipient(),
             engine: chain.link.clone(),
             flush: utxo.clone().recipient(),
-        }
-    }
-
-    fn mempool_config(&self) -> adit_domain::mempool::MempoolConfig {
-        let settings = &self.config.mempool;
-        adit_domain::mempool::MempoolConfig {
-            bytes_max: settings.max_mib.saturating_mul(1 << 20),
-            min_fee_sat_per_kvb: settings.min_fee_sat_per_kvb,
         }
     }
 
@@ -276,10 +276,16 @@ impl Starting<'_> {
     }
 
     fn mempool(&self, store: &OpenStore, chain: &Chain, verifier: Arc<dyn ScriptVerifier>) -> Mempool {
-        let pool = self.mempool_config();
-        let file = self.config.mempool.is_kept.then(|| store.store.dir().path().join("mempool.dat"));
+        let settings = &self.config.mempool;
+        let config = MempoolConfig {
+            pool: settings.pool,
+            file: Some(store.store.dir().path().join("mempool.dat")),
+            is_kept: settings.is_kept,
+            is_plain: settings.is_plain,
+            intensity: self.config.intensity,
+        };
         let deps = MempoolDeps { chain: Arc::new(chain.reader.clone()), verifier };
-        mempool::start(self.shared, deps, MempoolConfig { pool, file, intensity: self.config.intensity })
+        mempool::start(self.shared, deps, config)
     }
 
     fn peers(&self, folder: &Path, chain: &Chain, mempool: &Mempool) -> Result<Peers, StartError> {

@@ -39,7 +39,15 @@ fn config(dir: &Path) -> NodeConfig {
             small_files: false,
         },
         index: IndexConfig { transactions: true, filters: true, coin_stats: true, spenders: true },
-        mempool: MempoolSettings { max_mib: 16, min_fee_sat_per_kvb: 1000, is_kept: true },
+        mempool: MempoolSettings {
+            pool: adit_domain::mempool::MempoolConfig {
+                bytes_max: 16 << 20,
+                min_fee_sat_per_kvb: 1_000,
+                ..adit_domain::mempool::MempoolConfig::default()
+            },
+            is_kept: true,
+            is_plain: false,
+        },
         peer: PeerSettings {
             listen: Some(any),
             listen_more: Vec::new(),

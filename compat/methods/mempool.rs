@@ -1,26 +1,20 @@
-//! Transactions that wait, and how one joins them.
+//! Transactions that wait.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::time::Duration;
-
-use adit_actors::messages::mempool::{LookIntoMempool, MempoolLook, SubmitTransaction, TestTransaction};
-use adit_domain::mempool::{MempoolDetail, Sum, TxRejected, Wanted};
+use adit_actors::mempool::MempoolReader;
+use adit_actors::messages::mempool::{GetChunks, LookIntoMempool, MempoolLook};
+use adit_domain::mempool::{Chunk, MempoolDetail, Sum, Wanted};
 use adit_domain::peer::TxRef;
-use adit_domain::script::is_unspendable;
 use adit_domain::wire::ParsedTx;
 use bitcoin::hex::FromHex;
 use bitcoin::{OutPoint, Txid};
 
-use super::rawtx::has_valid_ops;
-use crate::ctx::{Ctx, ask, within};
+use crate::ctx::{Ctx, ask};
 use crate::error::RpcError;
 use crate::json::{Json, object};
-use crate::params::{self, Params};
-use crate::table::Category::{Blockchain, Hidden, Rawtransactions};
+use crate::params::Params;
+use crate::table::Category::{Blockchain, Hidden};
 use crate::table::{Arg, Kind, Method, method, opt, req};
 
-const FEERATE: Arg = opt("maxfeerate", Kind::Amount);
 const RELATIVES: &[Arg] = &[req("txid", Kind::Str), opt("verbose", Kind::Bool)];
 
 pub(super) const METHODS: &[Method] = &[
@@ -56,18 +50,18 @@ pub(super) const METHODS: &[Method] = &[
         |c, p| Box::pin(relatives(c, p, Wanted::DescendantsOf)),
     ),
     method(
-        "sendrawtransaction",
-        Rawtransactions,
-        &[req("hexstring", Kind::Str), FEERATE, opt("maxburnamount", Kind::Amount)],
-        "Offers a transaction to the mempool and, from there, to the peers.",
-        |c, p| Box::pin(send_raw_transaction(c, p)),
+        "getmempoolcluster",
+        Blockchain,
+        &[req("txid", Kind::Str)],
+        "The waiting transactions that hang together with one, as they are mined.",
+        |c, p| Box::pin(get_mempool_cluster(c, p)),
     ),
     method(
-        "testmempoolaccept",
-        Rawtransactions,
-        &[req("rawtxs", Kind::List).shown("[\"rawtx\",...]"), FEERATE],
-        "Whether transactions would join the mempool.",
-        |c, p| Box::pin(test_mempool_accept(c, p)),
+        "getmempoolfeeratediagram",
+        Hidden,
+        &[],
+        "What all that waits pays, the best first: fees and weight up to each step.",
+        |c, p| Box::pin(get_mempool_feerate_diagram(c, p)),
     ),
     method(
         "getorphantxs",
@@ -78,14 +72,7 @@ pub(super) const METHODS: &[Method] = &[
     ),
 ];
 
-/// What 1,000 virtual bytes that replace others must pay more, in satoshis; also what a full mempool's floor rises by.
-pub(super) const INCREMENTAL_FEE_SAT: i64 = 100;
-/// The feerate above which a transaction is taken for a mistake: 0.1 bitcoins for 1,000 virtual bytes.
-const FEERATE_SAT_MAX: u64 = 10_000_000;
-/// A bitcoin.
-const COIN: u64 = 100_000_000;
-
-fn sat(amount: u64) -> Json {
+pub(super) fn sat(amount: u64) -> Json {
     Json::Amount(i64::try_from(amount).unwrap_or(i64::MAX))
 }
 
@@ -95,7 +82,8 @@ async fn look(ctx: &Ctx, wanted: Option<Wanted>) -> Result<MempoolLook, RpcError
 }
 
 async fn get_mempool_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
-    let config = ctx.node()?.mempool_config;
+    let node = ctx.node()?;
+    let config = node.mempool_config;
     let look = look(ctx, None).await?;
     Ok(object([
         ("loaded", Json::from(look.is_loaded)),
@@ -106,50 +94,50 @@ async fn get_mempool_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
         ("maxmempool", Json::from(config.bytes_max)),
         ("mempoolminfee", sat(look.min_fee_sat_per_kvb)),
         ("minrelaytxfee", sat(config.min_fee_sat_per_kvb)),
-        ("incrementalrelayfee", Json::Amount(INCREMENTAL_FEE_SAT)),
-        ("unbroadcastcount", Json::from(0)),
-        ("permitbaremultisig", Json::from(true)),
-        ("maxdatacarriersize", Json::from(adit_domain::mempool::limits::DATA_BYTES_MAX)),
-        ("limitclustercount", Json::from(adit_domain::mempool::limits::CHAIN_TXS_MAX)),
-        ("limitclustersize", Json::from(adit_domain::mempool::limits::CHAIN_VSIZE_MAX)),
+        ("incrementalrelayfee", sat(config.incremental_sat_per_kvb)),
+        ("unbroadcastcount", Json::from(node.mempool.unbroadcast().len())),
+        ("permitbaremultisig", Json::from(config.bare_multisig)),
+        ("maxdatacarriersize", Json::from(config.data_bytes_max)),
+        ("limitclustercount", Json::from(config.cluster_txs_max)),
+        ("limitclustersize", Json::from(config.cluster_vsize_max)),
         ("optimal", Json::from(true)),
     ]))
 }
 
-fn entry(detail: &MempoolDetail, height: u32) -> Json {
+fn entry(detail: &MempoolDetail, mempool: &MempoolReader) -> Json {
     let tx = &detail.entry.tx;
-    let part = |sum: &Sum| sat(sum.fee_sat);
+    let part = |sum: &Sum| Json::Amount(sum.fee_sat);
     let ids = |txids: &[Txid]| Json::List(txids.iter().map(Json::text).collect());
     let fees = object([
         ("base", Json::from(detail.entry.fee)),
-        ("modified", Json::from(detail.entry.fee)),
+        ("modified", Json::Amount(detail.modified_fee_sat)),
         ("ancestor", part(&detail.with_ancestors)),
         ("descendant", part(&detail.with_descendants)),
-        ("chunk", Json::from(detail.entry.fee)),
+        ("chunk", Json::Amount(detail.chunk.fee_sat)),
     ]);
     object([
-        ("vsize", Json::from(detail.vsize)),
+        ("vsize", Json::from(detail.vsize())),
         ("weight", Json::from(tx.weight().to_wu())),
         ("time", Json::from(detail.added_at.to_seconds_floor())),
-        ("height", Json::from(height)),
+        ("height", Json::from(detail.height.to_u32())),
         ("descendantcount", Json::from(detail.with_descendants.count)),
         ("descendantsize", Json::from(detail.with_descendants.vsize)),
         ("ancestorcount", Json::from(detail.with_ancestors.count)),
         ("ancestorsize", Json::from(detail.with_ancestors.vsize)),
         ("wtxid", Json::text(tx.wtxid())),
-        ("chunkweight", Json::from(tx.weight().to_wu())),
+        ("chunkweight", Json::from(detail.chunk.weight)),
         ("fees", fees),
         ("depends", ids(&detail.parents)),
         ("spentby", ids(&detail.children)),
-        ("unbroadcast", Json::from(false)),
+        ("unbroadcast", Json::from(mempool.is_unbroadcast(&tx.txid()))),
     ])
 }
 
 /// Ids, or each id with what is known of it.
-fn listed(details: &[MempoolDetail], verbose: bool, height: u32) -> Json {
+fn listed(details: &[MempoolDetail], verbose: bool, mempool: &MempoolReader) -> Json {
     let txid = |detail: &MempoolDetail| detail.entry.tx.txid().to_string();
     if verbose {
-        object(details.iter().map(|detail| (txid(detail), entry(detail, height))))
+        object(details.iter().map(|detail| (txid(detail), entry(detail, mempool))))
     } else {
         Json::List(details.iter().map(|detail| Json::from(txid(detail))).collect())
     }
@@ -161,8 +149,7 @@ async fn get_raw_mempool(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
         return Err(RpcError::invalid_parameter("Verbose results cannot contain mempool sequence values."));
     }
     let look = look(ctx, Some(Wanted::All)).await?;
-    let height = ctx.node()?.chain.tip().height.to_u32();
-    let ids = listed(&look.details, verbose, height);
+    let ids = listed(&look.details, verbose, &ctx.node()?.mempool);
     if with_sequence {
         return Ok(object([("txids", ids), ("mempool_sequence", Json::from(look.sequence))]));
     }
@@ -172,8 +159,8 @@ async fn get_raw_mempool(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
 async fn get_mempool_entry(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     let txid = params.txid(0, "txid")?;
     let look = look(ctx, Some(Wanted::One(txid))).await?;
-    let height = ctx.node()?.chain.tip().height.to_u32();
-    look.details.first().map(|detail| entry(detail, height)).ok_or_else(not_in_mempool)
+    let node = ctx.node()?;
+    look.details.first().map(|detail| entry(detail, &node.mempool)).ok_or_else(not_in_mempool)
 }
 
 fn not_in_mempool() -> RpcError {
@@ -186,199 +173,54 @@ async fn relatives(ctx: &Ctx, params: Params, wanted: fn(Txid) -> Wanted) -> Res
         return Err(not_in_mempool());
     }
     let look = look(ctx, Some(wanted(txid))).await?;
-    let height = ctx.node()?.chain.tip().height.to_u32();
-    Ok(listed(&look.details, verbose, height))
+    Ok(listed(&look.details, verbose, &ctx.node()?.mempool))
+}
+
+async fn chunks(ctx: &Ctx, of: Option<Txid>) -> Result<Vec<Chunk>, RpcError> {
+    let actor = ctx.node()?.mempool_chunks.clone();
+    ask(&actor, GetChunks { of }).await
+}
+
+async fn get_mempool_cluster(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
+    let chunks = chunks(ctx, Some(params.txid(0, "txid")?)).await?;
+    if chunks.is_empty() {
+        return Err(not_in_mempool());
+    }
+    let sum = |(weight, count): (u64, usize), chunk: &Chunk| {
+        (weight.saturating_add(chunk.weight), count.saturating_add(chunk.txids.len()))
+    };
+    let (weight, count) = chunks.iter().fold((0, 0), sum);
+    let one = |chunk: &Chunk| {
+        object([
+            ("chunkfee", Json::Amount(chunk.fee_sat)),
+            ("chunkweight", Json::from(chunk.weight)),
+            ("txs", Json::List(chunk.txids.iter().map(Json::text).collect())),
+        ])
+    };
+    Ok(object([
+        ("clusterweight", Json::from(weight)),
+        ("txcount", Json::from(count)),
+        ("chunks", Json::List(chunks.iter().map(one).collect())),
+    ]))
+}
+
+/// One step a chunk, from nothing on.
+async fn get_mempool_feerate_diagram(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
+    let step =
+        |weight: u64, fee_sat: i64| object([("weight", Json::from(weight)), ("fee", Json::Amount(fee_sat))]);
+    let mut steps = vec![step(0, 0)];
+    let (mut weight, mut fee_sat) = (0u64, 0i64);
+    for chunk in chunks(ctx, None).await? {
+        (weight, fee_sat) = (weight.saturating_add(chunk.weight), fee_sat.saturating_add(chunk.fee_sat));
+        steps.push(step(weight, fee_sat));
+    }
+    Ok(Json::List(steps))
 }
 
 /// A transaction in hex.
 pub(super) fn decode(typed: &str) -> Option<ParsedTx> {
     let tx = ParsedTx::decode(&Vec::from_hex(typed).ok()?).ok()?;
     (!tx.tx().input.is_empty()).then_some(tx)
-}
-
-/// What so many virtual bytes may pay at most; none: anything.
-fn fee_max(params: &Params, place: usize, vsize: u64) -> Result<Option<u64>, RpcError> {
-    let rate = params.given(place).map_or(Ok(FEERATE_SAT_MAX), params::amount)?;
-    if rate >= COIN {
-        return Err(RpcError::invalid_parameter(
-            "Fee rates larger than or equal to 1BTC/kvB are not accepted",
-        ));
-    }
-    Ok((rate > 0).then(|| rate.saturating_mul(vsize).div_ceil(1000)))
-}
-
-/// How long a transaction may take: behind a block that reorganises.
-const SUBMIT_WITHIN: Duration = Duration::from_secs(120);
-
-async fn send_raw_transaction(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
-    let burnt_max = params.given(2).map_or(Ok(0), params::amount)?;
-    let text = "TX decode failed. Make sure the tx has at least one input.";
-    let tx = Arc::new(decode(params.str(0)?).ok_or_else(|| RpcError::deserialization(text))?);
-    let is_lost = |script: &bitcoin::Script| is_unspendable(script) || !has_valid_ops(script);
-    let burns = |output: &bitcoin::TxOut| output.value.to_sat() > burnt_max && is_lost(&output.script_pubkey);
-    if tx.tx().output.iter().any(burns) {
-        let text = "Unspendable output exceeds maximum configured by user (maxburnamount)";
-        return Err(RpcError::verify(text));
-    }
-    let fee_max = fee_max(&params, 1, tx.weight().to_wu().div_ceil(4))?;
-    let node = ctx.node()?;
-    let txid = tx.txid();
-    if is_in_chain(&node.chain, &tx)? {
-        return Err(RpcError::already_in_chain("Transaction outputs already in utxo set"));
-    }
-    if node.mempool.get(&TxRef::Txid(txid)).is_some() {
-        return Ok(Json::text(txid));
-    }
-    let (test, submit) = (node.test_tx.clone(), node.submit_tx.clone());
-    drop(node);
-    if let Some(most) = fee_max {
-        let tested = within(SUBMIT_WITHIN, &test, TestTransaction { tx: Arc::clone(&tx) }).await?;
-        let (_, fee) = tested.map_err(|refused| rejected(&refused))?;
-        if fee.to_sat() > most {
-            let text = "Fee exceeds maximum configured by user (e.g. -maxtxfee, maxfeerate)";
-            return Err(RpcError::verify(text));
-        }
-    }
-    let taken = within(SUBMIT_WITHIN, &submit, SubmitTransaction { tx }).await?;
-    taken.map(Json::text).map_err(|refused| rejected(&refused))
-}
-
-fn is_in_chain(chain: &adit_chainstate::ChainReader, tx: &ParsedTx) -> Result<bool, RpcError> {
-    let outputs = u32::try_from(tx.tx().output.len()).unwrap_or(u32::MAX);
-    let own: Vec<OutPoint> = (0..outputs).map(|vout| OutPoint { txid: tx.txid(), vout }).collect();
-    Ok(chain.coins(&own)?.1.iter().any(Option::is_some))
-}
-
-/// Core's words and details of a refusal: `min relay fee not met, 0 < 110`.
-fn details(refused: &TxRejected) -> String {
-    let text = refused.to_string();
-    match refused {
-        TxRejected::RelayFee { fee_sat, needed_sat } => {
-            format!("min relay fee not met, {fee_sat} < {needed_sat}")
-        }
-        TxRejected::MempoolFee { fee_sat, needed_sat } => {
-            format!("mempool min fee not met, {fee_sat} < {needed_sat}")
-        }
-        _ => text,
-    }
-}
-
-/// The token without its details.
-fn reason(refused: &TxRejected) -> String {
-    match refused {
-        TxRejected::MissingInputs => "missing-inputs".to_owned(),
-        TxRejected::RelayFee { .. } => "min relay fee not met".to_owned(),
-        TxRejected::MempoolFee { .. } => "mempool min fee not met".to_owned(),
-        other => other.to_string(),
-    }
-}
-
-fn rejected(refused: &TxRejected) -> RpcError {
-    match refused {
-        TxRejected::MissingInputs => RpcError::verify("bad-txns-inputs-missingorspent"),
-        TxRejected::Fault(fault) => RpcError::internal(fault.to_string()),
-        other => RpcError::verify_rejected(details(other)),
-    }
-}
-
-/// Transactions that are tested in one call, as in Core.
-const PACKAGE_TXS_MAX: usize = 25;
-
-async fn test_mempool_accept(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
-    let typed = params::list(params.get(0))?;
-    if !(1..=PACKAGE_TXS_MAX).contains(&typed.len()) {
-        let text = format!("Array must contain between 1 and {PACKAGE_TXS_MAX} transactions.");
-        return Err(RpcError::invalid_parameter(text));
-    }
-    fee_max(&params, 1, 0)?;
-    let tx = |typed: &Json| {
-        let typed = params::text(typed)?;
-        let text = || format!("TX decode failed: {typed} Make sure the tx has at least one input.");
-        decode(typed).map(Arc::new).ok_or_else(|| RpcError::deserialization(text()))
-    };
-    let txs = typed.iter().map(tx).collect::<Result<Vec<_>, _>>()?;
-    if let Some(reason) = package_fault(&txs) {
-        let one = |tx: &Arc<ParsedTx>| {
-            let mut shown = ids(tx);
-            shown.push("package-error", reason);
-            shown
-        };
-        return Ok(Json::List(txs.iter().map(one).collect()));
-    }
-    let actor = ctx.node()?.test_tx.clone();
-    let mut verdicts = Vec::with_capacity(txs.len());
-    for tx in txs {
-        let most = fee_max(&params, 1, tx.weight().to_wu().div_ceil(4))?;
-        let verdict = within(SUBMIT_WITHIN, &actor, TestTransaction { tx: Arc::clone(&tx) }).await?;
-        verdicts.push(tested(&tx, verdict, most));
-    }
-    Ok(Json::List(verdicts))
-}
-
-/// A transaction by its ids.
-fn ids(tx: &ParsedTx) -> Json {
-    object([("txid", Json::text(tx.txid())), ("wtxid", Json::text(tx.wtxid()))])
-}
-
-/// Weight of a package at most, as in Core.
-const PACKAGE_WEIGHT_MAX: u64 = 404_000;
-
-/// What keeps transactions from being looked at together, in Core's words: too much weight, one twice, a child before its
-/// parent, two that spend the same.
-fn package_fault(txs: &[Arc<ParsedTx>]) -> Option<&'static str> {
-    let weight = txs.iter().fold(0, |sum: u64, tx| sum.saturating_add(tx.weight().to_wu()));
-    if txs.len() > 1 && weight > PACKAGE_WEIGHT_MAX {
-        return Some("package-too-large");
-    }
-    let mut later: BTreeSet<Txid> = txs.iter().map(|tx| tx.txid()).collect();
-    if later.len() != txs.len() {
-        return Some("package-contains-duplicates");
-    }
-    for tx in txs {
-        if tx.tx().input.iter().any(|input| later.contains(&input.previous_output.txid)) {
-            return Some("package-not-sorted");
-        }
-        later.remove(&tx.txid());
-    }
-    let mut spent = BTreeSet::new();
-    for tx in txs {
-        // One transaction that spends an output twice is judged by itself.
-        let own: BTreeSet<OutPoint> = tx.tx().input.iter().map(|input| input.previous_output).collect();
-        if own.iter().any(|outpoint| spent.contains(outpoint)) {
-            return Some("conflict-in-package");
-        }
-        spent.extend(own);
-    }
-    None
-}
-
-fn tested(tx: &ParsedTx, verdict: Result<(u64, bitcoin::Amount), TxRejected>, fee_max: Option<u64>) -> Json {
-    let mut shown = ids(tx);
-    match verdict {
-        Ok((_, fee)) if fee_max.is_some_and(|most| fee.to_sat() > most) => {
-            shown.push("allowed", false);
-            shown.push("reject-reason", "max-fee-exceeded");
-        }
-        Ok((vsize, fee)) => {
-            let rate = fee.to_sat().saturating_mul(1000).checked_div(vsize).unwrap_or(0);
-            let fees = object([
-                ("base", Json::from(fee)),
-                ("effective-feerate", sat(rate)),
-                ("effective-includes", Json::List(vec![Json::text(tx.wtxid())])),
-            ]);
-            shown.push("allowed", true);
-            shown.push("vsize", vsize);
-            shown.push("fees", fees);
-        }
-        Err(refused) => {
-            shown.push("allowed", false);
-            shown.push("reject-reason", reason(&refused));
-            if refused != TxRejected::MissingInputs {
-                shown.push("reject-details", details(&refused));
-            }
-        }
-    }
-    shown
 }
 
 /// They are kept, but nobody shows them yet: none is told of.

@@ -10,6 +10,7 @@ mod info;
 mod mempool;
 mod mining;
 mod net;
+mod operate;
 mod peers;
 mod progress;
 mod proof;
@@ -24,6 +25,7 @@ mod signer;
 mod snapshot;
 mod spending;
 mod stats;
+mod submit;
 mod template;
 mod thin;
 mod util;
@@ -39,7 +41,7 @@ pub(crate) use coinstats::followed;
 pub(crate) use progress::Counting;
 
 /// The families' tables.
-const FAMILIES: [&[Method]; 23] = [
+const FAMILIES: [&[Method]; 25] = [
     activity::METHODS,
     bans::METHODS,
     chain::METHODS,
@@ -49,6 +51,7 @@ const FAMILIES: [&[Method]; 23] = [
     mempool::METHODS,
     mining::METHODS,
     net::METHODS,
+    operate::METHODS,
     peers::METHODS,
     proof::METHODS,
     psbt::METHODS,
@@ -61,6 +64,7 @@ const FAMILIES: [&[Method]; 23] = [
     snapshot::METHODS,
     spending::METHODS,
     stats::METHODS,
+    submit::METHODS,
     thin::METHODS,
     util::METHODS,
 ];

@@ -6,7 +6,7 @@ use adit_actors::messages::peer::{GetPeers, PingPeers, SetNetworkActive};
 use adit_domain::peer::PeerInfo;
 use adit_domain::units::Height;
 
-use super::mempool::INCREMENTAL_FEE_SAT;
+use super::mempool::sat;
 use crate::config::{Config, VERSION};
 use crate::ctx::{Ctx, ask};
 use crate::error::RpcError;
@@ -98,7 +98,7 @@ async fn get_network_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
         ("connections_out", Json::from(peers.len().saturating_sub(inbound))),
         ("networks", Json::List(networks)),
         ("relayfee", Json::Amount(relay)),
-        ("incrementalfee", Json::Amount(INCREMENTAL_FEE_SAT)),
+        ("incrementalfee", sat(node.mempool_config.incremental_sat_per_kvb)),
         ("localaddresses", Json::List(Vec::new())),
         ("warnings", ctx.warnings(&node)),
     ]))

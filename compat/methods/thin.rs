@@ -4,7 +4,7 @@ use crate::ctx::Ctx;
 use crate::error::RpcError;
 use crate::json::{Json, object};
 use crate::params::Params;
-use crate::table::Category::{Hidden, Mining, Network, Util, Zmq};
+use crate::table::Category::{Hidden, Network, Util, Zmq};
 use crate::table::{Kind, Method, method, opt, req};
 
 pub(super) const METHODS: &[Method] = &[
@@ -49,13 +49,6 @@ pub(super) const METHODS: &[Method] = &[
         &[opt("count", Kind::Num), opt("network", Kind::Str)],
         "Addresses of nodes that are known: none are kept yet.",
         |c, p| Box::pin(get_node_addresses(c, p)),
-    ),
-    method(
-        "getprioritisedtransactions",
-        Mining,
-        &[],
-        "Transactions that an operator prefers: none.",
-        |c, p| Box::pin(no_fields(c, p)),
     ),
 ];
 
@@ -139,10 +132,6 @@ async fn get_zmq_notifications(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
         ])
     });
     Ok(Json::List(shown.collect()))
-}
-
-async fn no_fields(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
-    ctx.warm().map(|()| object::<&str>([]))
 }
 
 async fn get_node_addresses(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {

@@ -23,6 +23,7 @@ mod network;
 mod notify;
 mod paths;
 mod phrases;
+mod policy;
 mod rebuild;
 mod serve;
 mod translate;

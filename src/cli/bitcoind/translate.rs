@@ -15,6 +15,7 @@ use super::error::InitError;
 use super::layers::Layers;
 use super::network;
 use super::paths::Paths;
+use super::policy;
 use super::serve;
 use crate::cli::settings::{Given, Settings};
 
@@ -65,7 +66,7 @@ pub(super) fn settings(config: &Config) -> Result<Settings, InitError> {
     settings.peer.timeout_s = timeout_s(&config.layers)?;
     settings.peer.blocks_only = config.layers.switch("blocksonly", false);
     settings.peer.is_active = config.layers.switch("networkactive", true);
-    settings.mempool.is_kept = config.layers.switch("persistmempool", true);
+    policy::apply(&config.layers, &mut settings.mempool);
     Ok(settings)
 }
 

@@ -22,7 +22,7 @@ fn what_is_printed_is_a_configuration_that_means_the_same() {
     assert_eq!(settings.peer.connect, ["a:1", "1.2.3.4:18444"]);
     assert_eq!(settings.peer.listen, Some("127.0.0.1:5".parse().unwrap()));
     assert!(settings.index.transactions && settings.params.assume_valid.is_none() && settings.pool.is_none());
-    assert_eq!(settings.mempool.max_mib, 96);
+    assert_eq!(settings.mempool.pool.bytes_max, 96 << 20);
     assert!(!parts.iter().any(|part| matches!(part, Counterpart::Nothing { .. })), "{parts:?}");
     // Nothing was made beside the file.
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);

@@ -9,6 +9,7 @@ use adit_actors::root::{
 use adit_actors::supervision::Intensity;
 use adit_chainstate::IndexConfig;
 use adit_compat::{Publisher, Topic};
+use adit_domain::mempool::MempoolConfig;
 use adit_domain::peer::Whitelist;
 use adit_domain::peer::limits::HANDSHAKE_MS_MAX;
 use adit_domain::units::{Difficulty, parse_address};
@@ -86,11 +87,13 @@ pub(super) fn peer(r: &mut Reader) -> Result<PeerSettings, SettingsError> {
 }
 
 pub(super) fn mempool(r: &mut Reader) -> Result<MempoolSettings, SettingsError> {
-    Ok(MempoolSettings {
-        max_mib: r.number("mempool.max_mib", 5, 1 << 16, "MiB")?,
+    let max_mib: u64 = r.number("mempool.max_mib", 5, 1 << 16, "MiB")?;
+    let pool = MempoolConfig {
+        bytes_max: max_mib.saturating_mul(1 << 20),
         min_fee_sat_per_kvb: r.number("mempool.min_fee_sat_per_kvb", 0, 100_000_000, "satoshis")?,
-        is_kept: true,
-    })
+        ..MempoolConfig::default()
+    };
+    Ok(MempoolSettings { pool, is_kept: true, is_plain: false })
 }
 
 /// All of the keys are read and checked, whether the pool is on or off.

@@ -59,8 +59,8 @@ fn the_stronger_place_wins() {
     let settings =
         Settings::read(&given(file, &env, &[("chain.cache_mib", "13"), ("datadir", "/d")])).unwrap();
     let (chain, mempool) = (settings.chain, settings.mempool);
-    assert_eq!((chain.cache_mib, chain.script_threads, mempool.max_mib), (13, 2, 21));
-    assert_eq!(mempool.min_fee_sat_per_kvb, 100);
+    assert_eq!((chain.cache_mib, chain.script_threads, mempool.pool.bytes_max), (13, 2, 21 << 20));
+    assert_eq!(mempool.pool.min_fee_sat_per_kvb, 100);
 }
 
 #[test]

@@ -1,14 +1,15 @@
-//! The held transactions and which spends which, with what is needed of their relatives kept beside each.
+//! The held transactions, which spends which, and the clusters that they hang together in.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bitcoin::{Amount, OutPoint, TxOut, Txid, Wtxid};
 
+use super::cluster::{self, Member};
 use super::feerate::{FeeRate, Place};
-use super::limits::{CHAIN_TXS_MAX, CHAIN_VSIZE_MAX, ENTRY_OVERHEAD_BYTES, WEIGHT_A_SIGOP};
-use super::{MempoolDetail, MempoolEntry, Sum, TxRejected, Wanted};
-use crate::units::UnixMillis;
+use super::limits::CLUSTER_TXS_MAX;
+use super::{Chunk as ChunkDetail, MempoolDetail, MempoolEntry, Sum, Wanted, memory};
+use crate::units::{Height, UnixMillis};
 use crate::wire::ParsedTx;
 
 /// A held transaction and its relatives.
@@ -16,16 +17,23 @@ use crate::wire::ParsedTx;
 pub(super) struct Held {
     pub entry: MempoolEntry,
     pub added_at: UnixMillis,
+    /// The tip's height when it came.
+    pub height: Height,
     /// Rises with each arrival: parents have lower ones than their children.
     pub sequence: u64,
+    /// What it pays and what an operator adds to that, for its weight as policy counts it.
     pub own: FeeRate,
     pub parents: BTreeSet<Txid>,
-    children: BTreeSet<Txid>,
-    /// It and every unconfirmed one that it is built on.
-    pub with_ancestors: FeeRate,
-    /// It and every one that is built on it.
-    with_descendants: FeeRate,
-    descendants: usize,
+    pub children: BTreeSet<Txid>,
+    /// Its place in the order of all; none until it is put in order.
+    place: Option<Place>,
+}
+
+/// Transactions that pay for each other, parents before children.
+#[derive(Clone, Debug, Default)]
+struct Chunk {
+    rate: FeeRate,
+    txids: Vec<Txid>,
 }
 
 /// All of them.
@@ -35,33 +43,41 @@ pub(super) struct Graph {
     by_wtxid: BTreeMap<Wtxid, Txid>,
     spenders: BTreeMap<OutPoint, Txid>,
     /// The best to mine last.
-    to_mine: BTreeSet<Place>,
-    /// The first to be evicted first.
-    to_evict: BTreeSet<Place>,
+    chunks: BTreeMap<Place, Chunk>,
     by_sequence: BTreeMap<u64, Txid>,
+    by_time: BTreeSet<(UnixMillis, Txid)>,
     next_sequence: u64,
+    next_cluster: u64,
     usage_bytes: u64,
+    vsize: u64,
+    fees_sat: u64,
 }
 
-/// Virtual bytes, as policy counts them: many signature operations make a transaction count as larger.
-pub(super) fn policy_vsize(tx: &ParsedTx, sigop_cost: u32) -> u64 {
-    tx.weight().to_wu().max(u64::from(sigop_cost).saturating_mul(WEIGHT_A_SIGOP)).div_ceil(4)
+/// What is to join: it, what it pays, and what an operator adds to that.
+pub(super) struct Newcomer {
+    pub tx: Arc<ParsedTx>,
+    pub fee: Amount,
+    pub delta_sat: i64,
+    pub sigop_cost: u32,
+    /// Units of weight, as policy counts them.
+    pub weight: u64,
+    pub added_at: UnixMillis,
+    pub height: Height,
+}
+
+/// What a fee is with what an operator adds to it.
+pub(super) fn modified_sat(fee: Amount, delta_sat: i64) -> i64 {
+    i64::try_from(fee.to_sat()).unwrap_or(i64::MAX).saturating_add(delta_sat)
 }
 
 impl Held {
-    /// What a block builder gains by it, at worst: it drags its ancestors in, but they may be in already.
-    fn to_mine(&self) -> Place {
-        Place { rate: self.own.lower(self.with_ancestors), txid: self.entry.tx.txid() }
+    /// Virtual bytes, as policy counts them.
+    pub(super) fn vsize(&self) -> u64 {
+        self.own.size.div_ceil(4)
     }
 
-    /// What is lost by throwing it out, and all that is built on it.
-    fn to_evict(&self) -> Place {
-        Place { rate: self.own.higher(self.with_descendants), txid: self.entry.tx.txid() }
-    }
-
-    fn usage_bytes(&self) -> u64 {
-        let size = u64::try_from(self.entry.tx.tx().total_size()).unwrap_or(u64::MAX);
-        size.saturating_mul(3).saturating_add(ENTRY_OVERHEAD_BYTES)
+    fn txid(&self) -> Txid {
+        self.entry.tx.txid()
     }
 }
 
@@ -87,9 +103,15 @@ impl Graph {
         self.by_sequence.values().filter_map(|txid| self.held.get(txid))
     }
 
-    /// The best to mine first, where ancestors that are held count.
-    pub(super) fn best_first(&self) -> impl Iterator<Item = &Held> {
-        self.to_mine.iter().rev().filter_map(|place| self.held.get(&place.txid))
+    /// Those that pay for each other, the best first, with what they pay; within each parents before children.
+    pub(super) fn best_first(&self) -> impl Iterator<Item = (FeeRate, Vec<&Held>)> {
+        let held = |chunk: &Chunk| chunk.txids.iter().filter_map(|txid| self.held.get(txid)).collect();
+        self.chunks.values().rev().map(move |chunk| (chunk.rate, held(chunk)))
+    }
+
+    /// Those that came before then.
+    pub(super) fn older_than(&self, then: UnixMillis) -> BTreeSet<Txid> {
+        self.by_time.iter().take_while(|(added_at, _)| *added_at < then).map(|(_, txid)| *txid).collect()
     }
 
     /// Who spends an output.
@@ -103,188 +125,281 @@ impl Graph {
         self.held.get(&outpoint.txid)?.entry.tx.tx().output.get(index)
     }
 
-    /// Whether a transaction with these parents may be held: no chain grows beyond its limits.
-    pub(super) fn check_chain(&self, tx: &ParsedTx, vsize: u64) -> Result<(), TxRejected> {
-        let ancestors = self.ancestors_of(&self.parents_of(tx));
-        let held = ancestors.iter().filter_map(|txid| self.held.get(txid));
-        let above = held.clone().fold(vsize, |sum, a| sum.saturating_add(a.own.vsize));
-        let fits_below = |a: &Held| {
-            a.descendants < CHAIN_TXS_MAX && a.with_descendants.vsize.saturating_add(vsize) <= CHAIN_VSIZE_MAX
-        };
-        if ancestors.len() < CHAIN_TXS_MAX && above <= CHAIN_VSIZE_MAX && held.clone().all(fits_below) {
-            Ok(())
-        } else {
-            Err(TxRejected::ChainTooLong)
-        }
-    }
-
-    /// Adds a transaction whose inputs no other spends.
-    pub(super) fn add(&mut self, tx: Arc<ParsedTx>, fee: Amount, sigop_cost: u32, now: UnixMillis) {
-        let (txid, parents) = (tx.txid(), self.parents_of(&tx));
-        let own = FeeRate { fee_sat: fee.to_sat(), vsize: policy_vsize(&tx, sigop_cost) };
-        let ancestors = self.ancestors_of(&parents);
-        let mut with_ancestors = own;
-        for ancestor in &ancestors {
-            self.change(ancestor, |a| {
-                with_ancestors = with_ancestors.with(a.own);
-                a.with_descendants = a.with_descendants.with(own);
-                a.descendants = a.descendants.saturating_add(1);
-            });
-        }
-        for parent in &parents {
-            self.change(parent, |p| {
-                p.children.insert(txid);
-            });
-        }
-        self.by_wtxid.insert(tx.wtxid(), txid);
-        self.spenders.extend(tx.tx().input.iter().map(|input| (input.previous_output, txid)));
-        self.next_sequence = self.next_sequence.saturating_add(1);
-        self.by_sequence.insert(self.next_sequence, txid);
-        self.place(Held {
-            entry: MempoolEntry { tx, fee, sigop_cost },
-            added_at: now,
-            sequence: self.next_sequence,
-            own,
-            parents,
-            children: BTreeSet::new(),
-            with_ancestors,
-            with_descendants: own,
-            descendants: 1,
-        });
-    }
-
-    /// Takes a transaction out and leaves those that are built on it: a block has it now, and its parents before it.
-    pub(super) fn remove_one(&mut self, txid: &Txid) -> Option<Held> {
-        let gone = self.displace(txid)?;
-        for ancestor in self.ancestors_of(&gone.parents) {
-            self.change(&ancestor, |a| {
-                a.with_descendants = a.with_descendants.without(gone.own);
-                a.descendants = a.descendants.saturating_sub(1);
-            });
-        }
-        for descendant in self.descendants_of(&gone.children) {
-            self.change(&descendant, |d| {
-                d.with_ancestors = d.with_ancestors.without(gone.own);
-            });
-        }
-        for parent in &gone.parents {
-            self.change(parent, |p| {
-                p.children.remove(txid);
-            });
-        }
-        for child in &gone.children {
-            self.change(child, |c| {
-                c.parents.remove(txid);
-            });
-        }
-        self.by_wtxid.remove(&gone.entry.tx.wtxid());
-        self.by_sequence.remove(&gone.sequence);
-        for input in &gone.entry.tx.tx().input {
-            self.spenders.remove(&input.previous_output);
-        }
-        Some(gone)
-    }
-
-    /// Takes a transaction out and all that is built on it.
-    pub(super) fn remove_with_descendants(&mut self, txid: &Txid) -> Vec<Held> {
-        let mut doomed = self.descendants_of(&BTreeSet::from([*txid]));
-        // The youngest first: nothing is left then whose parent is gone.
-        doomed.sort_by_key(|t| std::cmp::Reverse(self.held.get(t).map(|h| h.sequence)));
-        doomed.iter().filter_map(|t| self.remove_one(t)).collect()
-    }
-
-    /// The one whose eviction, with all that is built on it, loses the least, and that feerate.
-    pub(super) fn worst(&self) -> Option<(Txid, FeeRate)> {
-        self.to_evict.first().map(|place| (place.txid, place.rate))
-    }
-
-    /// All that is known of held transactions; of one that isn't held nothing.
-    pub(super) fn details(&self, wanted: Wanted) -> Vec<MempoolDetail> {
-        let found: Vec<Txid> = match wanted {
-            Wanted::All => self.by_sequence.values().copied().collect(),
-            Wanted::One(txid) => vec![txid],
-            Wanted::AncestorsOf(txid) => {
-                self.held.get(&txid).map(|held| self.ancestors_of(&held.parents)).unwrap_or_default()
-            }
-            Wanted::DescendantsOf(txid) => {
-                self.held.get(&txid).map(|held| self.descendants_of(&held.children)).unwrap_or_default()
-            }
-        };
-        found.iter().filter_map(|txid| self.held.get(txid)).map(|held| self.detail(held)).collect()
-    }
-
-    fn detail(&self, held: &Held) -> MempoolDetail {
-        let sum = |count: usize, rate: FeeRate| Sum {
-            count: u64::try_from(count).unwrap_or(u64::MAX),
-            vsize: rate.vsize,
-            fee_sat: rate.fee_sat,
-        };
-        let ancestors = self.ancestors_of(&held.parents).len().saturating_add(1);
-        MempoolDetail {
-            entry: held.entry.clone(),
-            added_at: held.added_at,
-            vsize: held.own.vsize,
-            with_ancestors: sum(ancestors, held.with_ancestors),
-            with_descendants: sum(held.descendants, held.with_descendants),
-            parents: held.parents.iter().copied().collect(),
-            children: held.children.iter().copied().collect(),
-        }
-    }
-
-    /// All that is built on it.
-    pub(super) fn descendants<'a>(&'a self, held: &Held) -> impl Iterator<Item = &'a Held> {
-        self.descendants_of(&held.children).into_iter().filter_map(|txid| self.held.get(&txid))
-    }
-
-    fn parents_of(&self, tx: &ParsedTx) -> BTreeSet<Txid> {
+    /// Held ones whose outputs it spends.
+    pub(super) fn parents_of(&self, tx: &ParsedTx) -> BTreeSet<Txid> {
         let spent = tx.tx().input.iter().map(|input| input.previous_output.txid);
         spent.filter(|txid| self.held.contains_key(txid)).collect()
     }
 
     /// The given ones and all that they are built on.
-    fn ancestors_of(&self, from: &BTreeSet<Txid>) -> Vec<Txid> {
-        self.reach(from, |held| &held.parents)
+    pub(super) fn ancestors_of(&self, from: &BTreeSet<Txid>) -> Vec<Txid> {
+        self.reach(from, |held, queue| queue.extend(held.parents.iter().copied()))
     }
 
     /// The given ones and all that is built on them.
-    fn descendants_of(&self, from: &BTreeSet<Txid>) -> Vec<Txid> {
-        self.reach(from, |held| &held.children)
+    pub(super) fn descendants_of(&self, from: &BTreeSet<Txid>) -> Vec<Txid> {
+        self.reach(from, |held, queue| queue.extend(held.children.iter().copied()))
     }
 
-    fn reach(&self, from: &BTreeSet<Txid>, next: impl Fn(&Held) -> &BTreeSet<Txid>) -> Vec<Txid> {
+    /// The given ones and all that hang together with them.
+    pub(super) fn clusters_of(&self, from: &BTreeSet<Txid>) -> Vec<Txid> {
+        self.reach(from, |held, queue| {
+            queue.extend(held.parents.iter().copied());
+            queue.extend(held.children.iter().copied());
+        })
+    }
+
+    /// A number that those which hang together have in common.
+    pub(super) fn cluster_number(&self, txid: &Txid) -> Option<u64> {
+        self.held.get(txid)?.place.map(|place| place.cluster)
+    }
+
+    fn reach(&self, from: &BTreeSet<Txid>, next: impl Fn(&Held, &mut VecDeque<Txid>)) -> Vec<Txid> {
         let (mut seen, mut queue): (BTreeSet<Txid>, VecDeque<Txid>) =
-            (from.clone(), from.iter().copied().collect());
+            (BTreeSet::new(), from.iter().copied().collect());
         let mut order = Vec::new();
         while let Some(txid) = queue.pop_front() {
-            order.push(txid);
-            let Some(held) = self.held.get(&txid) else { continue };
-            queue.extend(next(held).iter().filter(|t| seen.insert(**t)).copied().collect::<Vec<_>>());
+            if seen.insert(txid)
+                && let Some(held) = self.held.get(&txid)
+            {
+                order.push(txid);
+                next(held, &mut queue);
+            }
         }
         order
     }
 
-    /// Changes one and keeps its places in the orders right.
-    fn change(&mut self, txid: &Txid, with: impl FnOnce(&mut Held)) {
-        if let Some(mut held) = self.displace(txid) {
-            with(&mut held);
-            self.place(held);
+    /// Adds transactions whose inputs no other spends, parents before children.
+    pub(super) fn add(&mut self, all: Vec<Newcomer>) {
+        let mut joined = BTreeSet::new();
+        for newcomer in all {
+            joined.insert(newcomer.tx.txid());
+            self.enter(newcomer);
+        }
+        let touched = self.clusters_of(&joined);
+        self.order(touched);
+    }
+
+    fn enter(&mut self, newcomer: Newcomer) {
+        let Newcomer { tx, fee, delta_sat, sigop_cost, weight, added_at, height } = newcomer;
+        let (txid, parents) = (tx.txid(), self.parents_of(&tx));
+        for parent in &parents {
+            if let Some(parent) = self.held.get_mut(parent) {
+                parent.children.insert(txid);
+            }
+        }
+        self.by_wtxid.insert(tx.wtxid(), txid);
+        self.spenders.extend(tx.tx().input.iter().map(|input| (input.previous_output, txid)));
+        self.next_sequence = self.next_sequence.saturating_add(1);
+        self.by_sequence.insert(self.next_sequence, txid);
+        self.by_time.insert((added_at, txid));
+        self.usage_bytes = self.usage_bytes.saturating_add(memory::usage_bytes(tx.tx()));
+        let held = Held {
+            own: FeeRate { fee_sat: modified_sat(fee, delta_sat), size: weight },
+            added_at,
+            height,
+            sequence: self.next_sequence,
+            parents,
+            children: BTreeSet::new(),
+            place: None,
+            entry: MempoolEntry { tx, fee, sigop_cost },
+        };
+        self.vsize = self.vsize.saturating_add(held.vsize());
+        self.fees_sat = self.fees_sat.saturating_add(fee.to_sat());
+        self.held.insert(txid, held);
+    }
+
+    /// Takes transactions out and leaves what is built on them. Where a block has them, it has their parents before them; in all other cases
+    /// what is built on them is among them.
+    pub(super) fn remove(&mut self, txids: &[Txid]) -> Vec<Held> {
+        let touched = self.clusters_of(&txids.iter().copied().collect());
+        let gone: Vec<Held> = txids.iter().filter_map(|txid| self.leave(txid)).collect();
+        if !gone.is_empty() {
+            self.order(touched);
+        }
+        gone
+    }
+
+    /// Takes transactions out and all that is built on them, the youngest first.
+    pub(super) fn remove_with_descendants(&mut self, txids: &BTreeSet<Txid>) -> Vec<Held> {
+        let mut doomed = self.descendants_of(txids);
+        doomed.sort_by_key(|t| std::cmp::Reverse(self.held.get(t).map(|h| h.sequence)));
+        self.remove(&doomed)
+    }
+
+    fn leave(&mut self, txid: &Txid) -> Option<Held> {
+        let gone = self.held.remove(txid)?;
+        gone.place.map(|place| self.chunks.remove(&place));
+        for parent in &gone.parents {
+            if let Some(parent) = self.held.get_mut(parent) {
+                parent.children.remove(txid);
+            }
+        }
+        for child in &gone.children {
+            if let Some(child) = self.held.get_mut(child) {
+                child.parents.remove(txid);
+            }
+        }
+        self.by_wtxid.remove(&gone.entry.tx.wtxid());
+        self.by_sequence.remove(&gone.sequence);
+        self.by_time.remove(&(gone.added_at, *txid));
+        for input in &gone.entry.tx.tx().input {
+            if self.spenders.get(&input.previous_output) == Some(txid) {
+                self.spenders.remove(&input.previous_output);
+            }
+        }
+        self.usage_bytes = self.usage_bytes.saturating_sub(memory::usage_bytes(gone.entry.tx.tx()));
+        self.vsize = self.vsize.saturating_sub(gone.vsize());
+        self.fees_sat = self.fees_sat.saturating_sub(gone.entry.fee.to_sat());
+        Some(gone)
+    }
+
+    /// An operator has changed what he adds to a fee.
+    pub(super) fn set_delta(&mut self, txid: &Txid, delta_sat: i64) {
+        let Some(held) = self.held.get_mut(txid) else { return };
+        held.own.fee_sat = modified_sat(held.entry.fee, delta_sat);
+        let touched = self.clusters_of(&BTreeSet::from([*txid]));
+        self.order(touched);
+    }
+
+    /// Puts these, whose clusters are whole among them but for what has left, in order again.
+    fn order(&mut self, touched: Vec<Txid>) {
+        let mut left: BTreeSet<Txid> =
+            touched.into_iter().filter(|txid| self.held.contains_key(txid)).collect();
+        while let Some(first) = left.first().copied() {
+            let members = self.clusters_of(&BTreeSet::from([first]));
+            for txid in &members {
+                left.remove(txid);
+            }
+            self.order_one(members);
         }
     }
 
-    fn place(&mut self, held: Held) {
-        self.to_mine.insert(held.to_mine());
-        self.to_evict.insert(held.to_evict());
-        self.usage_bytes = self.usage_bytes.saturating_add(held.usage_bytes());
-        self.held.insert(held.entry.tx.txid(), held);
+    fn order_one(&mut self, mut members: Vec<Txid>) {
+        members.sort_by_key(|txid| self.held.get(txid).map(|held| held.sequence));
+        for txid in &members {
+            if let Some(place) = self.held.get(txid).and_then(|held| held.place) {
+                self.chunks.remove(&place);
+            }
+        }
+        let cluster = self.next_cluster;
+        self.next_cluster = cluster.saturating_add(1);
+        for (index, (rate, txids)) in (0u64..).zip(self.chunks_of(&members, |_| None)) {
+            let place = Place { rate, cluster, index };
+            for txid in &txids {
+                if let Some(held) = self.held.get_mut(txid) {
+                    held.place = Some(place);
+                }
+            }
+            self.chunks.insert(place, Chunk { rate, txids });
+        }
     }
 
-    fn displace(&mut self, txid: &Txid) -> Option<Held> {
-        let held = self.held.remove(txid)?;
-        self.to_mine.remove(&held.to_mine());
-        self.to_evict.remove(&held.to_evict());
-        self.usage_bytes = self.usage_bytes.saturating_sub(held.usage_bytes());
-        Some(held)
+    /// The chunks of transactions that hang together, given parents before children; what is not held is known to `other`. More than a cluster
+    /// may have (a reorganisation may bring them for a moment) are put in order by parts.
+    pub(super) fn chunks_of(
+        &self,
+        members: &[Txid],
+        other: impl Fn(&Txid) -> Option<(FeeRate, BTreeSet<Txid>)>,
+    ) -> Vec<(FeeRate, Vec<Txid>)> {
+        let mut all = Vec::new();
+        for part in members.chunks(CLUSTER_TXS_MAX) {
+            let places: BTreeMap<Txid, u32> = part.iter().copied().zip(0..).collect();
+            let bits = |parents: &BTreeSet<Txid>| {
+                let bit =
+                    |parent: &Txid| places.get(parent).and_then(|at| 1u64.checked_shl(*at)).unwrap_or(0);
+                parents.iter().fold(0, |set, parent| set | bit(parent))
+            };
+            let member = |txid: &Txid| match self.held.get(txid) {
+                Some(held) => Member { rate: held.own, parents: bits(&held.parents) },
+                None => {
+                    let (rate, parents) = other(txid).unwrap_or_default();
+                    Member { rate, parents: bits(&parents) }
+                }
+            };
+            let numbers: Vec<Member> = part.iter().map(member).collect();
+            let named = |chunk: cluster::Chunk| {
+                let txids = chunk.members.iter().filter_map(|place| part.get(*place).copied()).collect();
+                (chunk.rate, txids)
+            };
+            all.extend(cluster::chunks(&numbers).into_iter().map(named));
+        }
+        all
     }
+
+    /// What is mined last, with what it pays.
+    pub(super) fn worst(&self) -> Option<(Vec<Txid>, FeeRate)> {
+        self.chunks.first_key_value().map(|(_, chunk)| (chunk.txids.clone(), chunk.rate))
+    }
+
+    /// How many, their virtual bytes as policy counts them, and their fees.
+    pub(super) fn sum(&self) -> Sum {
+        let count = u64::try_from(self.held.len()).unwrap_or(u64::MAX);
+        Sum { count, vsize: self.vsize, fee_sat: i64::try_from(self.fees_sat).unwrap_or(i64::MAX) }
+    }
+
+    /// All that is known of held transactions; of one that isn't held nothing.
+    pub(super) fn details(&self, wanted: Wanted) -> Vec<MempoolDetail> {
+        let one = |txid: Txid| BTreeSet::from([txid]);
+        let but = |txid: Txid, all: Vec<Txid>| all.into_iter().filter(|t| *t != txid).collect();
+        let found: Vec<Txid> = match wanted {
+            Wanted::All => self.chunks.values().rev().flat_map(|chunk| chunk.txids.iter().copied()).collect(),
+            Wanted::One(txid) => vec![txid],
+            Wanted::AncestorsOf(txid) => but(txid, self.ancestors_of(&one(txid))),
+            Wanted::DescendantsOf(txid) => but(txid, self.descendants_of(&one(txid))),
+        };
+        found.iter().filter_map(|txid| self.held.get(txid)).map(|held| self.detail(held)).collect()
+    }
+
+    /// The places of all that hang together with one.
+    fn places_of(&self, txid: &Txid) -> BTreeSet<Place> {
+        let cluster = self.clusters_of(&BTreeSet::from([*txid]));
+        cluster.iter().filter_map(|txid| self.held.get(txid)?.place).collect()
+    }
+
+    fn detail(&self, held: &Held) -> MempoolDetail {
+        let own = BTreeSet::from([held.txid()]);
+        let chunk = held.place.and_then(|place| self.chunks.get(&place));
+        MempoolDetail {
+            entry: held.entry.clone(),
+            added_at: held.added_at,
+            height: held.height,
+            weight: held.own.size,
+            modified_fee_sat: held.own.fee_sat,
+            with_ancestors: self.sum_of(&self.ancestors_of(&own)),
+            with_descendants: self.sum_of(&self.descendants_of(&own)),
+            chunk: chunk.map(detail_of).unwrap_or_default(),
+            parents: held.parents.iter().copied().collect(),
+            children: held.children.iter().copied().collect(),
+        }
+    }
+
+    fn sum_of(&self, txids: &[Txid]) -> Sum {
+        let held = txids.iter().filter_map(|txid| self.held.get(txid));
+        held.fold(Sum::default(), |sum, held| Sum {
+            count: sum.count.saturating_add(1),
+            vsize: sum.vsize.saturating_add(held.vsize()),
+            fee_sat: sum.fee_sat.saturating_add(held.own.fee_sat),
+        })
+    }
+
+    /// The chunks of one that is held and of all that hang together with it, or of everything, the best first.
+    pub(super) fn chunks(&self, of: Option<&Txid>) -> Vec<ChunkDetail> {
+        match of {
+            Some(txid) => self
+                .places_of(txid)
+                .iter()
+                .rev()
+                .filter_map(|place| self.chunks.get(place))
+                .map(detail_of)
+                .collect(),
+            None => self.chunks.values().rev().map(detail_of).collect(),
+        }
+    }
+}
+
+fn detail_of(chunk: &Chunk) -> ChunkDetail {
+    ChunkDetail { fee_sat: chunk.rate.fee_sat, weight: chunk.rate.size, txids: chunk.txids.clone() }
 }
 
 #[cfg(test)]

@@ -1,11 +1,29 @@
 //! Every limit of the mempool in one place, each with its arithmetic.
 
-/// Transactions of a chain of unconfirmed ones above and below any of them, itself included: what one arrival or removal
-/// touches is bounded by it.
-pub const CHAIN_TXS_MAX: usize = 25;
+/// Transactions that hang together, by whatever they spend: what one arrival or removal puts in order again is bounded by it, and a set of
+/// them fits 64 bits. Core's limit.
+pub const CLUSTER_TXS_MAX: usize = 64;
 
-/// Virtual bytes of such a chain: a tenth of a block, so that a package always fits one.
-pub const CHAIN_VSIZE_MAX: u64 = 101_000;
+/// Virtual bytes of them: a tenth of a block, so that they always fit one.
+pub const CLUSTER_VSIZE_MAX: u64 = 101_000;
+
+/// Clusters that a transaction may take transactions from: each is put in order again, 64 of them at most. Core's limit.
+pub const REPLACED_CLUSTERS_MAX: usize = 100;
+
+/// Transactions that may come together. Core's limit.
+pub const PACKAGE_TXS_MAX: usize = 25;
+
+/// Weight of them: what a cluster may have, as consensus counts. Core's limit.
+pub const PACKAGE_WEIGHT_MAX: u64 = 404_000;
+
+/// Virtual bytes of a transaction of version 3 (BIP431).
+pub const TRUC_VSIZE_MAX: u64 = 10_000;
+
+/// Virtual bytes of its child.
+pub const TRUC_CHILD_VSIZE_MAX: u64 = 1_000;
+
+/// Outputs of a transaction that are worth less than it costs to spend them.
+pub const DUST_OUTPUTS_MAX: usize = 1;
 
 /// A transaction is held for no longer: two weeks.
 pub const EXPIRY_MS: u64 = 14 * 24 * 60 * 60 * 1000;
@@ -25,8 +43,11 @@ pub const TX_LEGACY_SIGOPS_MAX: u32 = 2_500;
 /// Signature operations of a P2SH script.
 pub const P2SH_SIGOPS_MAX: u32 = 15;
 
-/// Weight that a unit of signature operation cost counts for at least.
+/// Weight that a unit of signature operation cost counts for at least, as Core's `-bytespersigop`.
 pub const WEIGHT_A_SIGOP: u64 = 20;
+
+/// A chunk that pays less is not offered to whoever builds a block; satoshis per 1,000 virtual bytes, as Core's `-blockmintxfee`.
+pub const BLOCK_MIN_SAT_PER_KVB: u64 = 1;
 
 /// Bytes of an input's script: 15 of 15 keys under P2SH.
 pub const SCRIPT_SIG_BYTES_MAX: usize = 1_650;
@@ -49,11 +70,9 @@ pub const WITNESS_ITEM_BYTES_MAX: usize = 80;
 /// The feerate at which an output must be worth its own spending; satoshis per 1,000 virtual bytes.
 pub const DUST_SAT_PER_KVB: u64 = 3_000;
 
-/// What the lowest feerate rises by when a transaction is evicted; satoshis per 1,000 virtual bytes.
-pub const EVICTION_STEP_SAT_PER_KVB: u64 = 100;
-
-/// Memory that a held transaction takes beside three times its bytes (as they came, parsed, and their index).
-pub const ENTRY_OVERHEAD_BYTES: u64 = 1_000;
+/// What the lowest feerate rises by when a transaction is evicted, and what one that replaces others pays more; satoshis per 1,000 virtual
+/// bytes.
+pub const INCREMENTAL_SAT_PER_KVB: u64 = 100;
 
 /// Weight of the transactions in a snapshot: two blocks' worth, so that a template that skips some is still full.
 pub const SNAPSHOT_WEIGHT_MAX: u64 = 8_000_000;

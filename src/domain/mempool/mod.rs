@@ -5,14 +5,27 @@
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 mod archive;
+mod cluster;
 mod feerate;
+mod floor;
 mod graph;
+mod judge;
 pub mod limits;
+mod memory;
+mod package;
 mod policy;
 mod pool;
 mod selection;
+mod truc;
 mod types;
 
-pub use archive::{ArchiveError, decode_archive, encode_archive};
-pub use pool::{Accepted, Candidate, ChainContext, Mempool, MempoolConfig, VerifiedTx};
-pub use types::{MempoolDetail, MempoolEntry, MempoolSnapshot, MempoolSummary, Sum, TxRejected, Wanted};
+pub use archive::{Archive, ArchiveError, ArchivedTx};
+pub use judge::{Candidate, VerifiedTx};
+pub use package::{
+    Joined, PackageError, PackageRun, PackageVerdict, Pays, ReplacementFlaw, Step, TxVerdict, check_form,
+};
+pub use pool::{Accepted, ChainContext, DustyPriority, Mempool, MempoolConfig};
+pub use types::{
+    Chunk, InputFlaw, MempoolDetail, MempoolEntry, MempoolSnapshot, MempoolSummary, Prioritised, Sum,
+    TrucViolation, TxRejected, Wanted,
+};

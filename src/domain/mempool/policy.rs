@@ -2,13 +2,12 @@
 
 use bitcoin::{Script, Transaction, TxIn, TxOut, Witness};
 
-use super::TxRejected;
 use super::feerate::fee_at_ceil;
 use super::limits::{
-    BARE_MULTISIG_KEYS_MAX, DATA_BYTES_MAX, DUST_SAT_PER_KVB, P2SH_SIGOPS_MAX, SCRIPT_SIG_BYTES_MAX,
-    TX_BASE_BYTES_MIN, TX_LEGACY_SIGOPS_MAX, TX_WEIGHT_MAX, WITNESS_ITEM_BYTES_MAX, WITNESS_ITEMS_MAX,
-    WITNESS_SCRIPT_BYTES_MAX,
+    BARE_MULTISIG_KEYS_MAX, DUST_OUTPUTS_MAX, P2SH_SIGOPS_MAX, SCRIPT_SIG_BYTES_MAX, TX_BASE_BYTES_MIN,
+    TX_LEGACY_SIGOPS_MAX, TX_WEIGHT_MAX, WITNESS_ITEM_BYTES_MAX, WITNESS_ITEMS_MAX, WITNESS_SCRIPT_BYTES_MAX,
 };
+use super::{InputFlaw, MempoolConfig, TxRejected};
 use crate::script::{OutputType, accurate_sigop_count, is_unspendable, output_type, p2sh_sigop_count};
 use crate::wire::ParsedTx;
 
@@ -24,14 +23,13 @@ const TAPSCRIPT_LEAF: u8 = 0xc0;
 const LEAF_MASK: u8 = 0xfe;
 
 /// What a transaction looks like by itself.
-pub(super) fn check_form(parsed: &ParsedTx) -> Result<(), TxRejected> {
+pub(super) fn check_form(parsed: &ParsedTx, config: &MempoolConfig) -> Result<(), TxRejected> {
     let tx = parsed.tx();
     check_version(tx)?;
     check_weight(parsed)?;
     tx.input.iter().try_for_each(check_script_sig)?;
-    check_outputs(tx)?;
-    check_dust(tx)?;
-    check_base_size(tx)
+    check_outputs(tx, config)?;
+    check_dust(tx, config.dust_sat_per_kvb)
 }
 
 /// The version MUST be 1, 2 or 3. `version`
@@ -50,8 +48,8 @@ fn check_script_sig(input: &TxIn) -> Result<(), TxRejected> {
     require(input.script_sig.is_push_only(), TxRejected::ScriptSigNotPushOnly)
 }
 
-/// Every output's script MUST have a known shape, and all data together MUST fit. `scriptpubkey`, `datacarrier`
-fn check_outputs(tx: &Transaction) -> Result<(), TxRejected> {
+/// Every output's script MUST have a known shape, and all data together MUST fit. `scriptpubkey`, `datacarrier`, `bare-multisig`
+fn check_outputs(tx: &Transaction, config: &MempoolConfig) -> Result<(), TxRejected> {
     let mut data_bytes = 0usize;
     for output in &tx.output {
         match output_type(&output.script_pubkey) {
@@ -59,31 +57,37 @@ fn check_outputs(tx: &Transaction) -> Result<(), TxRejected> {
             OutputType::MultiSig { keys, .. } if keys > BARE_MULTISIG_KEYS_MAX => {
                 return Err(TxRejected::ScriptPubKey);
             }
+            OutputType::MultiSig { .. } if !config.bare_multisig => return Err(TxRejected::BareMultisig),
             OutputType::NullData => data_bytes = data_bytes.saturating_add(output.script_pubkey.len()),
             _ => {}
         }
-        require(data_bytes <= DATA_BYTES_MAX, TxRejected::DataCarrier)?;
+        require(data_bytes <= config.data_bytes_max, TxRejected::DataCarrier)?;
     }
     Ok(())
 }
 
-/// Every output MUST be worth spending. `dust`
-fn check_dust(tx: &Transaction) -> Result<(), TxRejected> {
-    let is_dust = |output: &TxOut| output.value.to_sat() < dust_limit_sat(output);
-    require(!tx.output.iter().any(is_dust), TxRejected::Dust)
+/// One output alone MAY be worth less than it costs to spend: where nobody is paid for it, and its child spends it. `dust`
+fn check_dust(tx: &Transaction, sat_per_kvb: u64) -> Result<(), TxRejected> {
+    require(dust(tx, sat_per_kvb).len() <= DUST_OUTPUTS_MAX, TxRejected::Dust)
 }
 
-fn dust_limit_sat(output: &TxOut) -> u64 {
+/// Outputs that are worth less than it costs to spend them.
+pub(super) fn dust(tx: &Transaction, sat_per_kvb: u64) -> Vec<u32> {
+    let is_dust = |output: &TxOut| output.value.to_sat() < dust_limit_sat(output, sat_per_kvb);
+    (0..).zip(&tx.output).filter(|(_, output)| is_dust(output)).map(|(vout, _)| vout).collect()
+}
+
+fn dust_limit_sat(output: &TxOut, sat_per_kvb: u64) -> u64 {
     if is_unspendable(&output.script_pubkey) {
         return 0;
     }
     let own = u64::try_from(output.size()).unwrap_or(u64::MAX);
     let spend = if output.script_pubkey.is_witness_program() { WITNESS_SPEND_BYTES } else { SPEND_BYTES };
-    fee_at_ceil(DUST_SAT_PER_KVB, own.saturating_add(spend))
+    fee_at_ceil(sat_per_kvb, own.saturating_add(spend))
 }
 
 /// Without witnesses it MUST be longer than a node of a merkle tree. `tx-size-small`
-fn check_base_size(tx: &Transaction) -> Result<(), TxRejected> {
+pub(super) fn check_base_size(tx: &Transaction) -> Result<(), TxRejected> {
     require(tx.base_size() >= TX_BASE_BYTES_MIN, TxRejected::SizeSmall)
 }
 
@@ -92,16 +96,22 @@ pub(super) fn check_inputs(tx: &Transaction, prevouts: &[TxOut]) -> Result<(), T
     let pairs = || tx.input.iter().zip(prevouts);
     let legacy =
         pairs().fold(0u32, |sum, (input, prevout)| sum.saturating_add(legacy_sigops(input, prevout)));
-    require(legacy <= TX_LEGACY_SIGOPS_MAX, TxRejected::NonStandardInputs)?;
-    let sound = |(input, prevout): (&TxIn, &TxOut)| match output_type(&prevout.script_pubkey) {
-        OutputType::NonStandard | OutputType::WitnessUnknown { .. } => false,
+    require(legacy <= TX_LEGACY_SIGOPS_MAX, TxRejected::NonStandardInputs(InputFlaw::Sigops))?;
+    let flaw = (0..).zip(pairs()).find_map(|(at, (input, prevout))| flaw_of(at, input, prevout));
+    flaw.map_or(Ok(()), |flaw| Err(TxRejected::NonStandardInputs(flaw)))
+}
+
+fn flaw_of(at: usize, input: &TxIn, prevout: &TxOut) -> Option<InputFlaw> {
+    match output_type(&prevout.script_pubkey) {
+        OutputType::NonStandard => Some(InputFlaw::Unknown(at)),
+        OutputType::WitnessUnknown { .. } => Some(InputFlaw::Undefined(at)),
+        OutputType::ScriptHash if input.script_sig.is_empty() => Some(InputFlaw::NoRedeemScript(at)),
         OutputType::ScriptHash => {
-            !input.script_sig.is_empty()
-                && p2sh_sigop_count(&input.script_sig, &prevout.script_pubkey) <= P2SH_SIGOPS_MAX
+            let sigops = p2sh_sigop_count(&input.script_sig, &prevout.script_pubkey);
+            (sigops > P2SH_SIGOPS_MAX).then_some(InputFlaw::RedeemScriptSigops { input: at, sigops })
         }
-        _ => true,
-    };
-    require(pairs().all(sound), TxRejected::NonStandardInputs)
+        _ => None,
+    }
 }
 
 /// Signature operations that are executed outside of witnesses (BIP54).

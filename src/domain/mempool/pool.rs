@@ -1,20 +1,26 @@
-//! The pool: what may join it, what a block or a reorganisation does to it, what it offers a block builder.
+//! The pool: what joins it, what a block or a reorganisation does to it, what it offers a block builder.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use bitcoin::{Amount, BlockHash, OutPoint, TxOut, Txid, Wtxid};
+use bitcoin::{BlockHash, Txid, Wtxid};
+use thiserror::Error;
 
-use super::feerate::{FeeRate, fee_at_ceil};
-use super::graph::{Graph, Held, policy_vsize};
-use super::limits::{EVICTION_STEP_SAT_PER_KVB, EXPIRY_MS, SNAPSHOT_WEIGHT_MAX, TX_SIGOP_COST_MAX};
-use super::selection::select;
-use super::{MempoolDetail, MempoolEntry, MempoolSnapshot, MempoolSummary, TxRejected, Wanted, policy};
-use crate::chain::NextBlock;
-use crate::consensus::{
-    Coin, HeaderView, UtxoView, check_transaction, check_tx_inputs, is_final_tx, sequence_locks_met,
-    sigop_cost,
+use super::floor::Floor;
+use super::graph::{Graph, Held, Newcomer, modified_sat};
+use super::judge::{Candidate, Checked, Rules, VerifiedTx, require};
+use super::limits::{
+    BLOCK_MIN_SAT_PER_KVB, CLUSTER_TXS_MAX, CLUSTER_VSIZE_MAX, DATA_BYTES_MAX, DUST_SAT_PER_KVB, EXPIRY_MS,
+    INCREMENTAL_SAT_PER_KVB, SNAPSHOT_WEIGHT_MAX, WEIGHT_A_SIGOP,
 };
-use crate::script::{ScriptFlags, ScriptVerifier, Spend};
+use super::selection::select;
+use super::{
+    Chunk, MempoolDetail, MempoolEntry, MempoolSnapshot, MempoolSummary, Prioritised, Sum, TxRejected,
+    Wanted, policy,
+};
+use crate::chain::NextBlock;
+use crate::consensus::{HeaderView, UtxoView};
+use crate::script::{ScriptFlags, ScriptVerifier};
 use crate::units::UnixMillis;
 use crate::wire::{ParsedBlock, ParsedTx};
 
@@ -25,6 +31,52 @@ pub struct MempoolConfig {
     pub bytes_max: u64,
     /// The lowest feerate that is relayed; satoshis per 1,000 virtual bytes.
     pub min_fee_sat_per_kvb: u64,
+    /// What 1,000 virtual bytes that replace others pay more; what the floor rises by when a transaction is evicted.
+    pub incremental_sat_per_kvb: u64,
+    /// The feerate at which an output must be worth its own spending.
+    pub dust_sat_per_kvb: u64,
+    /// Bytes of all data outputs of a transaction.
+    pub data_bytes_max: usize,
+    /// Whether multisig outputs may stand without a hash before them.
+    pub bare_multisig: bool,
+    /// Whether only what is common is taken; on a test network all may be that is valid.
+    pub is_strict: bool,
+    /// Transactions that hang together.
+    pub cluster_txs_max: usize,
+    /// Their virtual bytes.
+    pub cluster_vsize_max: u64,
+    /// How long a transaction is held.
+    pub expiry_ms: u64,
+    /// Weight that a unit of signature operation cost counts for at least.
+    pub weight_a_sigop: u64,
+    /// What pays less is not offered to whoever builds a block; satoshis per 1,000 virtual bytes.
+    pub block_min_sat_per_kvb: u64,
+}
+
+impl MempoolConfig {
+    /// Units of weight, as policy counts them: many signature operations make a transaction count as larger.
+    pub(super) fn weight_of(&self, tx: &ParsedTx, sigop_cost: u32) -> u64 {
+        tx.weight().to_wu().max(u64::from(sigop_cost).saturating_mul(self.weight_a_sigop))
+    }
+}
+
+impl Default for MempoolConfig {
+    fn default() -> Self {
+        MempoolConfig {
+            bytes_max: 300_000_000,
+            min_fee_sat_per_kvb: 100,
+            incremental_sat_per_kvb: INCREMENTAL_SAT_PER_KVB,
+            dust_sat_per_kvb: DUST_SAT_PER_KVB,
+            data_bytes_max: DATA_BYTES_MAX,
+            bare_multisig: true,
+            is_strict: true,
+            cluster_txs_max: CLUSTER_TXS_MAX,
+            cluster_vsize_max: CLUSTER_VSIZE_MAX,
+            expiry_ms: EXPIRY_MS,
+            weight_a_sigop: WEIGHT_A_SIGOP,
+            block_min_sat_per_kvb: BLOCK_MIN_SAT_PER_KVB,
+        }
+    }
 }
 
 /// The chain at one tip: what a transaction is judged by.
@@ -40,22 +92,6 @@ pub struct ChainContext<'a> {
     pub script_flags: ScriptFlags,
 }
 
-/// A transaction that has passed everything but its scripts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
-    tx: Arc<ParsedTx>,
-    prevouts: Vec<TxOut>,
-    parents: Vec<Txid>,
-    fee: Amount,
-    sigop_cost: u32,
-    script_flags: ScriptFlags,
-    tip: BlockHash,
-}
-
-/// A candidate whose scripts are verified too.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VerifiedTx(Candidate);
-
 /// A transaction that has joined, and what had to leave for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
@@ -63,42 +99,45 @@ pub struct Accepted {
     pub entry: MempoolEntry,
     /// Its virtual bytes as policy counts them.
     pub vsize: u64,
+    /// What it pays, and what an operator adds to that.
+    pub modified_fee_sat: i64,
+    /// Those that it took the place of.
+    pub replaced: Vec<Txid>,
     /// Thrown out because the pool was full.
     pub evicted: Vec<Txid>,
 }
 
-impl Candidate {
-    /// Its virtual bytes as policy counts them, and what it pays.
-    pub fn price(&self) -> (u64, Amount) {
-        (policy_vsize(&self.tx, self.sigop_cost), self.fee)
-    }
-
-    /// Verifies every script under the rules of consensus and policy, and then under those of the next block alone: what
-    /// passed the former passes the latter, and a verifier that remembers will know it when the block comes. Takes no
-    /// part of the pool: any thread may do it.
-    pub fn verify(self, verifier: &dyn ScriptVerifier) -> Result<VerifiedTx, TxRejected> {
-        let spend =
-            Spend { tx: self.tx.tx(), wtxid: self.tx.wtxid(), raw: self.tx.raw(), prevouts: &self.prevouts };
-        let passes = [ScriptFlags::STANDARD, self.script_flags];
-        let verified = passes.into_iter().try_for_each(|flags| verifier.verify_tx(&spend, flags));
-        verified.map_err(|(_, error)| TxRejected::Script(error))?;
-        Ok(VerifiedTx(self))
-    }
-}
+/// What has dust is not to be preferred: nobody may be paid for mining it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("Priority is not supported for transactions with dust outputs.")]
+pub struct DustyPriority;
 
 /// The pool.
 #[derive(Debug)]
 pub struct Mempool {
-    config: MempoolConfig,
-    graph: Graph,
-    tip: BlockHash,
-    floor_sat_per_kvb: u64,
+    pub(super) config: MempoolConfig,
+    pub(super) graph: Graph,
+    pub(super) tip: BlockHash,
+    pub(super) floor: Floor,
+    deltas: BTreeMap<Txid, i64>,
+    /// What has left but for a block or another chain, and nobody has heard of yet.
+    left: Vec<Txid>,
+    /// Counts its changes: what was judged before the last one is judged again.
+    pub(super) state: u64,
 }
 
 impl Mempool {
     /// An empty pool on `tip`.
     pub fn new(config: MempoolConfig, tip: BlockHash) -> Mempool {
-        Mempool { config, graph: Graph::default(), tip, floor_sat_per_kvb: 0 }
+        let (graph, deltas) = (Graph::default(), BTreeMap::new());
+        Mempool { config, graph, tip, floor: Floor::default(), deltas, left: Vec::new(), state: 0 }
+    }
+
+    /// An empty pool on another tip; what an operator adds to fees stays.
+    #[must_use]
+    pub fn emptied(&self, tip: BlockHash) -> Mempool {
+        let deltas = self.deltas.clone();
+        Mempool { deltas, state: self.state.saturating_add(1), ..Mempool::new(self.config, tip) }
     }
 
     /// The tip on which all held transactions are valid.
@@ -106,47 +145,54 @@ impl Mempool {
         self.tip
     }
 
-    /// Checks all but the scripts, in Core's order.
-    pub fn prepare(&self, tx: Arc<ParsedTx>, chain: &ChainContext<'_>) -> Result<Candidate, TxRejected> {
-        require(chain.next.prev == self.tip, TxRejected::TipChanged)?;
-        check_transaction(&tx).map_err(consensus)?;
-        require(!tx.tx().is_coinbase(), TxRejected::Coinbase)?;
-        policy::check_form(&tx)?;
-        let final_next = is_final_tx(tx.tx(), chain.next.height, chain.next.median_time_past);
-        require(final_next, TxRejected::NonFinal)?;
-        self.check_new(&tx)?;
-        let coins = self.coins_of(&tx, chain)?;
-        require(sequence_locks_met(tx.tx(), &coins, chain.headers)?, TxRejected::NonBip68Final)?;
-        let fee = check_tx_inputs(tx.tx(), &coins, chain.next.height).map_err(consensus)?;
-        let cost = sigop_cost(tx.tx(), &coins, ScriptFlags::STANDARD);
-        let prevouts: Vec<TxOut> = coins.into_iter().map(|coin| coin.output).collect();
-        policy::check_inputs(tx.tx(), &prevouts)?;
-        policy::check_witnesses(tx.tx(), &prevouts)?;
-        let sigop_cost = u32::try_from(cost).unwrap_or(u32::MAX);
-        require(sigop_cost <= TX_SIGOP_COST_MAX, TxRejected::TooManySigops)?;
-        let vsize = policy_vsize(&tx, sigop_cost);
-        self.check_fee(fee, vsize)?;
-        self.graph.check_chain(&tx, vsize)?;
-        let spent = tx.tx().input.iter().map(|input| input.previous_output.txid);
-        let parents = spent.filter(|txid| self.graph.get(txid).is_some()).collect();
-        let script_flags = chain.script_flags;
-        Ok(Candidate { tx, prevouts, parents, fee, sigop_cost, script_flags, tip: self.tip })
+    fn changed(&mut self) {
+        self.state = self.state.saturating_add(1);
     }
 
-    /// Lets a verified transaction join, where nothing has come between since it was prepared.
-    pub fn admit(&mut self, verified: VerifiedTx, now: UnixMillis) -> Result<Accepted, TxRejected> {
-        let VerifiedTx(Candidate { tx, parents, fee, sigop_cost, tip, .. }) = verified;
-        require(tip == self.tip, TxRejected::TipChanged)?;
-        self.check_new(&tx)?;
-        let there = parents.iter().all(|parent| self.graph.get(parent).is_some());
-        require(there, TxRejected::MissingInputs)?;
-        self.graph.check_chain(&tx, policy_vsize(&tx, sigop_cost))?;
-        let vsize = policy_vsize(&tx, sigop_cost);
-        let entry = MempoolEntry { tx: Arc::clone(&tx), fee, sigop_cost };
-        self.graph.add(tx, fee, sigop_cost, now);
-        let evicted = self.trim();
-        require(!evicted.contains(&entry.tx.txid()), TxRejected::Full)?;
-        Ok(Accepted { entry, vsize, evicted })
+    /// Lets a verified transaction join that came at `added_at`, where nothing has come between since it was prepared.
+    pub fn admit(
+        &mut self,
+        verified: VerifiedTx,
+        added_at: UnixMillis,
+        now: UnixMillis,
+    ) -> Result<Accepted, TxRejected> {
+        let mut joined = self.join(verified, added_at)?;
+        let Some(mut accepted) = joined.pop() else { return Err(TxRejected::TipChanged) };
+        accepted.evicted = self.limit(now);
+        require(!accepted.evicted.contains(&accepted.entry.tx.txid()), TxRejected::Full)?;
+        Ok(accepted)
+    }
+
+    /// Lets all of a candidate join, however large the pool grows.
+    pub(super) fn join(
+        &mut self,
+        verified: VerifiedTx,
+        added_at: UnixMillis,
+    ) -> Result<Vec<Accepted>, TxRejected> {
+        let VerifiedTx(Candidate { members, replaced, tip, height, state, .. }) = verified;
+        require(tip == self.tip && state == self.state, TxRejected::TipChanged)?;
+        self.changed();
+        let left = txids(&self.graph.remove_with_descendants(&replaced.into_iter().collect()));
+        self.left.extend_from_slice(&left);
+        let newcomer = |one: &Checked| Newcomer {
+            tx: Arc::clone(&one.tx),
+            fee: one.fee,
+            delta_sat: one.delta_sat,
+            sigop_cost: one.sigop_cost,
+            weight: one.weight,
+            added_at,
+            height,
+        };
+        self.graph.add(members.iter().map(newcomer).collect());
+        let mut left = Some(left);
+        let accepted = |one: Checked| Accepted {
+            modified_fee_sat: modified_sat(one.fee, one.delta_sat),
+            vsize: one.rate().size,
+            entry: MempoolEntry { tx: one.tx, fee: one.fee, sigop_cost: one.sigop_cost },
+            replaced: left.take().unwrap_or_default(),
+            evicted: Vec::new(),
+        };
+        Ok(members.into_iter().map(accepted).collect())
     }
 
     /// Prepares, verifies and admits in one go.
@@ -158,30 +204,29 @@ impl Mempool {
         now: UnixMillis,
     ) -> Result<Accepted, TxRejected> {
         let verified = self.prepare(tx, chain)?.verify(verifier)?;
-        self.admit(verified, now)
+        self.admit(verified, now, now)
     }
 
     /// A block joined the best chain: what it has, and what it contradicts, leaves. Returns the latter.
-    pub fn block_connected(&mut self, block: &ParsedBlock) -> Vec<Txid> {
+    pub fn block_connected(&mut self, block: &ParsedBlock, now: UnixMillis) -> Vec<Txid> {
         self.tip = block.hash();
-        let mut contradicted = Vec::new();
-        for tx in block.txs() {
-            if self.graph.remove_one(&tx.txid()).is_some() {
-                continue;
-            }
-            for input in &tx.tx().input {
-                if let Some(spender) = self.graph.spender(&input.previous_output).copied() {
-                    contradicted.extend(txids(self.graph.remove_with_descendants(&spender)));
-                }
-            }
+        self.changed();
+        self.floor.block(now);
+        let included: Vec<Txid> = block.txs().iter().map(ParsedTx::txid).collect();
+        self.graph.remove(&included);
+        for txid in &included {
+            self.deltas.remove(txid);
         }
-        contradicted
+        let spent = block.txs().iter().flat_map(|tx| &tx.tx().input);
+        let contradicted: BTreeSet<Txid> =
+            spent.filter_map(|input| self.graph.spender(&input.previous_output).copied()).collect();
+        txids(&self.graph.remove_with_descendants(&contradicted))
     }
 
     /// The best chain took another way: everything is judged anew on the new tip, first what `disconnected` blocks (the
     /// highest first) had, then what was held. Of what was held, scripts are not verified again: the outputs that they
     /// spend cannot have changed. What a block had was verified under that block's rules alone: neither those of policy nor
-    /// those of the next block, which may be others.
+    /// those of the next block, which may be others. What is paid is asked of neither.
     pub fn reorganised(
         &mut self,
         disconnected: &[Arc<ParsedBlock>],
@@ -191,14 +236,18 @@ impl Mempool {
     ) -> Vec<Txid> {
         let held = std::mem::take(&mut self.graph);
         self.tip = chain.next.prev;
+        self.changed();
         let mut refused = Vec::new();
         for tx in disconnected.iter().rev().flat_map(|block| block.txs().iter().skip(1)) {
-            if self.accept(Arc::new(tx.detached()), chain, verifier, now).is_err() {
+            let prepared = self.prepare_by(Arc::new(tx.detached()), chain, Rules::BACK);
+            let verified = prepared.and_then(|candidate| candidate.verify(verifier));
+            if verified.and_then(|verified| self.join(verified, now)).is_err() {
                 refused.push(tx.txid());
             }
         }
         let kept = held.iter().map(|h| (Arc::clone(&h.entry.tx), h.added_at)).collect();
         refused.extend(self.readmit(kept, chain));
+        refused.extend(self.limit(now));
         refused
     }
 
@@ -206,11 +255,12 @@ impl Mempool {
     /// Returns those that may not.
     pub fn readmit(&mut self, txs: Vec<(Arc<ParsedTx>, UnixMillis)>, chain: &ChainContext<'_>) -> Vec<Txid> {
         self.tip = chain.next.prev;
+        self.changed();
         let mut refused = Vec::new();
         for (tx, added_at) in txs {
             let txid = tx.txid();
-            let admitted = self.prepare(tx, chain).and_then(|c| self.admit(VerifiedTx(c), added_at));
-            if admitted.is_err() {
+            let prepared = self.prepare_by(tx, chain, Rules::BACK);
+            if prepared.and_then(|candidate| self.join(VerifiedTx(candidate), added_at)).is_err() {
                 refused.push(txid);
             }
         }
@@ -219,33 +269,88 @@ impl Mempool {
 
     /// Throws out what has waited for too long, and what is built on it.
     pub fn expire(&mut self, now: UnixMillis) -> Vec<Txid> {
-        let late = |held: &&Held| now.ms_since(held.added_at) > EXPIRY_MS;
-        let old: Vec<Txid> = self.graph.iter().filter(late).map(|h| h.entry.tx.txid()).collect();
-        let gone = old.iter().flat_map(|txid| self.graph.remove_with_descendants(txid)).collect();
-        txids(gone)
+        let Some(then_ms) = now.to_ms().checked_sub(self.config.expiry_ms) else { return Vec::new() };
+        let old = self.graph.older_than(UnixMillis::new(then_ms));
+        if old.is_empty() {
+            return Vec::new();
+        }
+        self.changed();
+        let gone = txids(&self.graph.remove_with_descendants(&old));
+        self.left.extend_from_slice(&gone);
+        gone
+    }
+
+    /// What has left for another, for its age or since there was no room, since this was asked last.
+    pub fn take_left(&mut self) -> Vec<Txid> {
+        std::mem::take(&mut self.left)
+    }
+
+    /// An operator adds to a transaction's fee, or takes from it, in the eyes of whoever builds a block: held or not, until a block has it.
+    pub fn prioritise(&mut self, txid: Txid, more_sat: i64) -> Result<(), DustyPriority> {
+        let dust = |held: &Held| policy::dust(held.entry.tx.tx(), self.config.dust_sat_per_kvb);
+        if self.config.is_strict && self.graph.get(&txid).is_some_and(|held| !dust(held).is_empty()) {
+            return Err(DustyPriority);
+        }
+        let delta = self.deltas.entry(txid).or_default();
+        *delta = delta.saturating_add(more_sat);
+        let delta_sat = *delta;
+        if delta_sat == 0 {
+            self.deltas.remove(&txid);
+        }
+        self.graph.set_delta(&txid, delta_sat);
+        self.changed();
+        Ok(())
+    }
+
+    /// What an operator adds to a fee.
+    pub fn delta_sat(&self, txid: &Txid) -> i64 {
+        self.deltas.get(txid).copied().unwrap_or(0)
+    }
+
+    /// All that an operator adds to fees.
+    pub fn prioritised(&self) -> Vec<Prioritised> {
+        let row = |(txid, delta_sat): (&Txid, &i64)| Prioritised {
+            txid: *txid,
+            delta_sat: *delta_sat,
+            modified_fee_sat: self.graph.get(txid).map(|held| held.own.fee_sat),
+        };
+        self.deltas.iter().map(row).collect()
     }
 
     /// What a block builder should take, in order.
     pub fn snapshot(&self) -> MempoolSnapshot {
-        MempoolSnapshot { tip: self.tip, entries: select(&self.graph, SNAPSHOT_WEIGHT_MAX) }
+        MempoolSnapshot {
+            tip: self.tip,
+            entries: select(&self.graph, SNAPSHOT_WEIGHT_MAX, self.config.block_min_sat_per_kvb),
+        }
     }
 
     /// The figures that an operator is shown.
     pub fn summary(&self) -> MempoolSummary {
         let count = |sum: u64, held: &Held| sum.saturating_add(held.entry.tx.weight().to_wu());
         let fees = self.graph.iter().fold(0u64, |sum, h| sum.saturating_add(h.entry.fee.to_sat()));
-        let rows = self.graph.best_first().take(MempoolSummary::ROWS_MAX).map(|h| h.entry.clone());
+        let best = self.graph.best_first().flat_map(|(_, chunk)| chunk).take(MempoolSummary::ROWS_MAX);
         MempoolSummary {
             transactions: u64::try_from(self.graph.len()).unwrap_or(u64::MAX),
             weight: self.graph.iter().fold(0, count),
-            fees: Amount::from_sat(fees),
-            rows: rows.collect(),
+            fees: bitcoin::Amount::from_sat(fees),
+            rows: best.map(|held| held.entry.clone()).collect(),
         }
     }
 
     /// All that is known of held transactions.
     pub fn details(&self, wanted: Wanted) -> Vec<MempoolDetail> {
         self.graph.details(wanted)
+    }
+
+    /// Those that are mined together, the best first: of all that hang together with one, or of all.
+    pub fn chunks(&self, of: Option<&Txid>) -> Vec<Chunk> {
+        self.graph.chunks(of)
+    }
+
+    /// How many are held, their virtual bytes as policy counts them, and what they pay.
+    pub fn sum(&self) -> Sum {
+        self.graph.sum()
     }
 
     /// Memory that the held transactions take.
@@ -280,79 +385,32 @@ impl Mempool {
 
     /// The lowest feerate that may join now; satoshis per 1,000 virtual bytes.
     pub fn min_fee_sat_per_kvb(&self) -> u64 {
-        self.floor_sat_per_kvb.max(self.config.min_fee_sat_per_kvb)
+        self.floor.sat_per_kvb().max(self.config.min_fee_sat_per_kvb)
     }
 
-    fn check_new(&self, tx: &ParsedTx) -> Result<(), TxRejected> {
-        require(self.graph.get_by_wtxid(&tx.wtxid()).is_none(), TxRejected::AlreadyHeld)?;
-        require(self.graph.get(&tx.txid()).is_none(), TxRejected::SameNonWitnessData)?;
-        let free = |outpoint: &OutPoint| self.graph.spender(outpoint).is_none();
-        let all_free = tx.tx().input.iter().all(|input| free(&input.previous_output));
-        require(all_free, TxRejected::Conflict)
+    /// Time passes: what a full pool asks for falls again.
+    pub fn pass_time(&mut self, now: UnixMillis) {
+        let (usage_bytes, config) = (self.graph.usage_bytes(), self.config);
+        self.floor.pass(now, usage_bytes, config.bytes_max, config.incremental_sat_per_kvb);
     }
 
-    /// The coins that a transaction spends, in order: the tip's, and outputs of held transactions as if the next block had them.
-    fn coins_of(&self, tx: &ParsedTx, chain: &ChainContext<'_>) -> Result<Vec<Coin>, TxRejected> {
-        let mut coins = Vec::with_capacity(tx.tx().input.len());
-        for input in &tx.tx().input {
-            let outpoint = &input.previous_output;
-            let held = self.graph.output(outpoint).cloned();
-            let coin = match held {
-                Some(output) => Some(Coin { output, height: chain.next.height, is_coinbase: false }),
-                None => chain.coins.coin(outpoint)?,
-            };
-            coins.push(coin.ok_or_else(|| self.why_missing(tx, chain))?);
-        }
-        Ok(coins)
-    }
-
-    /// A transaction whose own outputs are coins already is in a block.
-    fn why_missing(&self, tx: &ParsedTx, chain: &ChainContext<'_>) -> TxRejected {
-        let outputs = u32::try_from(tx.tx().output.len()).unwrap_or(u32::MAX);
-        let mut own = (0..outputs).map(|vout| OutPoint { txid: tx.txid(), vout });
-        let known = own.any(|outpoint| chain.coins.has_coin(&outpoint).unwrap_or(false));
-        if known { TxRejected::AlreadyKnown } else { TxRejected::MissingInputs }
-    }
-
-    fn check_fee(&self, fee: Amount, vsize: u64) -> Result<(), TxRejected> {
-        let fee_sat = fee.to_sat();
-        let needed_sat = fee_at_ceil(self.floor_sat_per_kvb, vsize);
-        require(fee_sat >= needed_sat, TxRejected::MempoolFee { fee_sat, needed_sat })?;
-        let needed_sat = fee_at_ceil(self.config.min_fee_sat_per_kvb, vsize);
-        require(fee_sat >= needed_sat, TxRejected::RelayFee { fee_sat, needed_sat })
-    }
-
-    /// Throws the worst out until the pool fits. What joins later must pay more than what left; once half the pool is free
-    /// again, that is over.
-    fn trim(&mut self) -> Vec<Txid> {
-        if self.graph.usage_bytes() < self.config.bytes_max / 2 {
-            self.floor_sat_per_kvb = 0;
-        }
-        let mut evicted = Vec::new();
+    /// Throws out what has waited for too long, and the worst until the pool fits. What joins later must pay more than what left.
+    pub(super) fn limit(&mut self, now: UnixMillis) -> Vec<Txid> {
+        let mut gone = self.expire(now);
         while self.graph.usage_bytes() > self.config.bytes_max {
-            let Some((txid, rate)) = self.graph.worst() else { break };
-            self.raise_floor(rate);
-            evicted.extend(txids(self.graph.remove_with_descendants(&txid)));
+            let Some((worst, rate)) = self.graph.worst() else { break };
+            self.floor.rise(rate.by_vsize(), self.config.incremental_sat_per_kvb);
+            self.changed();
+            let worst = txids(&self.graph.remove_with_descendants(&worst.into_iter().collect()));
+            self.left.extend_from_slice(&worst);
+            gone.extend(worst);
         }
-        evicted
-    }
-
-    fn raise_floor(&mut self, left: FeeRate) {
-        let above = left.sat_per_kvb_floor().saturating_add(EVICTION_STEP_SAT_PER_KVB);
-        self.floor_sat_per_kvb = self.floor_sat_per_kvb.max(above);
+        gone
     }
 }
 
-fn txids(held: Vec<Held>) -> Vec<Txid> {
+fn txids(held: &[Held]) -> Vec<Txid> {
     held.iter().map(|h| h.entry.tx.txid()).collect()
-}
-
-fn consensus(error: crate::consensus::TxError) -> TxRejected {
-    TxRejected::Consensus(error)
-}
-
-fn require(holds: bool, otherwise: TxRejected) -> Result<(), TxRejected> {
-    if holds { Ok(()) } else { Err(otherwise) }
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use bitcoin::{Amount, BlockHash, Txid};
+use bitcoin::{Amount, BlockHash, OutPoint, Txid, Wtxid};
 use thiserror::Error;
 
 use crate::consensus::{TxError, ViewFault};
 use crate::script::ScriptError;
-use crate::units::UnixMillis;
+use crate::units::{Height, UnixMillis};
 use crate::wire::ParsedTx;
 
 /// A held transaction with what a block builder must know of it.
@@ -35,8 +35,8 @@ pub struct Sum {
     pub count: u64,
     /// Virtual bytes.
     pub vsize: u64,
-    /// Satoshis.
-    pub fee_sat: u64,
+    /// Satoshis, with what an operator adds to them.
+    pub fee_sat: i64,
 }
 
 /// A held transaction with its relatives.
@@ -46,8 +46,14 @@ pub struct MempoolDetail {
     pub entry: MempoolEntry,
     /// When it came.
     pub added_at: UnixMillis,
-    /// Its virtual bytes as policy counts them.
-    pub vsize: u64,
+    /// The tip's height when it came.
+    pub height: Height,
+    /// Its units of weight as policy counts them.
+    pub weight: u64,
+    /// What it pays, and what an operator adds to that.
+    pub modified_fee_sat: i64,
+    /// Those that it is mined together with.
+    pub chunk: Chunk,
     /// It and all that it is built on.
     pub with_ancestors: Sum,
     /// It and all that is built on it.
@@ -58,10 +64,28 @@ pub struct MempoolDetail {
     pub children: Vec<Txid>,
 }
 
+impl MempoolDetail {
+    /// Its virtual bytes as policy counts them.
+    pub fn vsize(&self) -> u64 {
+        self.weight.div_ceil(4)
+    }
+}
+
+/// Transactions that are mined together, since they pay for each other.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Chunk {
+    /// What they pay, and what an operator adds to that; satoshis.
+    pub fee_sat: i64,
+    /// Their units of weight as policy counts them.
+    pub weight: u64,
+    /// They, parents before children.
+    pub txids: Vec<Txid>,
+}
+
 /// Which held transactions are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// All, in the order of arrival.
+    /// All, the best to mine first.
     All,
     /// One.
     One(Txid),
@@ -89,7 +113,21 @@ impl MempoolSummary {
     pub const ROWS_MAX: usize = 1000;
 }
 
-/// Why a transaction is not held; the texts are Bitcoin Core's reject reasons.
+/// What an operator adds to a transaction's fee, in the eyes of whoever builds a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prioritised {
+    /// Which.
+    pub txid: Txid,
+    /// How much; satoshis.
+    pub delta_sat: i64,
+    /// What it then is, where the transaction is held.
+    pub modified_fee_sat: Option<i64>,
+}
+
+/// The other token for a child that a full parent would have to let go of another for.
+const SIBLING: &str = " (including sibling eviction)";
+
+/// Why a transaction is not held; the texts are Bitcoin Core's reject reasons, and behind a comma Core's details.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TxRejected {
     /// It is a block's reward.
@@ -116,12 +154,26 @@ pub enum TxRejected {
     /// An output's script has no known shape.
     #[error("scriptpubkey")]
     ScriptPubKey,
+    /// A multisig output that is not behind a hash.
+    #[error("bare-multisig")]
+    BareMultisig,
     /// Too much data.
     #[error("datacarrier")]
     DataCarrier,
-    /// An output is worth less than it costs to spend.
+    /// More than one output is worth less than it costs to spend.
     #[error("dust")]
     Dust,
+    /// An output is worth less than it costs to spend, and somebody is paid to mine it.
+    #[error("dust, tx with dust output must be 0-fee")]
+    DustNotFree,
+    /// It does not spend all such outputs of its parents.
+    #[error("missing-ephemeral-spends, tx {txid} (wtxid={wtxid}) did not spend parent's ephemeral dust")]
+    MissingEphemeralSpends {
+        /// It.
+        txid: Txid,
+        /// It.
+        wtxid: Wtxid,
+    },
     /// Its lock time is ahead.
     #[error("non-final")]
     NonFinal,
@@ -134,9 +186,62 @@ pub enum TxRejected {
     /// One that differs in its witnesses alone is held.
     #[error("txn-same-nonwitness-data-in-mempool")]
     SameNonWitnessData,
-    /// It spends what a held one spends.
-    #[error("txn-mempool-conflict")]
+    /// It spends what a held one spends, where none may be replaced.
+    #[error("bip125-replacement-disallowed")]
     Conflict,
+    /// It spends what too many clusters spend.
+    #[error("too many potential replacements{}, rejecting replacement {txid}; too many conflicting clusters ({clusters} > {most})", if *sibling { SIBLING } else { "" })]
+    TooManyReplacements {
+        /// It.
+        txid: Txid,
+        /// How many.
+        clusters: usize,
+        /// How many there may be.
+        most: usize,
+        /// Whether a sibling is among them.
+        sibling: bool,
+    },
+    /// It pays less than those that it would replace.
+    #[error("insufficient fee{}, rejecting replacement {txid}, less fees than conflicting txs; {} < {}", if *sibling { SIBLING } else { "" }, money(*fee_sat), money(*replaced_sat))]
+    LessThanReplaced {
+        /// It.
+        txid: Txid,
+        /// What it pays.
+        fee_sat: i64,
+        /// What they pay.
+        replaced_sat: i64,
+        /// Whether a sibling is among them.
+        sibling: bool,
+    },
+    /// It pays more than those that it would replace, but not for its own way.
+    #[error("insufficient fee{}, rejecting replacement {txid}, not enough additional fees to relay; {} < {}", if *sibling { SIBLING } else { "" }, money(*more_sat), money(*needed_sat))]
+    NotEnoughMore {
+        /// It.
+        txid: Txid,
+        /// What it pays more.
+        more_sat: i64,
+        /// What it would have to.
+        needed_sat: i64,
+        /// Whether a sibling is among them.
+        sibling: bool,
+    },
+    /// Whoever mines would be worse off.
+    #[error("replacement-failed, insufficient feerate: does not improve feerate diagram")]
+    NoImprovement,
+    /// It spends what it would replace.
+    #[error("bad-txns-spends-conflicting-tx, {txid} spends conflicting transaction {ancestor}")]
+    SpendsConflicting {
+        /// It.
+        txid: Txid,
+        /// What it spends.
+        ancestor: Txid,
+    },
+    /// Too many would hang together, or too much.
+    #[error("too-large-cluster")]
+    ClusterTooLarge,
+    /// It breaks a rule for transactions of version 3.
+    #[error("TRUC-violation, {0}")]
+    Truc(TrucViolation),
     /// It is in a block.
     #[error("txn-already-known")]
     AlreadyKnown,
@@ -144,36 +249,49 @@ pub enum TxRejected {
     #[error("bad-txns-inputs-missingorspent")]
     MissingInputs,
     /// A spent output's script has no known shape, or costs too much.
-    #[error("bad-txns-nonstandard-inputs")]
-    NonStandardInputs,
+    #[error("bad-txns-nonstandard-inputs, {0}")]
+    NonStandardInputs(InputFlaw),
     /// A witness where none belongs, or too large a one.
     #[error("bad-witness-nonstandard")]
     WitnessNonStandard,
     /// Too many signature operations.
-    #[error("bad-txns-too-many-sigops")]
-    TooManySigops,
+    #[error("bad-txns-too-many-sigops, {0}")]
+    TooManySigops(u32),
     /// It pays less than is relayed.
-    #[error("min relay fee not met ({fee_sat} < {needed_sat})")]
+    #[error("min relay fee not met, {fee_sat} < {needed_sat}")]
     RelayFee {
         /// What it pays.
-        fee_sat: u64,
+        fee_sat: i64,
         /// What it would have to pay.
         needed_sat: u64,
     },
     /// It pays less than the full mempool asks for now.
-    #[error("mempool min fee not met ({fee_sat} < {needed_sat})")]
+    #[error("mempool min fee not met, {fee_sat} < {needed_sat}")]
     MempoolFee {
         /// What it pays.
-        fee_sat: u64,
+        fee_sat: i64,
         /// What it would have to pay.
         needed_sat: u64,
     },
-    /// Too many unconfirmed ones in a row.
-    #[error("too-long-mempool-chain")]
-    ChainTooLong,
+    /// It pays more for its size than whoever offers it has allowed.
+    #[error("max feerate exceeded")]
+    MaxFeeRate,
     /// A script does not let it spend.
-    #[error("mempool-script-verify-flag-failed ({0})")]
-    Script(ScriptError),
+    #[error(
+        "mempool-script-verify-flag-failed ({error}), input {input} of {txid} (wtxid {wtxid}), spending {prevout}"
+    )]
+    Script {
+        /// Why.
+        error: ScriptError,
+        /// Which input.
+        input: usize,
+        /// The transaction.
+        txid: Txid,
+        /// The transaction.
+        wtxid: Wtxid,
+        /// What the input spends.
+        prevout: OutPoint,
+    },
     /// The others pay more.
     #[error("mempool full")]
     Full,
@@ -185,18 +303,113 @@ pub enum TxRejected {
     Fault(#[from] ViewFault),
 }
 
+/// What is wrong with an input's output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum InputFlaw {
+    /// All of them together have too many signature operations.
+    #[error("non-witness sigops exceed bip54 limit")]
+    Sigops,
+    /// Its script has no known shape.
+    #[error("input {0} script unknown")]
+    Unknown(usize),
+    /// It is a witness program that has no meaning yet.
+    #[error("input {0} witness program is undefined")]
+    Undefined(usize),
+    /// What its hash stands for is missing.
+    #[error("input {0} P2SH redeemscript missing")]
+    NoRedeemScript(usize),
+    /// What its hash stands for has too many signature operations.
+    #[error(
+        "p2sh redeemscript sigops exceed limit (input {input}: {sigops} > {})",
+        super::limits::P2SH_SIGOPS_MAX
+    )]
+    RedeemScriptSigops {
+        /// Which input.
+        input: usize,
+        /// How many.
+        sigops: u32,
+    },
+}
+
+/// What is wrong with a transaction of version 3 or with one that spends from one (BIP431).
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum TrucViolation {
+    /// One of another version spends from one of version 3.
+    #[error(
+        "non-version=3 tx {0} (wtxid={1}) cannot spend from version=3 tx {parent} (wtxid={witness})",
+        parent = .2.0,
+        witness = .2.1
+    )]
+    Inherits(Txid, Wtxid, Box<(Txid, Wtxid)>),
+    /// One of version 3 spends from one of another version, which is not in a block yet.
+    #[error(
+        "version=3 tx {0} (wtxid={1}) cannot spend from non-version=3 tx {parent} (wtxid={witness})",
+        parent = .2.0,
+        witness = .2.1
+    )]
+    Mixes(Txid, Wtxid, Box<(Txid, Wtxid)>),
+    /// It is too large.
+    #[error("version=3 tx {0} (wtxid={1}) is too big: {2} > {most} virtual bytes", most = super::limits::TRUC_VSIZE_MAX)]
+    TooBig(Txid, Wtxid, u64),
+    /// It is too large for a child.
+    #[error(
+        "version=3 child tx {0} (wtxid={1}) is too big: {2} > {most} virtual bytes",
+        most = super::limits::TRUC_CHILD_VSIZE_MAX
+    )]
+    ChildTooBig(Txid, Wtxid, u64),
+    /// It has more than one parent, or a parent that has one.
+    #[error("tx {0} (wtxid={1}) would have too many ancestors")]
+    Ancestors(Txid, Wtxid),
+    /// Its parent has a child already.
+    #[error("tx {0} (wtxid={1}) would exceed descendant count limit")]
+    Descendants(Txid, Wtxid),
+}
+
+/// An amount as Core writes it: two decimals at least, and no zeros behind them.
+fn money(sat: i64) -> String {
+    let (sign, sat) = (if sat < 0 { "-" } else { "" }, sat.unsigned_abs());
+    let text = format!("{sign}{}.{:08}", sat / 100_000_000, sat % 100_000_000);
+    let kept = text.trim_end_matches('0').len();
+    let least = text.len().saturating_sub(6);
+    text.get(..kept.max(least)).unwrap_or(&text).to_owned()
+}
+
 impl TxRejected {
+    /// Core's token without its details.
+    pub fn token(&self) -> String {
+        let text = self.to_string();
+        text.split(", ").next().unwrap_or_default().to_owned()
+    }
+
     /// Whether the same bytes would be refused again on the same tip, so that nobody needs to be asked for them.
     pub fn is_lasting(&self) -> bool {
-        !matches!(
+        !self.is_reconsidered()
+            && !matches!(
+                self,
+                TxRejected::MissingInputs
+                    | TxRejected::MaxFeeRate
+                    | TxRejected::AlreadyHeld
+                    | TxRejected::Full
+                    | TxRejected::ClusterTooLarge
+                    | TxRejected::TipChanged
+                    | TxRejected::Fault(_)
+            )
+    }
+
+    /// Whether a child that pays for it may change that.
+    pub fn is_reconsidered(&self) -> bool {
+        matches!(
             self,
-            TxRejected::MissingInputs
-                | TxRejected::AlreadyHeld
-                | TxRejected::Full
+            TxRejected::RelayFee { .. }
                 | TxRejected::MempoolFee { .. }
-                | TxRejected::ChainTooLong
-                | TxRejected::TipChanged
-                | TxRejected::Fault(_)
+                | TxRejected::LessThanReplaced { .. }
+                | TxRejected::NotEnoughMore { .. }
+                | TxRejected::NoImprovement
+                | TxRejected::Full
         )
     }
 }
+
+#[cfg(test)]
+#[path = "types/tests.rs"]
+mod tests;

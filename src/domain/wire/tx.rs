@@ -75,13 +75,20 @@ impl ParsedTx {
 
     /// Parses one whole transaction (BIP144 encoding), nothing after it.
     pub fn decode(raw: &[u8]) -> Result<ParsedTx, TxDecodeError> {
+        let (parsed, length) = ParsedTx::decode_first(raw)?;
+        if length == raw.len() { Ok(parsed) } else { Err(DecodeError::TrailingBytes.into()) }
+    }
+
+    /// Parses the transaction that `raw` begins with, and says how many bytes it has.
+    pub fn decode_first(raw: &[u8]) -> Result<(ParsedTx, usize), TxDecodeError> {
         let mut reader = Reader::new(raw)?;
         let mut tx = empty();
         let base_size = read_tx(&mut reader, &mut tx)?;
-        reader.expect_end()?;
-        let mut parsed = ParsedTx::unhashed(tx, base_size, Arc::from(raw), 0..raw.len());
+        let length = reader.position();
+        let own = raw.get(..length).unwrap_or_default();
+        let mut parsed = ParsedTx::unhashed(tx, base_size, Arc::from(own), 0..length);
         hash(std::slice::from_mut(&mut parsed));
-        Ok(parsed)
+        Ok((parsed, length))
     }
 
     /// One whose ids are not there yet: [`hash`] finds them.

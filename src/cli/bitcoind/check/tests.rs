@@ -88,7 +88,7 @@ fn what_is_not_there_is_not_passed_over() {
         assert!(got.starts_with(wanted) && got.is_empty() == wanted.is_empty(), "{words:?}: {got}");
     };
     check(&["-onlynet=onion"], "-onlynet is not available in Adit: connections go over IPv4 and IPv6.");
-    check(&["-onlynet=0", "-noi2psam", "-noasmap"], "");
+    check(&["-onlynet=0", "-noi2psam", "-noasmap", "-noblocksonly"], "");
     check(&["-i2psam=1"], "-i2psam is not available in Adit: ");
 }
 

@@ -32,7 +32,7 @@ pub(super) const OPTIONS: &[Flag] = &[
     wired("includeconf", "=<file>", "One more file of settings, relative to the datadir; only in a file"),
     wired("loadblock", "=<file>", "Read blocks from this file before the start; may be given more than once"),
     wired("maxmempool", "=<n>", "Memory for transactions that wait, in millions of bytes (300); at least 5"),
-    void("mempoolexpiry", "=<n>", "what waits is dropped after 14 days"),
+    wired("mempoolexpiry", "=<n>", "What waits is dropped after so many hours (336)"),
     wired("minimumchainwork", "=<hex>", "The work that the best chain is known to have").for_tests(),
     wired(
         "par",
@@ -40,7 +40,7 @@ pub(super) const OPTIONS: &[Flag] = &[
         "Threads that verify scripts; 0: one a core; below 0: so many cores are left free (0)",
     ),
     wired("persistmempool", "", "Keep the mempool over a restart (1)"),
-    void("persistmempoolv1", "", "the mempool's file has a format of its own"),
+    wired("persistmempoolv1", "", "Keep the mempool in the file's first version, which has no key (0)"),
     wired(
         "pid",
         "=<file>",
@@ -88,12 +88,26 @@ pub(super) const TESTS: &[Flag] = &[
     wired("fastprune", "", "On regtest: small block files, and pruning to a small size").for_tests(),
     void("forcecompactdb", "", "the database is compact as it is").hidden(),
     wired("help-debug", "", "Print the flags for tests too, and end"),
-    void("limitancestorcount", "=<n>", "what stands on what in the mempool is limited by weight").for_tests(),
+    void(
+        "limitancestorcount",
+        "=<n>",
+        "what may hang together in the mempool is limited by -limitclustercount",
+    )
+    .for_tests(),
     void("limitancestorsize", "", "this limit is gone from Core too").hidden(),
-    void("limitclustercount", "=<n>", "what stands on what in the mempool is limited by weight").for_tests(),
-    void("limitclustersize", "=<n>", "what stands on what in the mempool is limited by weight").for_tests(),
-    void("limitdescendantcount", "=<n>", "what stands on what in the mempool is limited by weight")
-        .for_tests(),
+    wired("limitclustercount", "=<n>", "Transactions that may hang together in the mempool (64)").for_tests(),
+    wired(
+        "limitclustersize",
+        "=<n>",
+        "Thousands of virtual bytes that may hang together in the mempool (101)",
+    )
+    .for_tests(),
+    void(
+        "limitdescendantcount",
+        "=<n>",
+        "what may hang together in the mempool is limited by -limitclustercount",
+    )
+    .for_tests(),
     void("limitdescendantsize", "", "this limit is gone from Core too").hidden(),
     void("logips", "", "addresses of peers are logged"),
     wired("loglevel", "=<level>|<category>:<level>", "Which lines -debug adds: info, debug or trace (debug)")

@@ -29,18 +29,29 @@ pub(super) const ZMQ: &[Flag] = &[
 ];
 
 pub(super) const RELAY: &[Flag] = &[
-    void("acceptnonstdtxn", "", "only standard transactions are relayed, on every network").for_tests(),
-    void("bytespersigop", "", "a signature operation counts as 20 virtual bytes"),
-    void("datacarrier", "", "outputs with data are relayed"),
-    void("datacarriersize", "", "outputs with data are relayed"),
-    void("dustrelayfee", "=<amt>", "what dust is, is not changed").for_tests(),
-    void("incrementalrelayfee", "=<amt>", "what a replacement adds is not changed").for_tests(),
+    wired("acceptnonstdtxn", "", "Relay what is valid, common or not; not on the main network (0)")
+        .for_tests(),
+    wired("bytespersigop", "", "Weight that a signature operation counts for at least (20)"),
+    wired("datacarrier", "", "Relay outputs that carry data (1)"),
+    wired("datacarriersize", "", "Bytes of all a transaction's outputs that carry data (100000)"),
+    wired(
+        "dustrelayfee",
+        "=<amt>",
+        "The feerate at which an output must be worth its spending, a kilobyte (0.00003)",
+    )
+    .for_tests(),
+    wired(
+        "incrementalrelayfee",
+        "=<amt>",
+        "What a replacement pays more for its own way, a kilobyte (0.000001)",
+    )
+    .for_tests(),
     wired(
         "minrelaytxfee",
         "=<amt>",
         "The feerate below which a transaction is not held, BTC for 1,000 virtual bytes",
     ),
-    void("permitbaremultisig", "", "bare multisig is relayed"),
+    wired("permitbaremultisig", "", "Relay multisig outputs that stand without a hash (1)"),
     missing("privatebroadcast", "", "transactions are announced to every peer"),
     wired("whitelistforcerelay", "", "Whom -whitelist names without permissions has forcerelay too (0)"),
     wired("whitelistrelay", "", "Whom -whitelist names without permissions has relay (1)"),
@@ -48,7 +59,7 @@ pub(super) const RELAY: &[Flag] = &[
 
 pub(super) const BLOCKS: &[Flag] = &[
     wired("blockmaxweight", "=<n>", "The most that a block for a miner weighs (4000000)").for_tests(),
-    void("blockmintxfee", "=<amt>", "templates take what the mempool holds"),
+    wired("blockmintxfee", "=<amt>", "What a block's transactions pay at least, a kilobyte (0.00000001)"),
     wired("blockreservedweight", "=<n>", "What of it is left for the miner's coinbase and the header (8000)"),
     wired("blockversion", "=<n>", "The version of blocks that are made on regtest").for_tests(),
 ];

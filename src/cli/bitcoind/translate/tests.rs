@@ -1,3 +1,4 @@
+use adit_domain::mempool::MempoolConfig;
 use adit_store::Layout;
 
 use super::{keys, settings};
@@ -78,6 +79,40 @@ fn what_has_no_key_is_set_all_the_same() {
     let settings = read(&[&format!("-blocksdir={}", blocks.path().display())]);
     assert_eq!(settings.layout, Layout::Core { blocks: Some(blocks.path().join("regtest")) });
     assert!(settings.mempool.is_kept);
+}
+
+#[test]
+fn what_is_relayed_is_chosen() {
+    let default = MempoolConfig { bytes_max: 300_000_000, ..MempoolConfig::default() };
+    let check = |words: &[&str], change: fn(&mut MempoolConfig)| {
+        let mut want = default;
+        change(&mut want);
+        assert_eq!(read(words).mempool.pool, want, "{words:?}");
+    };
+    check(&[], |_| {});
+    check(&["-maxmempool=5", "-mempoolexpiry=2"], |pool| {
+        (pool.bytes_max, pool.expiry_ms) = (5_000_000, 7_200_000)
+    });
+    check(&["-limitclustercount=4", "-limitclustersize=10"], |pool| {
+        (pool.cluster_txs_max, pool.cluster_vsize_max) = (4, 10_000);
+    });
+    check(&["-incrementalrelayfee=0.00001"], |pool| {
+        (pool.incremental_sat_per_kvb, pool.min_fee_sat_per_kvb) = (1_000, 1_000);
+    });
+    check(&["-incrementalrelayfee=0.00001", "-minrelaytxfee=0"], |pool| {
+        (pool.incremental_sat_per_kvb, pool.min_fee_sat_per_kvb) = (1_000, 0);
+    });
+    check(&["-dustrelayfee=0", "-blockmintxfee=0.0001"], |pool| {
+        (pool.dust_sat_per_kvb, pool.block_min_sat_per_kvb) = (0, 10_000);
+    });
+    check(&["-permitbaremultisig=0", "-acceptnonstdtxn"], |pool| {
+        (pool.bare_multisig, pool.is_strict) = (false, false);
+    });
+    check(&["-bytespersigop=5", "-datacarriersize=83"], |pool| {
+        (pool.weight_a_sigop, pool.data_bytes_max) = (5, 83);
+    });
+    check(&["-nodatacarrier", "-datacarriersize=83"], |pool| pool.data_bytes_max = 0);
+    assert!(read(&["-persistmempoolv1"]).mempool.is_plain);
 }
 
 #[test]

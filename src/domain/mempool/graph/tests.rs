@@ -34,7 +34,20 @@ pub(crate) fn of(tx: &ParsedTx, vout: u32) -> OutPoint {
 }
 
 fn add(graph: &mut Graph, tx: &Arc<ParsedTx>, fee_sat: u64) {
-    graph.add(Arc::clone(tx), Amount::from_sat(fee_sat), 0, UnixMillis::new(0));
+    graph.add(vec![newcomer(tx, fee_sat)]);
+}
+
+pub(crate) fn newcomer(tx: &Arc<ParsedTx>, fee_sat: u64) -> Newcomer {
+    let fee = Amount::from_sat(fee_sat);
+    Newcomer {
+        tx: Arc::clone(tx),
+        fee,
+        delta_sat: 0,
+        sigop_cost: 0,
+        weight: tx.weight().to_wu(),
+        added_at: UnixMillis::new(0),
+        height: Height::new(7),
+    }
 }
 
 /// Everything that is kept beside the transactions, computed anew from them alone.
@@ -50,20 +63,26 @@ fn check_books(graph: &Graph) {
             .map(|h| h.entry.tx.txid())
             .collect();
         assert_eq!((&held.parents, &held.children), (&parents, &children));
-        let total =
-            |ids: Vec<Txid>| ids.iter().fold(held.own, |sum, id| sum.with(graph.get(id).unwrap().own));
-        assert_eq!(held.with_ancestors, total(graph.ancestors_of(&parents)));
-        let below = graph.descendants_of(&children);
-        assert_eq!(held.descendants, below.len() + 1);
-        assert_eq!(held.with_descendants, total(below));
-        assert!(graph.to_mine.contains(&held.to_mine()) && graph.to_evict.contains(&held.to_evict()));
+        let place = held.place.unwrap();
+        assert!(graph.chunks[&place].txids.contains(&txid));
+        let cluster = graph.clusters_of(&BTreeSet::from([txid]));
+        assert!(cluster.iter().all(|other| graph.cluster_number(other) == Some(place.cluster)));
         for input in &held.entry.tx.tx().input {
             assert_eq!(graph.spender(&input.previous_output), Some(&txid));
         }
         assert_eq!(graph.get_by_wtxid(&held.entry.tx.wtxid()).map(|h| h.sequence), Some(held.sequence));
     }
-    assert_eq!((graph.to_mine.len(), graph.to_evict.len()), (txs.len(), txs.len()));
-    assert_eq!(graph.usage_bytes(), txs.iter().map(|h| h.usage_bytes()).sum::<u64>());
+    let placed: Vec<Txid> =
+        graph.best_first().flat_map(|(_, chunk)| chunk).map(|held| held.entry.tx.txid()).collect();
+    assert_eq!(placed.len(), txs.len());
+    let at = |txid: &Txid| placed.iter().position(|placed| placed == txid);
+    for held in &txs {
+        assert!(held.parents.iter().all(|parent| at(parent) < at(&held.entry.tx.txid())));
+    }
+    assert!(graph.chunks.values().rev().is_sorted_by(|a, b| a.rate.compare(b.rate).is_ge()));
+    assert_eq!(graph.sum().vsize, txs.iter().map(|h| h.vsize()).sum::<u64>());
+    assert_eq!(graph.usage_bytes(), txs.iter().map(|h| memory::usage_bytes(h.entry.tx.tx())).sum::<u64>());
+    assert_eq!(graph.by_time.len(), txs.len());
     assert_eq!(graph.spenders.len(), txs.iter().map(|h| h.entry.tx.tx().input.len()).sum::<usize>());
 }
 
@@ -77,8 +96,8 @@ proptest! {
             let held: Vec<Txid> = graph.iter().map(|h| h.entry.tx.txid()).collect();
             match (kind, held.get(a % held.len().max(1))) {
                 // A block that has one has its parents.
-                (0, Some(txid)) if graph.get(txid).unwrap().parents.is_empty() => drop(graph.remove_one(txid)),
-                (1, Some(txid)) => drop(graph.remove_with_descendants(txid)),
+                (0, Some(txid)) if graph.get(txid).unwrap().parents.is_empty() => drop(graph.remove(&[*txid])),
+                (1, Some(txid)) => drop(graph.remove_with_descendants(&BTreeSet::from([*txid]))),
                 (_, parent) => {
                     let mut inputs = vec![outside(n)];
                     let other = held.get(b % held.len().max(1));
@@ -88,10 +107,8 @@ proptest! {
                         inputs.extend(free);
                     }
                     let new = tx(&inputs, 8, n);
-                    if graph.check_chain(&new, policy_vsize(&new, 0)).is_ok() {
-                        add(&mut graph, &new, (a as u64 + 1) * 100);
-                        all.insert(n, new);
-                    }
+                    add(&mut graph, &new, (a as u64 + 1) * 100);
+                    all.insert(n, new);
                 }
             }
             check_books(&graph);
@@ -100,51 +117,43 @@ proptest! {
 }
 
 #[test]
-fn a_chain_has_twenty_five_members() {
-    let mut graph = Graph::default();
-    let mut last = tx(&[outside(0)], 1, 0);
-    add(&mut graph, &last, 1_000);
-    for n in 1..25 {
-        let next = tx(&[of(&last, 0)], 1, n);
-        assert_eq!(graph.check_chain(&next, 100), Ok(()));
-        add(&mut graph, &next, 1_000);
-        last = next;
-    }
-    let next = tx(&[of(&last, 0)], 1, 25);
-    assert_eq!(graph.check_chain(&next, 100), Err(TxRejected::ChainTooLong));
-}
-
-#[test]
-fn a_parent_has_twenty_four_descendants() {
-    let mut graph = Graph::default();
-    let parent = tx(&[outside(0)], 30, 0);
-    add(&mut graph, &parent, 1_000);
-    for n in 0..24 {
-        add(&mut graph, &tx(&[of(&parent, n)], 1, n), 1_000);
-    }
-    assert_eq!(graph.check_chain(&tx(&[of(&parent, 24)], 1, 24), 100), Err(TxRejected::ChainTooLong));
-}
-
-#[test]
-fn a_chain_has_a_size() {
-    let mut graph = Graph::default();
-    let parent = tx(&[outside(0)], 2, 0);
-    add(&mut graph, &parent, 1_000);
-    let child = tx(&[of(&parent, 0)], 1, 1);
-    let room = CHAIN_VSIZE_MAX - policy_vsize(&parent, 0);
-    assert_eq!(graph.check_chain(&child, room), Ok(()));
-    assert_eq!(graph.check_chain(&child, room + 1), Err(TxRejected::ChainTooLong));
-}
-
-#[test]
-fn the_worst_is_judged_with_what_is_built_on_it() {
+fn the_worst_is_judged_with_what_pays_for_it() {
     let mut graph = Graph::default();
     let (cheap, lone) = (tx(&[outside(0)], 1, 0), tx(&[outside(1)], 1, 1));
     add(&mut graph, &cheap, 10);
     add(&mut graph, &lone, 500);
-    assert_eq!(graph.worst().map(|(txid, _)| txid), Some(cheap.txid()));
+    assert_eq!(graph.worst().map(|(txids, _)| txids), Some(vec![cheap.txid()]));
     add(&mut graph, &tx(&[of(&cheap, 0)], 1, 2), 100_000);
-    assert_eq!(graph.worst().map(|(txid, _)| txid), Some(lone.txid()));
+    assert_eq!(graph.worst().map(|(txids, _)| txids), Some(vec![lone.txid()]));
     assert_eq!(graph.output(&of(&cheap, 0)).map(|o| o.value.to_sat()), Some(10_000));
     assert_eq!(graph.output(&of(&cheap, 9)), None);
+}
+
+#[test]
+fn what_an_operator_adds_moves_all_that_pay_together() {
+    let mut graph = Graph::default();
+    let (parent, other) = (tx(&[outside(0)], 1, 0), tx(&[outside(1)], 1, 1));
+    let child = tx(&[of(&parent, 0)], 1, 2);
+    graph.add(vec![newcomer(&parent, 10), newcomer(&child, 10)]);
+    add(&mut graph, &other, 500);
+    let first = |graph: &Graph| graph.best_first().next().unwrap().1[0].entry.tx.txid();
+    assert_eq!(first(&graph), other.txid());
+    graph.set_delta(&child.txid(), 5_000);
+    assert_eq!(first(&graph), parent.txid());
+    let detail = graph.details(Wanted::One(parent.txid())).remove(0);
+    assert_eq!((detail.modified_fee_sat, detail.chunk.fee_sat, detail.chunk.txids.len()), (10, 5_020, 2));
+    assert_eq!((detail.with_descendants.fee_sat, detail.with_ancestors.count), (5_020, 1));
+    let cluster = graph.chunks(Some(&child.txid()));
+    assert_eq!(
+        cluster.iter().map(|chunk| chunk.txids.clone()).collect::<Vec<_>>(),
+        [[parent.txid(), child.txid()]]
+    );
+    assert_eq!(graph.chunks(None).len(), 2);
+    assert_eq!(graph.older_than(UnixMillis::new(1)).len(), 3);
+    assert!(graph.older_than(UnixMillis::new(0)).is_empty());
+    let below = graph.details(Wanted::DescendantsOf(parent.txid()));
+    assert_eq!(below.iter().map(|d| d.entry.tx.txid()).collect::<Vec<_>>(), [child.txid()]);
+    assert_eq!(graph.details(Wanted::AncestorsOf(child.txid())).len(), 1);
+    assert_eq!((graph.details(Wanted::All).len(), graph.sum().fee_sat), (3, 520));
+    graph.set_delta(&Txid::all_zeros(), 1);
 }

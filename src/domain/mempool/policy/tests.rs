@@ -43,7 +43,7 @@ fn sound() -> Transaction {
 fn form(change: impl FnOnce(&mut Transaction)) -> Result<(), TxRejected> {
     let mut tx = sound();
     change(&mut tx);
-    check_form(&ParsedTx::new(tx))
+    check_form(&ParsedTx::new(tx), &MempoolConfig::default())
 }
 
 #[test]
@@ -69,9 +69,16 @@ fn the_form() {
     };
     assert_eq!(form(|tx| tx.output = vec![data(49_000), data(49_000)]), Ok(()));
     assert_eq!(form(|tx| tx.output = vec![data(50_000), data(49_995)]), Err(TxRejected::Size));
-    let empty =
-        |tx: &mut Transaction| tx.output = vec![TxOut { value: Amount::ZERO, script_pubkey: script("6a") }];
-    assert_eq!(form(empty), Err(TxRejected::SizeSmall));
+    let mut empty = sound();
+    empty.output = vec![TxOut { value: Amount::ZERO, script_pubkey: script("6a") }];
+    assert_eq!(check_base_size(&empty), Err(TxRejected::SizeSmall));
+    let bare = script(&format!("5121{}51ae", "02".repeat(33)));
+    let mut one = sound();
+    one.output[0].script_pubkey = bare;
+    let mut config = MempoolConfig::default();
+    assert_eq!(check_form(&ParsedTx::new(one.clone()), &config), Ok(()));
+    config.bare_multisig = false;
+    assert_eq!(check_form(&ParsedTx::new(one), &config), Err(TxRejected::BareMultisig));
 }
 
 #[test]
@@ -79,7 +86,7 @@ fn all_data_together_is_bounded() {
     let mut tx = sound();
     let push = [&[0x6a, 0x4e][..], &100_000u32.to_le_bytes(), &vec![7; 100_000]].concat();
     tx.output[0].script_pubkey = ScriptBuf::from_bytes(push);
-    assert_eq!(check_outputs(&tx), Err(TxRejected::DataCarrier));
+    assert_eq!(check_outputs(&tx, &MempoolConfig::default()), Err(TxRejected::DataCarrier));
 }
 
 #[test]
@@ -88,10 +95,15 @@ fn dust_is_cores() {
         [(p2pkh(), 546), (p2sh(), 540), (p2wpkh(), 294), (p2wsh(), 330), (p2tr(), 330), (script("6a"), 0)]
     {
         let output = TxOut { value: Amount::ZERO, script_pubkey };
-        assert_eq!(dust_limit_sat(&output), limit);
+        assert_eq!(dust_limit_sat(&output, 3_000), limit);
     }
-    assert_eq!(form(|tx| tx.output[0].value = Amount::from_sat(293)), Err(TxRejected::Dust));
-    assert_eq!(form(|tx| tx.output[0].value = Amount::from_sat(294)), Ok(()));
+    // One alone may be, where its child spends it.
+    let outputs = |sats: &[u64]| {
+        let output = |sat: &u64| TxOut { value: Amount::from_sat(*sat), script_pubkey: p2wpkh() };
+        form(|tx| tx.output = sats.iter().map(output).collect())
+    };
+    assert_eq!(outputs(&[293, 293]), Err(TxRejected::Dust));
+    assert_eq!((outputs(&[293, 294]), outputs(&[294, 294])), (Ok(()), Ok(())));
 }
 
 fn inputs(prevout: ScriptBuf, script_sig: ScriptBuf) -> Result<(), TxRejected> {
@@ -103,16 +115,18 @@ fn inputs(prevout: ScriptBuf, script_sig: ScriptBuf) -> Result<(), TxRejected> {
 #[test]
 fn what_is_spent() {
     assert_eq!(inputs(p2wpkh(), ScriptBuf::new()), Ok(()));
-    let refused = Err(TxRejected::NonStandardInputs);
-    assert_eq!(inputs(script("51"), ScriptBuf::new()), refused);
-    assert_eq!(inputs(script("5202abcd"), ScriptBuf::new()), refused, "a future witness version");
-    assert_eq!(inputs(p2sh(), ScriptBuf::new()), refused, "no redeem script");
+    let refused = |flaw: InputFlaw| Err(TxRejected::NonStandardInputs(flaw));
+    assert_eq!(inputs(script("51"), ScriptBuf::new()), refused(InputFlaw::Unknown(0)));
+    assert_eq!(inputs(script("5202abcd"), ScriptBuf::new()), refused(InputFlaw::Undefined(0)));
+    assert_eq!(inputs(p2sh(), ScriptBuf::new()), refused(InputFlaw::NoRedeemScript(0)));
     let redeem = |sigops: usize| {
         ScriptBuf::from_bytes([&[u8::try_from(sigops).unwrap()][..], &vec![0xac; sigops]].concat())
     };
     assert_eq!(inputs(p2sh(), redeem(15)), Ok(()));
-    assert_eq!(inputs(p2sh(), redeem(16)), refused);
-    assert_eq!(inputs(p2wpkh(), ScriptBuf::from_bytes(vec![0xac; 2_501])), refused);
+    let too_many = InputFlaw::RedeemScriptSigops { input: 0, sigops: 16 };
+    assert_eq!(inputs(p2sh(), redeem(16)), refused(too_many));
+    assert_eq!(too_many.to_string(), "p2sh redeemscript sigops exceed limit (input 0: 16 > 15)");
+    assert_eq!(inputs(p2wpkh(), ScriptBuf::from_bytes(vec![0xac; 2_501])), refused(InputFlaw::Sigops));
 }
 
 fn witness(prevout: ScriptBuf, script_sig: ScriptBuf, items: &[Vec<u8>]) -> Result<(), TxRejected> {

@@ -1,20 +1,19 @@
 use std::sync::Arc;
 
-use bitcoin::Amount;
+use bitcoin::Txid;
 use proptest::prelude::*;
 
 use super::*;
-use crate::mempool::graph::tests::{of, outside, tx};
+use crate::mempool::graph::tests::{newcomer, of, outside, tx};
 use crate::mempool::limits::SNAPSHOT_WEIGHT_MAX;
-use crate::units::UnixMillis;
 use crate::wire::ParsedTx;
 
 fn add(graph: &mut Graph, tx: &Arc<ParsedTx>, fee_sat: u64) {
-    graph.add(Arc::clone(tx), Amount::from_sat(fee_sat), 0, UnixMillis::new(0));
+    graph.add(vec![newcomer(tx, fee_sat)]);
 }
 
 fn order(graph: &Graph) -> Vec<Txid> {
-    select(graph, SNAPSHOT_WEIGHT_MAX).iter().map(|e| e.tx.txid()).collect()
+    select(graph, SNAPSHOT_WEIGHT_MAX, 0).iter().map(|e| e.tx.txid()).collect()
 }
 
 #[test]
@@ -47,8 +46,10 @@ fn the_weight_is_bounded() {
     let mut graph = Graph::default();
     (0..10).for_each(|n| add(&mut graph, &tx(&[outside(n)], 1, n), 1_000));
     let one = tx(&[outside(0)], 1, 0).weight().to_wu();
-    assert_eq!(select(&graph, one * 3).len(), 3);
-    assert_eq!(select(&graph, one * 3 - 1).len(), 2);
+    assert_eq!(select(&graph, one * 3, 0).len(), 3);
+    assert_eq!(select(&graph, one * 3 - 1, 0).len(), 2);
+    let rate = 1_000 * 1_000 / one.div_ceil(4);
+    assert_eq!((select(&graph, one * 3, rate).len(), select(&graph, one * 3, rate + 1).len()), (3, 0));
 }
 
 proptest! {
