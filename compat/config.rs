@@ -69,6 +69,8 @@ pub struct Config {
     pub block_weight_reserved: u64,
     /// The program that speaks with a signing device, and its arguments, as `-signer`; empty: none.
     pub signer: String,
+    /// What Core is about to stop telling and is asked to tell all the same, as `-deprecatedrpc`.
+    pub deprecated: Vec<String>,
 }
 
 impl Config {
@@ -101,7 +103,13 @@ impl Config {
             block_weight_max: BLOCK_WEIGHT_MAX,
             block_weight_reserved: BLOCK_WEIGHT_RESERVED,
             signer: String::new(),
+            deprecated: Vec::new(),
         }
+    }
+
+    /// Whether that is asked for.
+    pub(crate) fn tells(&self, deprecated: &str) -> bool {
+        self.deprecated.iter().any(|name| name == deprecated)
     }
 
     /// The program's name as wallets and explorers look for it (Core's first), with `-uacomment`'s words.

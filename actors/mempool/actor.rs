@@ -9,12 +9,14 @@ use adit_domain::mempool::{
     Accepted, Candidate, ChainContext, Mempool, PackageRun, PackageVerdict, Step, TxRejected, VerifiedTx,
     Wanted,
 };
+use adit_domain::peer::{PeerId, Recent};
 use adit_domain::units::{Clock, Entropy, UnixMillis};
 use adit_domain::wire::{ParsedBlock, ParsedTx};
-use bitcoin::{BlockHash, Txid};
+use bitcoin::{BlockHash, Txid, Wtxid};
 use tokio::sync::oneshot;
 
 use super::keep::Kept;
+use super::orphans::{Answer, Asker, FAILED_PAIRS_MAX};
 use super::{MempoolChain, MempoolConfig, MempoolDeps, MempoolReader, TxListeners};
 use crate::house::Shared;
 use crate::messages::chain::TipChanged;
@@ -22,8 +24,6 @@ use crate::supervision::{Fault, Rebuild};
 
 /// Transactions that wait to be judged: at 200 us each a fifth of a second's work; beyond it they are refused.
 pub(super) const QUEUE_MAX: usize = 1_000;
-/// Transactions whose parents are missing and that are tried again when one of them joins: 100 x 400 kB = 40 MB at most.
-const ORPHANS_MAX: usize = 100;
 /// Blocks that the pool follows one by one; beyond it everything is judged anew on the new tip, which costs less than reading them.
 const FOLLOW_BLOCKS_MAX: usize = 100;
 /// Blocks that left whose transactions come back: their scripts are verified here, half a second a block at worst, and next to nothing where
@@ -43,19 +43,23 @@ pub(super) struct Job {
     pub(super) added_at: UnixMillis,
     /// How often the pool has changed while its scripts were verified.
     pub(super) tries: usize,
+    /// The peer that sent it.
+    pub(super) from: Option<PeerId>,
     pub(super) reply: Option<oneshot::Sender<Result<Txid, TxRejected>>>,
 }
 
 /// Transactions that come together.
 pub(super) struct PackageJob {
     pub(super) run: PackageRun,
-    pub(super) reply: oneshot::Sender<PackageVerdict>,
+    pub(super) asker: Asker,
 }
 
 /// What waits to be judged.
 pub(super) enum Task {
     One(Job),
     Package(Box<PackageJob>),
+    /// All that hangs on it has been judged: somebody waits to hear.
+    Answer(Answer),
     /// What was kept has been judged, up to here.
     Loaded(Kept),
 }
@@ -70,7 +74,8 @@ pub struct MempoolActor {
     pub(super) listeners: TxListeners,
     pub(super) pool: Mempool,
     pub(super) queue: VecDeque<Task>,
-    orphans: VecDeque<Arc<ParsedTx>>,
+    /// A parent and its child that were refused together.
+    pub(super) failed_pairs: Recent<(Wtxid, Wtxid)>,
     verifying: bool,
     pub(super) changed: bool,
     /// Whether what was kept over a restart has been judged.
@@ -78,7 +83,7 @@ pub struct MempoolActor {
     /// The chain has turned aside, and was not at the end of its way.
     behind: bool,
     /// When what no peer has asked for is announced again.
-    broadcast_at: UnixMillis,
+    pub(super) broadcast_at: UnixMillis,
 }
 
 impl MempoolActor {
@@ -100,7 +105,7 @@ impl MempoolActor {
             reader,
             listeners,
             queue: VecDeque::new(),
-            orphans: VecDeque::new(),
+            failed_pairs: Recent::new(FAILED_PAIRS_MAX),
             verifying: false,
             changed: false,
             loaded: false,
@@ -119,6 +124,7 @@ impl MempoolActor {
             match self.queue.pop_front() {
                 None => return,
                 Some(Task::Loaded(kept)) => self.loaded(kept),
+                Some(Task::Answer(answer)) => answer.send(),
                 Some(Task::One(job)) => match self.prepare(&job.tx) {
                     Ok(candidate) => self.verify(job, candidate, ctx),
                     Err(refused) => self.conclude(job, Err(refused)),
@@ -157,13 +163,22 @@ impl MempoolActor {
     fn conclude_package(&mut self, job: PackageJob, verdict: PackageVerdict) {
         self.leave();
         let now = self.clock.now();
+        let mut joined = Vec::new();
         for accepted in &verdict.joined {
-            if self.pool.get(&accepted.entry.tx.txid()).is_some() {
+            let txid = accepted.entry.tx.txid();
+            if self.pool.get(&txid).is_some() {
                 self.joined(accepted, now);
+                joined.push(txid);
             }
         }
-        // Whoever asked may be gone.
-        let _ = job.reply.send(verdict);
+        let answer = match job.asker {
+            Asker::Operator(reply) => Some(Answer::Package(reply, verdict)),
+            Asker::Pair { parent, child, refused, reply } => {
+                let answer = self.conclude_pair((&parent, child), refused, &verdict);
+                reply.map(|reply| Answer::One(reply, answer))
+            }
+        };
+        self.children_next(&joined, answer);
     }
 
     pub(super) fn prepare(&mut self, tx: &Arc<ParsedTx>) -> Result<Candidate, TxRejected> {
@@ -213,19 +228,27 @@ impl MempoolActor {
     }
 
     fn conclude(&mut self, job: Job, verdict: Result<Accepted, TxRejected>) {
-        let answer = match verdict {
+        let Job { tx, added_at, from, reply, .. } = job;
+        match verdict {
             Ok(accepted) => {
-                self.joined(&accepted, job.added_at);
-                Ok(job.tx.txid())
+                let txid = tx.txid();
+                self.joined(&accepted, added_at);
+                self.children_next(&[txid], reply.map(|reply| Answer::One(reply, Ok(txid))));
             }
             Err(refused) => {
-                self.refused(&job.tx, &refused);
-                Err(refused)
+                self.refused(&tx, &refused, from);
+                match self.pair_with(&tx, &refused, from) {
+                    Some((run, child)) => {
+                        let asker = Asker::Pair { parent: tx, child, refused, reply };
+                        self.queue.push_front(Task::Package(Box::new(PackageJob { run, asker })));
+                    }
+                    None => {
+                        if let Some(reply) = reply {
+                            Answer::One(reply, Err(refused)).send();
+                        }
+                    }
+                }
             }
-        };
-        if let Some(reply) = job.reply {
-            // Whoever asked may be gone.
-            let _ = reply.send(answer);
         }
     }
 
@@ -235,26 +258,25 @@ impl MempoolActor {
         self.reader.put(Arc::clone(tx), added_at);
         self.listeners.tell(tx, u64::try_from(accepted.modified_fee_sat).unwrap_or(0), accepted.vsize);
         self.reader.set_fee_floor(self.pool.min_fee_sat_per_kvb());
-        let txid = tx.txid();
-        let waits =
-            |orphan: &Arc<ParsedTx>| orphan.tx().input.iter().any(|input| input.previous_output.txid == txid);
-        let (ready, rest) = std::mem::take(&mut self.orphans).into_iter().partition(waits);
-        self.orphans = rest;
-        let now = self.clock.now();
-        let jobs = ready.into_iter().map(|tx| Task::One(Job { tx, added_at: now, tries: 0, reply: None }));
-        self.queue.extend(jobs);
+        drop(self.reader.orphans().remove(&tx.wtxid()));
     }
 
-    fn refused(&mut self, tx: &Arc<ParsedTx>, refused: &TxRejected) {
+    fn refused(&mut self, tx: &ParsedTx, refused: &TxRejected, from: Option<PeerId>) {
+        match (refused, from) {
+            (TxRejected::MissingInputs, Some(from)) => self.keep_orphan(tx, from),
+            (TxRejected::MissingInputs | TxRejected::TipChanged | TxRejected::Fault(_), _) => {}
+            _ => self.refuse(tx.wtxid(), refused),
+        }
+    }
+
+    /// It is not asked for again on this tip, and waits for nobody.
+    pub(super) fn refuse(&self, wtxid: Wtxid, refused: &TxRejected) {
         if refused.is_lasting() {
-            self.reader.refuse(tx.wtxid());
+            self.reader.refuse(wtxid);
+        } else if refused.is_reconsidered() {
+            self.reader.refuse_poor(wtxid);
         }
-        if *refused == TxRejected::MissingInputs && !self.orphans.iter().any(|o| o.wtxid() == tx.wtxid()) {
-            self.orphans.push_back(Arc::new(tx.detached()));
-            if self.orphans.len() > ORPHANS_MAX {
-                self.orphans.pop_front();
-            }
-        }
+        drop(self.reader.orphans().remove(&wtxid));
     }
 
     /// What a new tip brings: the blocks at hand where they join the pool's; where the chain has turned aside, the pool is judged anew once,
@@ -309,9 +331,16 @@ impl MempoolActor {
         let included: Vec<Txid> = block.txs().iter().map(ParsedTx::txid).collect();
         self.reader.remove(&contradicted);
         self.reader.mined(&included);
+        self.reader.orphans().block_connected(block);
         self.reader.followed(self.pool.tip());
+        self.forget_refused();
+    }
+
+    /// On another tip what was refused may be taken.
+    fn forget_refused(&mut self) {
         self.changed = true;
         self.reader.forget_refused();
+        self.failed_pairs.clear();
     }
 
     fn reorganise(&mut self, lost: &[Arc<ParsedBlock>]) -> Result<(), ViewFault> {
@@ -331,8 +360,7 @@ impl MempoolActor {
 
     fn moved(&mut self) -> Result<(), ViewFault> {
         self.reader.followed(self.pool.tip());
-        self.changed = true;
-        self.reader.forget_refused();
+        self.forget_refused();
         Ok(())
     }
 
@@ -365,7 +393,7 @@ impl MempoolActor {
     }
 
     /// What no peer has asked for is announced to all again, now and then.
-    fn broadcast_again(&mut self) {
+    pub(super) fn broadcast_again(&mut self) {
         if self.clock.now() >= self.broadcast_at {
             self.broadcast_at = self.next_broadcast();
             self.announce(&self.reader.unbroadcast());
@@ -419,7 +447,6 @@ impl Rebuild for MempoolActor {
         let chain = context(&*self.deps.chain, &next);
         // Whoever waits for an answer hears that it may be offered again; what was kept goes on being read.
         self.queue.retain(|task| matches!(task, Task::One(Job { reply: None, .. }) | Task::Loaded(_)));
-        self.orphans.clear();
         (self.verifying, self.behind) = (false, false);
         self.pool = self.pool.emptied(next.prev);
         self.pool.readmit(self.reader.all(), &chain);

@@ -6,17 +6,19 @@ use std::sync::Arc;
 use actix::{ActorFutureExt, Context, Handler, MessageResult, ResponseActFuture, ResponseFuture, WrapFuture};
 use adit_domain::mempool::{DustyPriority, PackageError, PackageRun, PackageVerdict, Pays, TxRejected};
 use adit_domain::peer::TxRef;
+use adit_domain::units::UnixMillis;
 use adit_domain::wire::ParsedTx;
 use bitcoin::Txid;
 use tokio::sync::oneshot;
 
 use super::actor::{Job, MempoolActor, PackageJob, QUEUE_MAX, Task, context, unverified};
 use super::file;
+use super::orphans::Asker;
 use crate::messages::chain::TipChanged;
 use crate::messages::mempool::{
-    AnnounceTransactions, GetChunks, GetMempool, GetPrioritised, GetTransaction, ImportFailed, ImportMempool,
-    LookIntoMempool, MempoolLook, Prioritise, PublishSnapshot, SaveFailed, SaveMempool, SubmitPackage,
-    SubmitTransaction, TestPackage, TestTransaction, TestedTx,
+    AnnounceTransactions, GetChunks, GetMempool, GetPrioritised, GetTransaction, HurryMempool, ImportFailed,
+    ImportMempool, LookIntoMempool, MempoolLook, Prioritise, PublishSnapshot, SaveFailed, SaveMempool,
+    SubmitPackage, SubmitTransaction, TestPackage, TestTransaction, TestedTx,
 };
 
 impl Handler<SubmitTransaction> for MempoolActor {
@@ -27,7 +29,8 @@ impl Handler<SubmitTransaction> for MempoolActor {
             return Box::pin(std::future::ready(Err(TxRejected::Full)));
         }
         let (reply, answer) = oneshot::channel();
-        let job = Job { tx: msg.tx, added_at: self.clock.now(), tries: 0, reply: Some(reply) };
+        let job =
+            Job { tx: msg.tx, added_at: self.clock.now(), tries: 0, from: msg.from, reply: Some(reply) };
         self.queue.push_back(Task::One(job));
         self.work(ctx);
         // The actor was built again meanwhile: what waited is gone, and may be offered again.
@@ -63,7 +66,7 @@ impl Handler<SubmitPackage> for MempoolActor {
             Err(error) => return Box::pin(std::future::ready(Err(error))),
         };
         let (reply, answer) = oneshot::channel();
-        self.queue.push_back(Task::Package(Box::new(PackageJob { run, reply })));
+        self.queue.push_back(Task::Package(Box::new(PackageJob { run, asker: Asker::Operator(reply) })));
         self.work(ctx);
         // The actor was built again meanwhile: what waited is gone, and may be offered again.
         Box::pin(async { answer.await.map_err(|_| PackageError::Transaction) })
@@ -156,6 +159,15 @@ impl Handler<ImportMempool> for MempoolActor {
         Box::pin(queued.then(|queued: Result<oneshot::Receiver<()>, ImportFailed>, actor, _| {
             async { queued?.await.map_err(|_| ImportFailed) }.into_actor(actor)
         }))
+    }
+}
+
+impl Handler<HurryMempool> for MempoolActor {
+    type Result = ();
+
+    fn handle(&mut self, msg: HurryMempool, _ctx: &mut Self::Context) {
+        self.broadcast_at = UnixMillis::new(self.broadcast_at.to_ms().saturating_sub(msg.ms));
+        self.broadcast_again();
     }
 }
 

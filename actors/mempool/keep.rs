@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use adit_domain::mempool::{Archive, ArchivedTx};
-use adit_domain::units::{Entropy, UnixMillis};
+use adit_domain::units::UnixMillis;
 use bitcoin::Txid;
 use tokio::sync::oneshot;
 
@@ -46,7 +46,8 @@ impl MempoolActor {
         let is_young = |added_at: UnixMillis| now.ms_since(added_at) < self.config.pool.expiry_ms;
         let rows = archive.txs.into_iter().map(|row| (added_at(&row), row.tx));
         let jobs = rows.filter(|(added_at, _)| is_young(*added_at));
-        let jobs = jobs.map(|(added_at, tx)| Task::One(Job { tx, added_at, tries: 0, reply: None }));
+        let jobs =
+            jobs.map(|(added_at, tx)| Task::One(Job { tx, added_at, tries: 0, from: None, reply: None }));
         self.queue.extend(jobs);
         let unbroadcast = if options.apply_unbroadcast { archive.unbroadcast } else { Vec::new() };
         self.queue.push_back(Task::Loaded(Kept { unbroadcast, reply }));
@@ -77,7 +78,7 @@ impl MempoolActor {
             deltas: of_others.map(|delta| (delta.txid, delta.delta_sat)).collect(),
             unbroadcast: self.reader.unbroadcast(),
         };
-        let key = (!self.config.is_plain).then(|| Entropy::next_u64(&*self.entropy).to_le_bytes());
+        let key = (!self.config.is_plain).then(|| self.entropy.next_u64().to_le_bytes());
         Ok(Save { archive, path, key })
     }
 

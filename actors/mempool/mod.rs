@@ -9,6 +9,7 @@ mod chain;
 mod file;
 mod keep;
 mod listeners;
+mod orphans;
 mod reader;
 
 use std::path::PathBuf;

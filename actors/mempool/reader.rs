@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use adit_domain::mempool::{Mempool, MempoolSnapshot};
-use adit_domain::peer::{Recent, TxRef};
+use adit_domain::mempool::{Mempool, MempoolSnapshot, Orphan, Orphans};
+use adit_domain::peer::{PeerId, Recent, TxRef};
 use adit_domain::units::UnixMillis;
 use adit_domain::wire::ParsedTx;
 use bitcoin::{BlockHash, OutPoint, Txid, Wtxid};
@@ -17,6 +17,7 @@ const REFUSED_MAX: usize = 50_000;
 #[derive(Clone)]
 pub struct MempoolReader {
     shelf: Arc<RwLock<Shelf>>,
+    orphans: Arc<Mutex<Orphans>>,
     snapshot: watch::Sender<Arc<MempoolSnapshot>>,
 }
 
@@ -27,6 +28,8 @@ struct Shelf {
     order: BTreeMap<u64, Txid>,
     next: u64,
     refused: Recent<Wtxid>,
+    /// Refused for what another may pay.
+    poor: Recent<Wtxid>,
     /// Those that came from here and that no peer has asked for yet; all of them are held.
     unbroadcast: BTreeSet<Txid>,
     /// The number of the next change.
@@ -55,6 +58,7 @@ impl MempoolReader {
             order: BTreeMap::new(),
             next: 0,
             refused: Recent::new(REFUSED_MAX),
+            poor: Recent::new(REFUSED_MAX),
             unbroadcast: BTreeSet::new(),
             sequence: 1,
             fee_floor: 0,
@@ -62,7 +66,7 @@ impl MempoolReader {
             changes: broadcast::Sender::new(POOL_CHANGES_MAX),
         };
         let snapshot = watch::Sender::new(Arc::new(MempoolSnapshot { tip, entries: Vec::new() }));
-        MempoolReader { shelf: Arc::new(RwLock::new(shelf)), snapshot }
+        MempoolReader { shelf: Arc::new(RwLock::new(shelf)), orphans: Arc::default(), snapshot }
     }
 
     /// What a block should take, as of the last time it was put together: at once after a change of the tip, a few times a second
@@ -105,13 +109,49 @@ impl MempoolReader {
         self.write().fee_floor = sat_per_kvb;
     }
 
-    /// Whether a transaction is held, or was refused on this tip for a reason that stays.
+    /// Whether a transaction is held, waits for its parents, or was refused on this tip.
     pub fn knows(&self, tx: &TxRef) -> bool {
         let shelf = self.read();
         match tx {
             TxRef::Txid(txid) => shelf.txs.contains_key(txid),
-            TxRef::Wtxid(wtxid) => shelf.by_wtxid.contains_key(wtxid) || shelf.refused.contains(wtxid),
+            TxRef::Wtxid(wtxid) => {
+                let was_refused = shelf.refused.contains(wtxid) || shelf.poor.contains(wtxid);
+                shelf.by_wtxid.contains_key(wtxid) || was_refused || self.orphans().get(wtxid).is_some()
+            }
         }
+    }
+
+    /// Whether it was refused on this tip for what another may pay.
+    pub fn may_be_paid_for(&self, wtxid: &Wtxid) -> bool {
+        self.read().poor.contains(wtxid)
+    }
+
+    /// A peer tells of a transaction that waits for its parents: those that this peer is to be asked for; none where it is no such one.
+    pub fn orphan_told(&self, tx: &TxRef, from: PeerId) -> Option<Vec<Txid>> {
+        match tx {
+            TxRef::Wtxid(wtxid) => self.orphans().told(wtxid, from),
+            TxRef::Txid(_) => None,
+        }
+    }
+
+    /// The parents that a transaction waits for.
+    pub fn missing_parents(&self, wtxid: &Wtxid) -> Vec<Txid> {
+        self.orphans().get(wtxid).map(|orphan| orphan.missing.clone()).unwrap_or_default()
+    }
+
+    /// Those that wait for their parents.
+    pub fn orphan_list(&self) -> Vec<Orphan> {
+        self.orphans().iter().cloned().collect()
+    }
+
+    /// What waits for its parents because this peer told of it waits no more.
+    pub fn peer_gone(&self, peer: PeerId) {
+        self.orphans().peer_gone(peer);
+    }
+
+    /// It is a book of its own: a change that a panic cut off may cost an orphan.
+    pub(super) fn orphans(&self) -> MutexGuard<'_, Orphans> {
+        self.orphans.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The ids of held transactions, the oldest first.
@@ -210,9 +250,15 @@ impl MempoolReader {
         self.write().refused.insert(wtxid);
     }
 
+    pub(super) fn refuse_poor(&self, wtxid: Wtxid) {
+        self.write().poor.insert(wtxid);
+    }
+
     /// On another tip what was refused may be taken.
     pub(super) fn forget_refused(&self) {
-        self.write().refused.clear();
+        let mut shelf = self.write();
+        shelf.refused.clear();
+        shelf.poor.clear();
     }
 
     /// Everything in the order in which it came: parents before children.

@@ -226,7 +226,7 @@ impl Rig {
 
     async fn offer(&self, tx: &Transaction) -> Result<Txid, TxRejected> {
         let tx = Arc::new(ParsedTx::new(tx.clone()));
-        self.mempool.addr.send(SubmitTransaction { tx }).await.unwrap()
+        self.mempool.addr.send(SubmitTransaction { tx, from: Some(1) }).await.unwrap()
     }
 
     /// The ids in the snapshot, once it has this many.

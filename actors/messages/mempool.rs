@@ -8,6 +8,7 @@ use adit_domain::mempool::{
     Chunk, DustyPriority, MempoolDetail, MempoolSummary, PackageError, PackageVerdict, Prioritised,
     TxRejected, Wanted,
 };
+use adit_domain::peer::PeerId;
 use adit_domain::wire::ParsedTx;
 use bitcoin::{Amount, Txid};
 use thiserror::Error;
@@ -19,6 +20,8 @@ use thiserror::Error;
 pub struct SubmitTransaction {
     /// The transaction.
     pub tx: Arc<ParsedTx>,
+    /// The peer that sent it: it is asked for what it misses, and what it pays too little may be paid by another that this peer sent.
+    pub from: Option<PeerId>,
 }
 
 /// A transaction joined the mempool. Sent by: mempool. Handled by: peer (announces it), template (a better template).
@@ -74,8 +77,8 @@ pub struct TestPackage {
     pub txs: Vec<Arc<ParsedTx>>,
 }
 
-/// Held transactions that are announced to peers who do not know of them. Sent by: JSON-RPC. Handled by: mempool. Reply: nothing. When full:
-/// refused.
+/// Held transactions that are announced to peers who do not know of them. Sent by: JSON-RPC. Handled by: mempool. Reply: nothing.
+/// When full: refused.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
 pub struct AnnounceTransactions {
@@ -157,6 +160,15 @@ pub struct ImportFailed;
 pub struct LookIntoMempool {
     /// Which; none: the figures alone.
     pub wanted: Option<Wanted>,
+}
+
+/// What the mempool does now and then comes sooner by so much. Sent by: JSON-RPC, for tests. Handled by: mempool. Reply: when it is done.
+/// When full: refused.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct HurryMempool {
+    /// By how much.
+    pub ms: u64,
 }
 
 /// Puts what is held in order for whoever builds a block, now. Sent by: JSON-RPC. Handled by: mempool. Reply: when the reader has it.

@@ -7,6 +7,7 @@ use actix::{
     WrapFuture,
 };
 use adit_chainstate::{BlockAccepted, HeadersAccepted, SubmitError};
+use adit_domain::mempool::TxRejected;
 use adit_domain::peer::{
     BlockVerdict, ConnectionKind, DisconnectReason, Effect, HeadersVerdict, Offence, PeerId, PeerInfo,
     Session, SessionConfig, Turn, TxRef,
@@ -231,7 +232,7 @@ impl PeerActor {
     fn submit_tx(&mut self, tx: Arc<ParsedTx>, intake: Intake, ctx: &mut Context<Self>) {
         let (txid, wtxid) = (tx.txid(), tx.wtxid());
         let (number, ticket) = (self.opened, self.waiting.submit());
-        let sent = self.links.deps.txs.send(SubmitTransaction { tx }).into_actor(self);
+        let sent = self.links.deps.txs.send(SubmitTransaction { tx, from: Some(self.id) }).into_actor(self);
         ctx.spawn(sent.map(move |result, actor, ctx| {
             drop(intake);
             if let Ok(Err(refused)) = &result {
@@ -242,9 +243,13 @@ impl PeerActor {
                 );
             }
             let joined = matches!(result, Ok(Ok(_)));
+            let missing = match result {
+                Ok(Err(TxRejected::MissingInputs)) => actor.links.deps.mempool.missing_parents(&wtxid),
+                _ => Vec::new(),
+            };
             let step = |session: &mut Session, turn: &mut Turn<'_>| {
                 session.tx_judged(joined, turn);
-                Vec::new()
+                session.tx_missing(&missing, turn)
             };
             actor.judged((number, ticket), ctx, step);
         }));
@@ -294,6 +299,7 @@ impl PeerActor {
             let mut boards = self.links.board.boards();
             let boards = &mut *boards;
             live.session.closed(&mut boards.downloads, &mut boards.txs);
+            self.links.deps.mempool.peer_gone(self.id);
         }
         self.waiting = Waiting::default();
         self.status.set(None);

@@ -7,7 +7,7 @@ use adit_domain::peer::{BanList, Downloads, NodeView, PeerId, PeerInfo, Recent, 
 use adit_domain::units::{Height, UnixMillis};
 use adit_domain::wire::{ParsedBlock, ParsedTx};
 use bitcoin::block::Header;
-use bitcoin::{BlockHash, Work};
+use bitcoin::{BlockHash, Txid, Work, Wtxid};
 use tokio::sync::watch;
 
 use super::{PeerActor, PeerDeps};
@@ -358,6 +358,12 @@ impl NodeView for View<'_> {
     }
     fn knows_tx(&self, tx: &TxRef) -> bool {
         self.deps.mempool.knows(tx)
+    }
+    fn may_be_paid_for(&self, wtxid: &Wtxid) -> bool {
+        self.deps.mempool.may_be_paid_for(wtxid)
+    }
+    fn orphan_told(&self, tx: &TxRef, from: PeerId) -> Option<Vec<Txid>> {
+        self.deps.mempool.orphan_told(tx, from)
     }
     fn held_txs(&self, most: usize) -> Vec<TxRef> {
         self.deps.mempool.wtxids(most).into_iter().map(TxRef::Wtxid).collect()

@@ -13,8 +13,8 @@ use crate::events::EventBus;
 use crate::mempool::MempoolReader;
 use crate::messages::chain::{MarkBlock, PruneBlocks, SubmitBlock, SubmitHeaders};
 use crate::messages::mempool::{
-    AnnounceTransactions, GetChunks, GetPrioritised, ImportMempool, LookIntoMempool, Prioritise,
-    PublishSnapshot, SaveMempool, SubmitPackage, SubmitTransaction, TestPackage, TestTransaction,
+    AnnounceTransactions, GetChunks, GetPrioritised, HurryMempool, ImportMempool, LookIntoMempool,
+    Prioritise, PublishSnapshot, SaveMempool, SubmitPackage, SubmitTransaction, TestPackage, TestTransaction,
 };
 use crate::messages::peer::{
     BanPeers, ConnectPeer, DisconnectPeer, GetAddedNodes, GetBans, GetPeers, PingPeers, SetNetworkActive,
@@ -75,6 +75,8 @@ pub struct NodeLinks {
     pub mempool_chunks: Recipient<GetChunks>,
     /// The mempool, for what peers are told of again.
     pub announce_txs: Recipient<AnnounceTransactions>,
+    /// The mempool, for what it does now and then.
+    pub hurry_mempool: Recipient<HurryMempool>,
     /// The mempool, to be kept.
     pub save_mempool: Recipient<SaveMempool>,
     /// The mempool, for what a file holds.

@@ -216,6 +216,7 @@ impl Starting<'_> {
             prioritised: mempool.addr.clone().recipient(),
             mempool_chunks: mempool.addr.clone().recipient(),
             announce_txs: mempool.addr.clone().recipient(),
+            hurry_mempool: mempool.addr.clone().recipient(),
             save_mempool: mempool.addr.clone().recipient(),
             import_mempool: mempool.addr.clone().recipient(),
             publish_mempool: mempool.addr.clone().recipient(),

@@ -96,7 +96,7 @@ impl NodeService for Api {
         }
         let tx =
             ParsedTx::decode(&raw).map_err(|e| Status::invalid_argument(format!("TX decode failed: {e}")))?;
-        let command = SubmitTransaction { tx: Arc::new(tx) };
+        let command = SubmitTransaction { tx: Arc::new(tx), from: None };
         let txid = within(SUBMIT_WITHIN, &self.mempool()?.submit, command).await?.map_err(tx_rejected)?;
         Ok(Response::new(v1::SubmitTransactionResponse { txid: txid.to_string() }))
     }

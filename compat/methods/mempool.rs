@@ -1,13 +1,17 @@
 //! Transactions that wait.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use adit_actors::mempool::MempoolReader;
 use adit_actors::messages::mempool::{GetChunks, LookIntoMempool, MempoolLook};
-use adit_domain::mempool::{Chunk, MempoolDetail, Sum, Wanted};
+use adit_domain::mempool::{Chunk, MempoolDetail, Orphan, Sum, Wanted};
 use adit_domain::peer::TxRef;
 use adit_domain::wire::ParsedTx;
 use bitcoin::hex::FromHex;
 use bitcoin::{OutPoint, Txid};
 
+use crate::config::Config;
 use crate::ctx::{Ctx, ask};
 use crate::error::RpcError;
 use crate::json::{Json, object};
@@ -85,7 +89,7 @@ async fn get_mempool_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
     let node = ctx.node()?;
     let config = node.mempool_config;
     let look = look(ctx, None).await?;
-    Ok(object([
+    let mut shown = object([
         ("loaded", Json::from(look.is_loaded)),
         ("size", Json::from(look.count)),
         ("bytes", Json::from(look.vsize)),
@@ -101,10 +105,14 @@ async fn get_mempool_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
         ("limitclustercount", Json::from(config.cluster_txs_max)),
         ("limitclustersize", Json::from(config.cluster_vsize_max)),
         ("optimal", Json::from(true)),
-    ]))
+    ]);
+    if ctx.config.tells("fullrbf") {
+        shown.push("fullrbf", true);
+    }
+    Ok(shown)
 }
 
-fn entry(detail: &MempoolDetail, mempool: &MempoolReader) -> Json {
+fn entry(detail: &MempoolDetail, (mempool, config): Told<'_>) -> Json {
     let tx = &detail.entry.tx;
     let part = |sum: &Sum| Json::Amount(sum.fee_sat);
     let ids = |txids: &[Txid]| Json::List(txids.iter().map(Json::text).collect());
@@ -115,7 +123,7 @@ fn entry(detail: &MempoolDetail, mempool: &MempoolReader) -> Json {
         ("descendant", part(&detail.with_descendants)),
         ("chunk", Json::Amount(detail.chunk.fee_sat)),
     ]);
-    object([
+    let mut shown = object([
         ("vsize", Json::from(detail.vsize())),
         ("weight", Json::from(tx.weight().to_wu())),
         ("time", Json::from(detail.added_at.to_seconds_floor())),
@@ -130,14 +138,35 @@ fn entry(detail: &MempoolDetail, mempool: &MempoolReader) -> Json {
         ("depends", ids(&detail.parents)),
         ("spentby", ids(&detail.children)),
         ("unbroadcast", Json::from(mempool.is_unbroadcast(&tx.txid()))),
-    ])
+    ]);
+    if config.tells("bip125") {
+        shown.push("bip125-replaceable", is_replaceable(tx, mempool));
+    }
+    shown
+}
+
+/// What is asked beside the pool: what no peer has asked for, what is built on what; and what is told at all.
+type Told<'a> = (&'a MempoolReader, &'a Config);
+
+/// Whether it, or one that it is built on, says that it may be replaced (BIP125).
+fn is_replaceable(tx: &Arc<ParsedTx>, mempool: &MempoolReader) -> bool {
+    let (mut seen, mut queue) = (BTreeSet::from([tx.txid()]), vec![Arc::clone(tx)]);
+    while let Some(tx) = queue.pop() {
+        if tx.tx().input.iter().any(|input| input.sequence.is_rbf()) {
+            return true;
+        }
+        let spent = tx.tx().input.iter().map(|input| input.previous_output.txid);
+        let new = spent.filter(|txid| seen.insert(*txid));
+        queue.extend(new.filter_map(|txid| mempool.get(&TxRef::Txid(txid))));
+    }
+    false
 }
 
 /// Ids, or each id with what is known of it.
-fn listed(details: &[MempoolDetail], verbose: bool, mempool: &MempoolReader) -> Json {
+fn listed(details: &[MempoolDetail], verbose: bool, told: Told<'_>) -> Json {
     let txid = |detail: &MempoolDetail| detail.entry.tx.txid().to_string();
     if verbose {
-        object(details.iter().map(|detail| (txid(detail), entry(detail, mempool))))
+        object(details.iter().map(|detail| (txid(detail), entry(detail, told))))
     } else {
         Json::List(details.iter().map(|detail| Json::from(txid(detail))).collect())
     }
@@ -149,7 +178,7 @@ async fn get_raw_mempool(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
         return Err(RpcError::invalid_parameter("Verbose results cannot contain mempool sequence values."));
     }
     let look = look(ctx, Some(Wanted::All)).await?;
-    let ids = listed(&look.details, verbose, &ctx.node()?.mempool);
+    let ids = listed(&look.details, verbose, (&ctx.node()?.mempool, &ctx.config));
     if with_sequence {
         return Ok(object([("txids", ids), ("mempool_sequence", Json::from(look.sequence))]));
     }
@@ -160,7 +189,7 @@ async fn get_mempool_entry(ctx: &Ctx, params: Params) -> Result<Json, RpcError> 
     let txid = params.txid(0, "txid")?;
     let look = look(ctx, Some(Wanted::One(txid))).await?;
     let node = ctx.node()?;
-    look.details.first().map(|detail| entry(detail, &node.mempool)).ok_or_else(not_in_mempool)
+    look.details.first().map(|detail| entry(detail, (&node.mempool, &ctx.config))).ok_or_else(not_in_mempool)
 }
 
 fn not_in_mempool() -> RpcError {
@@ -173,7 +202,7 @@ async fn relatives(ctx: &Ctx, params: Params, wanted: fn(Txid) -> Wanted) -> Res
         return Err(not_in_mempool());
     }
     let look = look(ctx, Some(wanted(txid))).await?;
-    Ok(listed(&look.details, verbose, &ctx.node()?.mempool))
+    Ok(listed(&look.details, verbose, (&ctx.node()?.mempool, &ctx.config)))
 }
 
 async fn chunks(ctx: &Ctx, of: Option<Txid>) -> Result<Vec<Chunk>, RpcError> {
@@ -223,12 +252,31 @@ pub(super) fn decode(typed: &str) -> Option<ParsedTx> {
     (!tx.tx().input.is_empty()).then_some(tx)
 }
 
-/// They are kept, but nobody shows them yet: none is told of.
 async fn get_orphan_txs(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
-    ctx.node()?;
+    let orphans = ctx.node()?.mempool.orphan_list();
     let verbosity = params.verbosity(0, 0, false)?;
     if !(0..=2).contains(&verbosity) {
         return Err(RpcError::invalid_parameter(format!("Invalid verbosity value {verbosity}")));
     }
-    Ok(Json::List(Vec::new()))
+    let shown = orphans.iter().map(|orphan| orphan_shown(orphan, verbosity));
+    Ok(Json::List(shown.collect()))
+}
+
+fn orphan_shown(orphan: &Orphan, verbosity: i32) -> Json {
+    let tx = &orphan.tx;
+    if verbosity == 0 {
+        return Json::text(tx.txid());
+    }
+    let mut shown = object([
+        ("txid", Json::text(tx.txid())),
+        ("wtxid", Json::text(tx.wtxid())),
+        ("bytes", Json::from(tx.total_size())),
+        ("vsize", Json::from(tx.weight().to_wu().div_ceil(4))),
+        ("weight", Json::from(tx.weight().to_wu())),
+        ("from", Json::List(orphan.from.iter().map(|peer| Json::from(*peer)).collect())),
+    ]);
+    if verbosity == 2 {
+        shown.push("hex", Json::hex(tx.raw()));
+    }
+    shown
 }

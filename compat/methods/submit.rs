@@ -113,7 +113,7 @@ async fn send_raw_transaction(ctx: &Ctx, params: Params) -> Result<Json, RpcErro
             return Err(RpcError::verify(text));
         }
     }
-    let taken = within(SUBMIT_WITHIN, &submit, SubmitTransaction { tx }).await?;
+    let taken = within(SUBMIT_WITHIN, &submit, SubmitTransaction { tx, from: None }).await?;
     let txid = taken.map_err(|refused| rejected(&refused))?;
     ctx.node()?.mempool.await_broadcast(&[txid]);
     Ok(Json::text(txid))

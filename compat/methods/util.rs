@@ -1,8 +1,9 @@
 //! The clock of tests.
 
+use adit_actors::messages::mempool::HurryMempool;
 use bitcoin::Network;
 
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, ask};
 use crate::error::RpcError;
 use crate::json::Json;
 use crate::params::Params;
@@ -47,14 +48,17 @@ async fn set_mock_time(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
 /// An hour, as in Core.
 const DELTA_S_MAX: i64 = 3_600;
 
-/// What waits here reads the clock itself, or comes every few moments: there is no queue of its own to move.
+/// Most of what waits here reads the clock itself, or comes every few moments; what comes now and then comes sooner.
 async fn mock_scheduler(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
-    if ctx.node()?.params.network != Network::Regtest {
+    let node = ctx.node()?;
+    if node.params.network != Network::Regtest {
         return Err(RpcError::misc("mockscheduler is for regression testing (-regtest mode) only"));
     }
     let delta: i64 = params.int(0)?;
     if delta <= 0 || delta > DELTA_S_MAX {
         return Err(RpcError::misc("delta_time must be between 1 and 3600 seconds (1 hr)"));
     }
+    let ms = u64::try_from(delta).unwrap_or(0).saturating_mul(1_000);
+    ask(&node.hurry_mempool, HurryMempool { ms }).await?;
     Ok(Json::Null)
 }

@@ -62,7 +62,7 @@ fn a_transaction_is_held_told_mined_and_gone() {
     check_refused(&node, &tx, "txn-already-in-mempool");
     let rival = payment(&chain, coin, Lock::Tr);
     for who in [&node, &other] {
-        check_refused(who, &rival, "insufficient fee");
+        check_refused(who, &rival, "not enough additional fees to relay; 0.00 < 0.00000013");
     }
 
     let reward = subsidy_sat(chain.height() + 1) + FEE_SAT;

@@ -185,7 +185,7 @@ async fn core_synchronises_from_us_and_transactions_go_both_ways() {
     first.takes_tx(&handed);
     fresh.holds_tx(&handed).await;
     let tx = Arc::new(ParsedTx::new(ours.clone()));
-    let held = node.mempool.addr.send(SubmitTransaction { tx }).await.unwrap();
+    let held = node.mempool.addr.send(SubmitTransaction { tx, from: None }).await.unwrap();
     assert_eq!(held, Ok(ours.compute_txid()));
     first.holds_tx(&ours).await;
     fresh.holds_tx(&ours).await;

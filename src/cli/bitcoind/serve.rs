@@ -97,6 +97,7 @@ pub(super) fn settings(config: &Config) -> Result<RpcConfig, InitError> {
         block_weight_reserved: weight(layers, "blockreservedweight", check::RESERVED_WEIGHT),
         signer: layers.text("signer").unwrap_or_default(),
         ban_s: u64::try_from(layers.number("bantime", BAN_S)).unwrap_or_default(),
+        deprecated: layers.texts("deprecatedrpc"),
         ..RpcConfig::new(binds(config)?, cookie)
     })
 }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use bitcoin::{Amount, BlockHash, OutPoint, TxOut, Txid};
+use bitcoin::{Amount, BlockHash, OutPoint, Transaction, TxOut, Txid};
 
 use super::feerate::{FeeRate, fee_at_ceil, is_better};
 use super::graph::modified_sat;
@@ -13,7 +13,7 @@ use super::limits::{REPLACED_CLUSTERS_MAX, TX_SIGOP_COST_MAX};
 use super::truc::{self, Verdict};
 use super::{ChainContext, Mempool, TxRejected, policy};
 use crate::consensus::{
-    Coin, check_transaction, check_tx_inputs, is_final_tx, sequence_locks_met, sigop_cost,
+    Coin, TxError, check_transaction, check_tx_inputs, is_final_tx, sequence_locks_met, sigop_cost,
 };
 use crate::script::{ScriptFlags, ScriptVerifier, Spend};
 use crate::units::Height;
@@ -116,6 +116,26 @@ impl Candidate {
     }
 }
 
+/// What is wrong with what it spends, with the figures that Core tells.
+fn detailed(error: TxError, tx: &Transaction, coins: &[Coin], spent_at: Height) -> TxRejected {
+    let sum = |amounts: &mut dyn Iterator<Item = Amount>| {
+        let sat = amounts.fold(0u64, |sum, amount| sum.saturating_add(amount.to_sat()));
+        i64::try_from(sat).unwrap_or(i64::MAX)
+    };
+    match error {
+        TxError::InputsBelowOutputs => TxRejected::InBelowOut {
+            in_sat: sum(&mut coins.iter().map(|coin| coin.output.value)),
+            out_sat: sum(&mut tx.output.iter().map(|output| output.value)),
+        },
+        TxError::PrematureCoinbaseSpend => {
+            let depth = |coin: &Coin| spent_at.to_u32().saturating_sub(coin.height.to_u32());
+            let young = coins.iter().filter(|coin| coin.is_coinbase).map(depth);
+            young.min().map_or(TxRejected::Consensus(error), TxRejected::Premature)
+        }
+        error => TxRejected::Consensus(error),
+    }
+}
+
 pub(super) fn verify(
     one: &Checked,
     next_block: ScriptFlags,
@@ -187,7 +207,8 @@ impl Mempool {
         let conflicts = self.check_new(&tx, rules)?;
         let coins = self.coins_of(&tx, chain, others)?;
         require(sequence_locks_met(tx.tx(), &coins, chain.headers)?, TxRejected::NonBip68Final)?;
-        let fee = check_tx_inputs(tx.tx(), &coins, chain.next.height).map_err(TxRejected::Consensus)?;
+        let spends = check_tx_inputs(tx.tx(), &coins, chain.next.height);
+        let fee = spends.map_err(|error| detailed(error, tx.tx(), &coins, chain.next.height))?;
         let cost = sigop_cost(tx.tx(), &coins, ScriptFlags::STANDARD);
         let sigop_cost = u32::try_from(cost).unwrap_or(u32::MAX);
         let prevouts: Vec<TxOut> = coins.into_iter().map(|coin| coin.output).collect();

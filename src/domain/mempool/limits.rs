@@ -76,3 +76,12 @@ pub const INCREMENTAL_SAT_PER_KVB: u64 = 100;
 
 /// Weight of the transactions in a snapshot: two blocks' worth, so that a template that skips some is still full.
 pub const SNAPSHOT_WEIGHT_MAX: u64 = 8_000_000;
+
+/// What all orphans cost to look at again, one for each peer that told of it: 3,000 x 50 us = 150 ms. Core's limit.
+pub const ORPHAN_COST_MAX: u64 = 3_000;
+
+/// Inputs of an orphan that cost as much again.
+pub const ORPHAN_INPUTS_A_COST: u64 = 10;
+
+/// Weight of the orphans that a peer may have told of while others have as many: one as large as may be relayed. With 125 peers 50 MB at most.
+pub const ORPHAN_WEIGHT_A_PEER: u64 = 404_000;

@@ -12,6 +12,7 @@ mod graph;
 mod judge;
 pub mod limits;
 mod memory;
+mod orphans;
 mod package;
 mod policy;
 mod pool;
@@ -21,6 +22,7 @@ mod types;
 
 pub use archive::{Archive, ArchiveError, ArchivedTx};
 pub use judge::{Candidate, VerifiedTx};
+pub use orphans::{Orphan, Orphans};
 pub use package::{
     Joined, PackageError, PackageRun, PackageVerdict, Pays, ReplacementFlaw, Step, TxVerdict, check_form,
 };

@@ -136,6 +136,17 @@ pub enum TxRejected {
     /// It breaks a rule of consensus.
     #[error(transparent)]
     Consensus(TxError),
+    /// It pays out more than it spends.
+    #[error("bad-txns-in-belowout, value in ({}) < value out ({})", money(*in_sat), money(*out_sat))]
+    InBelowOut {
+        /// What it spends.
+        in_sat: i64,
+        /// What it pays out.
+        out_sat: i64,
+    },
+    /// It spends a block's reward that is younger than 100 blocks.
+    #[error("bad-txns-premature-spend-of-coinbase, tried to spend coinbase at depth {0}")]
+    Premature(u32),
     /// Its version has no meaning yet.
     #[error("version")]
     Version,

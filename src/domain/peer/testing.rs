@@ -1,19 +1,25 @@
 //! A node to be tested against: headers in a row, some of them with bodies. Proof of work is nobody's matter here.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bitcoin::block::{Header, Version};
 use bitcoin::hashes::Hash;
-use bitcoin::{BlockHash, CompactTarget, TxMerkleNode, Work};
+use bitcoin::{BlockHash, CompactTarget, TxMerkleNode, Txid, Work, Wtxid};
 
-use super::{NodeView, TxRef};
+use super::{NodeView, PeerId, TxRef};
 use crate::units::Height;
+
+/// Who told of it, and which parents of it are missing.
+type FakeOrphan = (BTreeSet<PeerId>, Vec<Txid>);
 
 pub(super) struct FakeNode {
     pub headers: Vec<Header>,
     pub bodies: RefCell<BTreeSet<BlockHash>>,
     pub txs: RefCell<BTreeSet<TxRef>>,
+    /// Refused for what another may pay.
+    pub poor: RefCell<BTreeSet<Wtxid>>,
+    pub orphans: RefCell<BTreeMap<TxRef, FakeOrphan>>,
     pub own_nonce: u64,
     pub work_wanted: u64,
     pub pruned: bool,
@@ -55,6 +61,8 @@ impl FakeNode {
             headers,
             bodies: RefCell::new(bodies),
             txs: RefCell::default(),
+            poor: RefCell::default(),
+            orphans: RefCell::default(),
             own_nonce: 777,
             work_wanted: 0,
             pruned: false,
@@ -126,6 +134,14 @@ impl NodeView for FakeNode {
     }
     fn knows_tx(&self, tx: &TxRef) -> bool {
         self.txs.borrow().contains(tx)
+    }
+    fn may_be_paid_for(&self, wtxid: &Wtxid) -> bool {
+        self.poor.borrow().contains(wtxid)
+    }
+    fn orphan_told(&self, tx: &TxRef, from: PeerId) -> Option<Vec<Txid>> {
+        let mut orphans = self.orphans.borrow_mut();
+        let (told, missing) = orphans.get_mut(tx)?;
+        Some(if told.insert(from) { missing.clone() } else { Vec::new() })
     }
     fn held_txs(&self, most: usize) -> Vec<TxRef> {
         self.txs.borrow().iter().take(most).copied().collect()

@@ -1,7 +1,8 @@
 use bitcoin::block::Header;
-use bitcoin::{BlockHash, Work};
+use bitcoin::{BlockHash, Txid, Work, Wtxid};
 
 use super::TxRef;
+use super::downloads::PeerId;
 use crate::units::Height;
 
 /// What the protocol asks of the node behind it. Every answer comes from memory.
@@ -40,8 +41,12 @@ pub trait NodeView {
     fn fee_floor_sat_per_kvb(&self) -> u64;
     /// How often the mempool has changed.
     fn tx_sequence(&self) -> u64;
-    /// Whether a transaction is held, or was refused lately.
+    /// Whether a transaction is held, waits for its parents, or was refused lately.
     fn knows_tx(&self, tx: &TxRef) -> bool;
+    /// Whether a transaction was refused lately for what another may pay: then it is looked at again when it comes again.
+    fn may_be_paid_for(&self, wtxid: &Wtxid) -> bool;
+    /// A peer tells of a transaction. Where it is kept because parents of it are missing: those, as far as this peer is to be asked for them.
+    fn orphan_told(&self, tx: &TxRef, from: PeerId) -> Option<Vec<Txid>>;
     /// Held transactions.
     fn held_txs(&self, most: usize) -> Vec<TxRef>;
     /// Whether we drew this nonce for a connection of our own.

@@ -84,7 +84,7 @@ pub(super) const TESTS: &[Flag] = &[
         "Log more: 1 or all, none or 0, or a category; may be given more than once",
     ),
     void("debugexclude", "=<category>", "what is logged is chosen by level, not by category"),
-    void("deprecatedrpc", "=<method>", "no method is deprecated").for_tests(),
+    wired("deprecatedrpc", "=<name>", "Tell what is no longer told otherwise: bip125, fullrbf").for_tests(),
     wired("fastprune", "", "On regtest: small block files, and pruning to a small size").for_tests(),
     void("forcecompactdb", "", "the database is compact as it is").hidden(),
     wired("help-debug", "", "Print the flags for tests too, and end"),

@@ -10,7 +10,7 @@ use bitcoin::{CompactTarget, Network, ScriptBuf, Sequence, Transaction, TxIn, Wi
 use bitcoin::{Amount, OutPoint, TxOut};
 
 use super::*;
-use crate::consensus::{Coin, TxError, ViewFault};
+use crate::consensus::{Coin, ViewFault};
 use crate::mempool::{PackageError, PackageRun, PackageVerdict, ReplacementFlaw, Step, TxVerdict};
 use crate::script::{ScriptError, Spend};
 use crate::units::Height;
@@ -201,7 +201,10 @@ fn refusals_in_cores_words() {
     rig.refuses(|tx| tx.output.clear(), "bad-txns-vout-empty");
     rig.refuses(|tx| tx.version = Version(0), "version");
     rig.refuses(|tx| tx.output[0].value = Amount::from_sat(200), "dust, tx with dust output must be 0-fee");
-    rig.refuses(|tx| tx.output[0].value = Amount::from_sat(100_001), "bad-txns-in-belowout");
+    rig.refuses(
+        |tx| tx.output[0].value = Amount::from_sat(100_001),
+        "bad-txns-in-belowout, value in (0.001) < value out (0.00100001)",
+    );
     rig.refuses(|tx| tx.output[0].value = Amount::from_sat(100_000), "min relay fee not met, 0 < 9");
     rig.refuses(|tx| tx.input[0].previous_output = coin(99), "bad-txns-inputs-missingorspent");
     rig.refuses(
@@ -213,7 +216,7 @@ fn refusals_in_cores_words() {
     );
     rig.refuses(|tx| tx.input[0].sequence = Sequence::from_consensus(600), "non-BIP68-final");
     rig.chain.put(50, TIP - 98, true);
-    let premature = "bad-txns-premature-spend-of-coinbase";
+    let premature = "bad-txns-premature-spend-of-coinbase, tried to spend coinbase at depth 99";
     rig.refuses(|tx| tx.input[0].previous_output = coin(50), premature);
     rig.refuses(
         |tx| {
@@ -244,7 +247,7 @@ fn refusals_by_what_is_spent() {
     assert_eq!(rig.offer(&many).map(|a| a.entry.sigop_cost), Ok(150 * 80 + 1));
     many.input[0].previous_output = coin(2);
     many.output = vec![many.output[0].clone(); 201];
-    assert_eq!(rig.offer(&many), Err(TxRejected::Consensus(TxError::InputsBelowOutputs)));
+    assert_eq!(rig.offer(&many), Err(TxRejected::InBelowOut { in_sat: 100_000, out_sat: 201_000 }));
     rig.chain.coins.get_mut(&coin(2)).unwrap().output.value = Amount::from_sat(1_000_000);
     assert_eq!(rig.offer(&many), Err(TxRejected::TooManySigops(16_081)));
     let mut witness = spend(&[coin(3)], &[90_000]);
@@ -511,7 +514,7 @@ fn packages_that_are_none() {
     let bad = spend(&[coin(3)], &[100_001]);
     let built = spend(&[of(&bad, 0)], &[90_000]);
     let verdict = rig.package(&[&bad, &built]);
-    let refused = TxVerdict::Refused(TxRejected::Consensus(TxError::InputsBelowOutputs));
+    let refused = TxVerdict::Refused(TxRejected::InBelowOut { in_sat: 100_000, out_sat: 100_001 });
     assert_eq!(verdict.verdicts[&bad.compute_wtxid()], refused);
     assert_eq!(verdict.error, Some(PackageError::Transaction));
 }

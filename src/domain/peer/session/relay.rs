@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use bitcoin::Txid;
 use bitcoin::p2p::message_blockdata::Inventory;
 
 use super::{
@@ -97,6 +98,23 @@ impl Session {
         self.effects.push(Effect::Serve { items, before: self.last_inv_sequence });
     }
 
+    /// The mempool misses parents of a transaction from this peer: who has a child has them too.
+    pub fn tx_missing(&mut self, parents: &[Txid], turn: &mut Turn<'_>) -> Vec<Effect> {
+        self.want_parents(parents, turn.view);
+        self.fetch_txs(turn);
+        std::mem::take(&mut self.effects)
+    }
+
+    fn want_parents(&mut self, parents: &[Txid], view: &dyn NodeView) {
+        for parent in parents {
+            let parent = TxRef::Txid(*parent);
+            let room = self.txs_announced.len() < TX_ANNOUNCEMENTS_MAX;
+            if room && !view.knows_tx(&parent) {
+                self.txs_announced.push_back(parent);
+            }
+        }
+    }
+
     /// The mempool has judged a transaction from this peer.
     pub fn tx_judged(&mut self, joined: bool, turn: &Turn<'_>) {
         if joined {
@@ -122,6 +140,10 @@ impl Session {
 
     fn on_tx_announced(&mut self, item: &Inventory, view: &dyn NodeView) {
         let Some(tx) = TxRef::of(item) else { return };
+        if let Some(parents) = view.orphan_told(&tx, self.config.id) {
+            self.txs_known.insert(tx);
+            return self.want_parents(&parents, view);
+        }
         let room = self.txs_announced.len() < TX_ANNOUNCEMENTS_MAX;
         if self.txs_known.insert(tx) && room && !view.knows_tx(&tx) {
             self.txs_announced.push_back(tx);
@@ -156,7 +178,10 @@ impl Session {
             turn.txs.done(&known);
             self.txs_known.insert(known);
         }
-        let known = refs.iter().any(|tx| turn.view.knows_tx(tx));
+        let known = !turn.view.may_be_paid_for(&tx.wtxid()) && refs.iter().any(|tx| turn.view.knows_tx(tx));
+        if let Some(parents) = turn.view.orphan_told(&TxRef::Wtxid(tx.wtxid()), self.config.id) {
+            self.want_parents(&parents, turn.view);
+        }
         if !Self::is_syncing(turn.view) && !known {
             self.effects.push(Effect::SubmitTx(tx));
         } else if known && self.config.permissions.has(Permissions::FORCE_RELAY) {

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bitcoin::constants::genesis_block;
@@ -765,4 +766,35 @@ fn without_services_nothing_is_asked_of_it() {
     rig.hears(Message::Inv(vec![Inventory::Transaction(Txid::from_byte_array([1; 32]))]));
     assert_eq!(rig.session.remote().map(|r| r.services), Some(0));
     assert_eq!(rig.session.height(), Height::GENESIS);
+}
+
+#[test]
+fn parents_are_asked_of_whoever_tells_of_their_child() {
+    let mut rig = Rig::ready(FakeNode::new(5, 5), false);
+    rig.hears(Message::Headers(vec![]));
+    let (parent, held) = (Txid::from_byte_array([7; 32]), Txid::from_byte_array([8; 32]));
+    rig.node.txs.borrow_mut().insert(TxRef::Txid(held));
+    let asked = Effect::Send(Message::GetData(vec![TxRef::Txid(parent).wanted()]));
+    // What it sent misses parents, one of which is held.
+    let missing = rig.with(|session, turn| session.tx_missing(&[parent, held], turn));
+    assert_eq!(missing, std::slice::from_ref(&asked));
+    assert!(rig.with(|session, turn| session.tx_missing(&[], turn)).is_empty());
+    // Another tells of the same child: once the first one owes the parent for too long, he is asked for it.
+    let mut other = Rig::ready(FakeNode::new(5, 5), false);
+    other.hears(Message::Headers(vec![]));
+    let child = tx_ref(1);
+    other.node.orphans.borrow_mut().insert(child, (BTreeSet::new(), vec![parent]));
+    assert_eq!(other.hears(Message::Inv(vec![child.announced()])), [asked]);
+    assert!(other.hears(Message::Inv(vec![child.announced()])).is_empty());
+}
+
+#[test]
+fn what_paid_too_little_is_judged_again_when_it_comes_again() {
+    let mut rig = Rig::ready(FakeNode::new(5, 5), false);
+    rig.hears(Message::Headers(vec![]));
+    let tx = Arc::new(ParsedTx::new(genesis_block(Network::Regtest).txdata[0].clone()));
+    rig.node.txs.borrow_mut().insert(TxRef::Wtxid(tx.wtxid()));
+    assert!(rig.hears(Message::Tx(Arc::clone(&tx))).is_empty());
+    rig.node.poor.borrow_mut().insert(tx.wtxid());
+    assert_eq!(rig.hears(Message::Tx(Arc::clone(&tx))), [Effect::SubmitTx(tx)]);
 }
