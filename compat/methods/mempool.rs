@@ -8,8 +8,8 @@ use adit_actors::messages::mempool::{GetChunks, LookIntoMempool, MempoolLook};
 use adit_domain::mempool::{Chunk, MempoolDetail, Orphan, Sum, Wanted};
 use adit_domain::peer::TxRef;
 use adit_domain::wire::ParsedTx;
+use bitcoin::Txid;
 use bitcoin::hex::FromHex;
-use bitcoin::{OutPoint, Txid};
 
 use crate::config::Config;
 use crate::ctx::{Ctx, ask};
