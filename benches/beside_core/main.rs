@@ -12,13 +12,9 @@
 )]
 #![allow(missing_docs, unreachable_pub, dead_code)]
 
-#[path = "../../tests/system/bitcoind.rs"]
-mod bitcoind;
 mod blocks;
-#[path = "../../tests/system/client.rs"]
-mod client;
-#[path = "../../tests/system/harness.rs"]
-mod harness;
+#[path = "../common/mod.rs"]
+mod common;
 mod plan;
 mod process;
 mod runs;
@@ -26,17 +22,16 @@ mod table;
 
 use std::path::Path;
 
-use bitcoind::Core;
 use blocks::Blocks;
+use common::bitcoind::{self, Core};
+use common::{client, harness};
 use plan::{Plan, Setting, Work};
 use process::Run;
 use table::Row;
 
 fn main() {
-    let (Some(bitcoind), Some(chain)) = (std::env::var_os("BITCOIND"), std::env::var_os("ADIT_CHAIN")) else {
-        return eprintln!("BITCOIND and ADIT_CHAIN name nothing to measure with");
-    };
-    let (bitcoind, chain) = (Path::new(&bitcoind), Path::new(&chain));
+    let Some((bitcoind, chain)) = common::named() else { return };
+    let (bitcoind, chain) = (bitcoind.as_path(), chain.as_path());
     let (plan, blocks) = (Plan::of_the_environment(), Blocks::read(chain));
     println!("{}", blocks.line(chain));
     let source = plan.works.contains(&Work::Assumed).then(|| runs::source(&blocks, chain));
@@ -62,20 +57,14 @@ fn both(
     setting: Setting,
     round: usize,
 ) -> [Run; 2] {
-    let measure = |who: usize| {
+    common::by_turns(round, |who| {
         let run = match (work, who) {
             (Work::Scripts, 0) => runs::core_imports(bitcoind, chain, setting),
             (Work::Scripts, _) => runs::adit_imports(chain, blocks, setting),
             (Work::Assumed, 0) => runs::core_syncs(bitcoind, blocks, source.unwrap(), setting),
             (Work::Assumed, _) => runs::adit_syncs(blocks, source.unwrap(), setting),
         };
-        println!("{}", run.line(["bitcoind", "adit"][who], work, setting, round));
+        println!("{}", run.line(common::NAMES[who], work, setting, round));
         run
-    };
-    if round.is_multiple_of(2) {
-        [measure(0), measure(1)]
-    } else {
-        let adit = measure(1);
-        [measure(0), adit]
-    }
+    })
 }

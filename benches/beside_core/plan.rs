@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use crate::common::{listed, one};
+
 /// What both do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
@@ -51,10 +53,10 @@ pub struct Plan {
 impl Plan {
     pub fn of_the_environment() -> Plan {
         Plan {
-            works: listed("ADIT_BENCH_WORK", "scripts,assumed"),
-            cores: listed("ADIT_BENCH_CORES", "2"),
-            caches: listed("ADIT_BENCH_CACHES", "450"),
-            rounds: listed("ADIT_BENCH_ROUNDS", "3")[0],
+            works: listed("ADIT_BENCH_WORK", ',', "scripts,assumed"),
+            cores: listed("ADIT_BENCH_CORES", ',', "2"),
+            caches: listed("ADIT_BENCH_CACHES", ',', "450"),
+            rounds: one("ADIT_BENCH_ROUNDS", "3"),
         }
     }
 
@@ -64,11 +66,4 @@ impl Plan {
             .iter()
             .flat_map(|&cores| self.caches.iter().map(move |&cache_mib| Setting { cores, cache_mib }))
     }
-}
-
-/// A list with commas.
-fn listed<T: FromStr<Err: Display>>(variable: &str, default: &str) -> Vec<T> {
-    let text = std::env::var(variable).unwrap_or_else(|_| default.to_owned());
-    let parse = |part: &str| part.trim().parse().unwrap_or_else(|e| panic!("{variable}={text}: {e}"));
-    text.split(',').map(parse).collect()
 }

@@ -4,13 +4,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::common::state_and_cpu;
 use crate::harness::Process;
 use crate::plan::{Setting, Work};
 
 /// How often a process is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// Linux tells a process's time in these units, whatever its clock's rate.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 /// One program's run.
 #[derive(Clone, Debug)]
@@ -40,7 +39,7 @@ pub fn to_its_end(process: &mut Process, from: Instant, tip_seconds: Option<f64>
     let mut peak_mib: f64 = 0.0;
     loop {
         peak_mib = peak_mib.max(peak_memory_mib(process.id()).unwrap_or(0.0));
-        // Its times stay until its end is taken note of; its memory does not.
+        // Its memory does not stay, its times do.
         let (state, cpu_seconds) = state_and_cpu(process.id());
         if state == "Z" {
             let seconds = from.elapsed().as_secs_f64();
@@ -56,12 +55,4 @@ fn peak_memory_mib(id: u32) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
     line.split_whitespace().next()?.parse::<f64>().ok().map(|kib| kib / 1024.0)
-}
-
-fn state_and_cpu(id: u32) -> (String, f64) {
-    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
-    // The name, which may hold anything, ends with the last bracket.
-    let fields: Vec<&str> = stat[stat.rfind(')').unwrap() + 1..].split_whitespace().collect();
-    let ticks: f64 = fields[11..=12].iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum();
-    (fields[0].to_owned(), ticks / TICKS_PER_SECOND)
 }

@@ -1,5 +1,6 @@
 //! Medians of the rounds, as Markdown.
 
+use crate::common::median;
 use crate::plan::{Setting, Work};
 use crate::process::Run;
 
@@ -42,9 +43,4 @@ fn line(row: &Row) -> String {
 /// The whole run: what one leaves for its end counts as what the other does on the way.
 fn seconds(run: &Run) -> f64 {
     run.seconds
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

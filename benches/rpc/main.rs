@@ -11,72 +11,53 @@
 )]
 #![allow(missing_docs, unreachable_pub, dead_code)]
 
-#[path = "../../tests/system/bitcoind.rs"]
-mod bitcoind;
+mod asking;
 mod chain;
-#[path = "../../tests/system/client.rs"]
-mod client;
-mod door;
-#[path = "../../tests/system/harness.rs"]
-mod harness;
+#[path = "../common/mod.rs"]
+mod common;
 mod load;
 mod table;
 mod work;
 
-use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 
-use bitcoind::Core;
 use chain::Chain;
-use harness::adit;
+use common::bitcoind::Core;
+use common::{client, harness};
 use load::{Load, Run};
 use work::Work;
 
-/// Both have the indexes that the requests need, and Core's number of threads.
-const FLAGS: [&str; 2] = ["-txindex", "-rpcworkqueue=1000"];
+/// Both have the index that the requests need. Threads and queues are each one's own: bitcoind's 16 threads for calls, 64 that wait.
+const FLAGS: [&str; 1] = ["-txindex"];
 
 fn main() {
-    let (Some(bitcoind), Some(chain)) = (std::env::var_os("BITCOIND"), std::env::var_os("ADIT_CHAIN")) else {
-        return eprintln!("BITCOIND and ADIT_CHAIN name nothing to measure with");
-    };
+    let Some((bitcoind, chain)) = common::named() else { return };
     let load = Load::of_the_environment();
-    let chain = Chain::read(Path::new(&chain), load.blocks_needed());
+    let chain = Chain::read(&chain, load.blocks);
     let nodes = nodes(&bitcoind, &chain);
     let mut rows: Vec<(Work, Vec<[Run; 2]>)> = load.works.iter().map(|work| (*work, Vec::new())).collect();
-    let mut rest = chain.rest.iter();
     for round in 0..load.rounds {
         for (work, runs) in &mut rows {
-            let blocks: Vec<&String> = rest.by_ref().take(load.blocks).collect();
-            let measure = |who: usize| {
-                let run = load.run(&nodes[who], *work, &blocks);
-                println!("{}", run.line(["bitcoind", "adit"][who], *work, round));
+            runs.push(common::by_turns(round, |who| {
+                let run = load.run(&nodes[who], *work, &chain);
+                println!("{}", run.line(who, *work, round));
                 run
-            };
-            // The first of the two by turns.
-            let both = if round.is_multiple_of(2) {
-                [measure(0), measure(1)]
-            } else {
-                let ours = measure(1);
-                [measure(0), ours]
-            };
-            runs.push(both);
+            }));
         }
     }
     println!("{}", table::markdown(&rows));
 }
 
 /// Both, with the blocks that no run connects.
-fn nodes(bitcoind: &OsStr, chain: &Chain) -> [Core; 2] {
+fn nodes(bitcoind: &Path, chain: &Chain) -> [Core; 2] {
     let flags = FLAGS.map(str::to_owned).to_vec();
     let ours = || {
-        let mut command = adit();
+        let mut command = harness::adit();
         command.arg("bitcoind");
         command
     };
     let nodes = [Core::by(|| Command::new(bitcoind), "-regtest", &flags), Core::by(ours, "-regtest", &flags)];
-    for node in &nodes {
-        chain.begin(node);
-    }
+    nodes.iter().for_each(|node| chain.begin(node));
     nodes
 }

@@ -5,13 +5,11 @@ use std::str::FromStr;
 
 use serde_json::{Value, json};
 
-use crate::bitcoind::Core;
+use crate::common::bitcoind::Core;
 
 /// Calls of a batch.
 const BATCH: usize = 1_000;
-/// Blocks whose transactions and coins are asked for.
-const BLOCKS: u64 = 40;
-/// Transactions of each.
+/// Transactions of each block that are asked for.
 const TXS: usize = 50;
 
 macro_rules! works {
@@ -38,14 +36,14 @@ macro_rules! works {
 }
 
 works! {
-    Block0 = "getblock 0", 3_000;
-    Block1 = "getblock 1", 3_000;
-    Block2 = "getblock 2", 600;
-    Header = "getblockheader", 20_000;
-    Tx0 = "getrawtransaction 0", 20_000;
-    Tx1 = "getrawtransaction 1", 10_000;
-    TxOut = "gettxout", 20_000;
-    Batch = "batch of 1,000", 100;
+    Block0 = "getblock 0", 2_000;
+    Block1 = "getblock 1", 2_000;
+    Block2 = "getblock 2", 300;
+    Header = "getblockheader", 30_000;
+    Tx0 = "getrawtransaction 0", 30_000;
+    Tx1 = "getrawtransaction 1", 20_000;
+    TxOut = "gettxout", 30_000;
+    Batch = "batch of 1,000", 150;
     Template = "getblocktemplate", 600;
 }
 
@@ -63,11 +61,11 @@ fn call(method: &str, params: &Value) -> Value {
 }
 
 impl Work {
-    /// The bodies of its requests, to be sent again and again.
-    pub fn bodies(self, node: &Core) -> Vec<String> {
+    /// The bodies of its requests, to be sent again and again, over so many blocks below the tip.
+    pub fn bodies(self, node: &Core, span: u64) -> Vec<String> {
         let height = node.height();
         let hash = |height: u64| node.call("getblockhash", json!([height]));
-        let blocks = || (height - BLOCKS..height).map(hash).collect::<Vec<_>>();
+        let blocks = || (height - span..height).map(hash).collect::<Vec<_>>();
         let each = |method: &str, more: &[Value], firsts: Vec<Value>| -> Vec<String> {
             let params = |first: Value| [&[first], more].concat();
             firsts.into_iter().map(|first| call(method, &json!(params(first))).to_string()).collect()
@@ -88,7 +86,7 @@ impl Work {
             Work::Batch => {
                 let one = |n: usize| match n % 3 {
                     0 => call("getblockhash", &json!([n as u64 % height])),
-                    1 => call("getblockheader", &json!([hash(height - n as u64 % BLOCKS)])),
+                    1 => call("getblockheader", &json!([hash(height - n as u64 % span)])),
                     _ => call("getblockcount", &json!([])),
                 };
                 vec![json!((0..BATCH).map(one).collect::<Vec<_>>()).to_string()]

@@ -10,39 +10,21 @@
 )]
 #![allow(missing_docs)]
 
-use std::fs::File;
-use std::net::TcpListener;
+#[allow(dead_code, unreachable_pub, reason = "other tests need more of it")]
+#[path = "../common/process.rs"]
+mod process;
+
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// No state that a test waits for takes longer on a busy machine with two cores.
-const WAIT_MAX: Duration = Duration::from_secs(180);
-/// How often the state is asked for.
-const ASK_EVERY: Duration = Duration::from_millis(50);
+use process::Process;
+pub use process::{folder, free_port, until};
+
 /// How often another is started where somebody else took the port of one in between.
 const STARTS_MAX: usize = 5;
-
-/// Asks until there is an answer; fails with what was waited for.
-#[track_caller]
-pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let from = Instant::now();
-    loop {
-        if let Some(answer) = ask() {
-            return answer;
-        }
-        assert!(from.elapsed() < WAIT_MAX, "waited {WAIT_MAX:?} in vain: {what}");
-        std::thread::sleep(ASK_EVERY);
-    }
-}
-
-/// A port that was free a moment ago.
-pub fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
-}
 
 /// The program: what `ADIT_BINARY` names, else what cargo builds where it built the test.
 fn binary() -> &'static Path {
@@ -70,7 +52,7 @@ fn built() -> PathBuf {
 
 /// A running `adit bitcoind`; killed, by its id, where a test ends without stopping it.
 pub struct Adit {
-    child: Child,
+    process: Process,
     rpc: u16,
     dir: Option<TempDir>,
 }
@@ -86,7 +68,7 @@ impl Adit {
     pub fn start_in(mut dir: TempDir, flags: &[&str]) -> Adit {
         for _ in 0..STARTS_MAX {
             let mut adit = Adit::spawn(dir, flags);
-            let answers = until("it answers", || match adit.child.try_wait().unwrap() {
+            let answers = until("it answers", || match adit.process.ended() {
                 Some(_) => Some(false),
                 None => adit.answers().then_some(true),
             });
@@ -102,16 +84,11 @@ impl Adit {
     /// Starts one and waits for nothing.
     pub fn spawn(dir: TempDir, flags: &[&str]) -> Adit {
         let rpc = free_port();
-        let out = File::create(dir.path().join("out")).unwrap();
-        let mut command = Command::new(binary());
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ADIT_")) {
-            command.env_remove(name);
-        }
+        let mut command = process::clean(Command::new(binary()));
         command.args(["bitcoind", "-regtest", "-listen=0", "-server", "-fallbackfee=0.0001"]);
         command.arg(format!("-datadir={}", dir.path().display())).arg(format!("-rpcport={rpc}"));
         command.args(flags.iter().map(|flag| flag.replace("PORT", &free_port().to_string())));
-        command.stdin(Stdio::null()).stdout(out.try_clone().unwrap()).stderr(out);
-        Adit { child: command.spawn().unwrap(), rpc, dir: Some(dir) }
+        Adit { process: Process::start(command, dir.path(), "adit"), rpc, dir: Some(dir) }
     }
 
     /// Whether its cookie opens the door and the node behind it is there.
@@ -158,34 +135,16 @@ impl Adit {
 
     /// What it has printed and logged.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.datadir().join("out")).unwrap_or_default()
+        [self.process.out(), self.process.err()].concat()
     }
 
     /// Waits for the end that somebody has asked for, and gives its folder to the next.
     #[track_caller]
     pub fn ended(mut self) -> TempDir {
-        let child = &mut self.child;
-        let status = until("it ends", || child.try_wait().unwrap());
+        let status = self.process.wait();
         assert!(status.success(), "{status}\n{}", self.log());
         self.dir.take().unwrap()
     }
-}
-
-impl Drop for Adit {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() && self.dir.is_some() {
-            let log = self.log();
-            let from = log.len().saturating_sub(4_000);
-            eprintln!("--- the node's log:\n{}", log.get(from..).unwrap_or(&log));
-        }
-    }
-}
-
-/// A folder that goes with the test.
-pub fn folder() -> TempDir {
-    tempfile::Builder::new().prefix("adit-clients-").tempdir().unwrap()
 }
 
 /// RFC 4648, section 4.

@@ -12,7 +12,7 @@ use crate::client::ADDRESS;
 use crate::harness::{Process, folder, free_port, text, until};
 
 /// `adit:adit` in base64.
-const LOGIN: &str = "YWRpdDphZGl0";
+pub const LOGIN: &str = "YWRpdDphZGl0";
 
 /// How often another is started where somebody else took the port of one in between.
 const STARTS_MAX: usize = 5;
