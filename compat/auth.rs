@@ -12,6 +12,7 @@ use adit_domain::units::Entropy;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bitcoin::hashes::{Hash, HashEngine, Hmac, HmacEngine, sha256};
+use bitcoin::hex::FromHex;
 use subtle::{Choice, ConstantTimeEq};
 use thiserror::Error;
 
@@ -45,13 +46,16 @@ pub enum AuthError {
 struct User {
     name: String,
     salt: String,
-    hmac: String,
+    /// None: what was given is no such thing, and no password comes to it.
+    hmac: Option<[u8; HMAC_BYTES]>,
 }
+
+const HMAC_BYTES: usize = 32;
 
 impl User {
     fn with_password(name: &str, password: &str, entropy: &dyn Entropy) -> User {
         let salt = hex_of_chance(2, entropy);
-        User { name: name.to_owned(), hmac: hmac(&salt, password), salt }
+        User { name: name.to_owned(), hmac: Some(hmac(&salt, password)), salt }
     }
 
     /// `USER:SALT$HMAC`.
@@ -59,20 +63,24 @@ impl User {
         let (name, rest) = text.split_once(':')?;
         let (salt, hmac) = rest.split_once('$')?;
         let sound = !rest.contains(':') && !hmac.contains('$');
-        sound.then(|| User { name: name.to_owned(), salt: salt.to_owned(), hmac: hmac.to_owned() })
+        // Core compares the text, whose digits are small.
+        let small = !hmac.bytes().any(|digit| digit.is_ascii_uppercase());
+        let hmac = <[u8; HMAC_BYTES]>::from_hex(hmac).ok().filter(|_| small);
+        sound.then(|| User { name: name.to_owned(), salt: salt.to_owned(), hmac })
     }
 
     /// Takes the same time for every user and password of the same length.
     fn is(&self, name: &str, password: &str) -> Choice {
-        let same = hmac(&self.salt, password).as_bytes().ct_eq(self.hmac.as_bytes());
+        let known = self.hmac.unwrap_or_default();
+        let same = hmac(&self.salt, password).ct_eq(&known) & Choice::from(u8::from(self.hmac.is_some()));
         same & name.as_bytes().ct_eq(self.name.as_bytes())
     }
 }
 
-fn hmac(salt: &str, password: &str) -> String {
+fn hmac(salt: &str, password: &str) -> [u8; HMAC_BYTES] {
     let mut engine = HmacEngine::<sha256::Hash>::new(salt.as_bytes());
     engine.input(password.as_bytes());
-    Hmac::from_engine(engine).to_string()
+    Hmac::from_engine(engine).to_byte_array()
 }
 
 fn hex_of_chance(words: usize, entropy: &dyn Entropy) -> String {

@@ -11,14 +11,22 @@ use adit_chainstate::Warnings;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bitcoin::OutPoint;
 use bitcoin::hashes::Hash;
+use tokio::sync::Semaphore;
 
 use crate::config::Config;
 use crate::error::RpcError;
 use crate::json::Json;
 use crate::methods::{Counting, Made};
+use crate::show::KeptBlocks;
 
 /// How long an actor may take to answer a question; it is at most one block behind.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// How long one answer may keep a thread on which others are answered too: a read from disk takes longer, one from memory does not.
+const BRIEF: Duration = Duration::from_millis(1);
+/// What is done off those threads at a time. Who asked may have hung up since, so that those who may ask do not bound it.
+pub(crate) const AWAY_MAX: usize = 64;
+
+static AWAY: Semaphore = Semaphore::const_new(AWAY_MAX);
 
 /// How far the node has come.
 enum Stage {
@@ -42,6 +50,12 @@ pub(crate) struct Ctx {
     pub(crate) last_template: Mutex<Option<(usize, u64)>>,
     /// What was made for the last who asked for a template.
     pub(crate) template: ArcSwapOption<Made>,
+    /// Held by who makes it: the others wait for that one.
+    pub(crate) making: tokio::sync::Mutex<()>,
+    /// Blocks that were shown.
+    pub(crate) kept: Arc<KeptBlocks>,
+    /// Whether the last short read was one: then the next is made where it is asked for.
+    is_brief: AtomicBool,
     /// When the server began.
     pub(crate) began: Instant,
     /// Whether the chain has counted as fetched once: from then on it does, as in Core.
@@ -136,6 +150,9 @@ impl Ctx {
             log: Mutex::new(log),
             last_template: Mutex::default(),
             template: ArcSwapOption::empty(),
+            making: tokio::sync::Mutex::default(),
+            kept: Arc::default(),
+            is_brief: AtomicBool::new(true),
             began: Instant::now(),
             fetched: AtomicBool::default(),
             warnings: Warnings::default(),
@@ -203,6 +220,22 @@ impl Ctx {
         Json::List(found.into_iter().map(Json::text).collect())
     }
 
+    /// Does what reads little from disk: where the last such read was as quick as one from memory, here; else off this thread.
+    pub(crate) async fn briefly<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, RpcError> + Send + 'static,
+    ) -> Result<T, RpcError> {
+        let timed = move || {
+            let from = Instant::now();
+            let done = work();
+            Ok((done, from.elapsed() < BRIEF))
+        };
+        let here = self.is_brief.load(Ordering::Relaxed);
+        let (done, is_brief) = if here { timed()? } else { off_thread(timed).await? };
+        self.is_brief.store(is_brief, Ordering::Relaxed);
+        done
+    }
+
     fn lock(&self) -> MutexGuard<'_, Running> {
         // Each change is one step.
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
@@ -262,6 +295,11 @@ where
 pub(crate) async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, RpcError> + Send + 'static,
 ) -> Result<T, RpcError> {
+    let place = AWAY.acquire().await.map_err(|_| RpcError::internal("No thread is left"))?;
+    let work = move || {
+        let _place = place;
+        work()
+    };
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|_| Err(RpcError::internal("It panicked; the log says where")))
 }

@@ -5,22 +5,29 @@ use std::sync::LazyLock;
 
 use bitcoin::{Network, Script};
 
+use crate::auth::Subnet;
 use crate::config::Config;
 use crate::ctx::Ctx;
 use crate::descriptor::Known;
 use crate::json::{Json, read};
 use crate::params::{self, Params};
-use crate::{descriptor, methods, named, request, rest, show, zmq};
+use crate::signing::Covers;
+use crate::{address, descriptor, methods, named, request, rest, show, zmq};
 
 /// A server whose node has not started.
 static WARMING: LazyLock<Ctx> = LazyLock::new(|| Ctx::new(Config::new(Vec::new(), None)));
 
 /// A body of JSON-RPC: what is answered is one line of JSON, and every reader of arguments bears what is given.
 pub fn request(body: &[u8]) {
-    let answer = futures::executor::block_on(request::answer(&WARMING, body, |_| true));
-    if let Some(text) = answer.body {
-        assert!(text.ends_with('\n') && text.matches('\n').count() == 1, "not one line");
-        assert!(read(text.as_bytes()).is_some(), "not JSON");
+    let asked = request::Request::read(body);
+    // Whoever is let into a lane by what a body looks like is sent away by what it is.
+    let _ = (request::Lane::likely(body), asked.lane());
+    let answer = futures::executor::block_on(asked.answer(&WARMING, |_| true));
+    if let Some(pieces) = answer.body {
+        let text = pieces.concat();
+        let ends = text.iter().filter(|byte| **byte == b'\n').count();
+        assert!(text.ends_with(b"\n") && ends == 1, "not one line");
+        assert!(read(&text).is_some(), "not JSON");
     }
     match read(body) {
         Some(Json::List(calls)) => calls.iter().for_each(call),
@@ -82,6 +89,32 @@ pub fn output(data: &[u8]) {
         let shown = show::script(Script::from_bytes(data), network).to_string();
         assert!(read(shown.as_bytes()).is_some(), "not JSON");
     }
+}
+
+/// An argument of whatever kind, as JSON or as the text of one: amounts, hashes, bytes, addresses, networks, ranges.
+pub fn argument(data: &[u8]) {
+    let text = String::from_utf8_lossy(data).into_owned();
+    let given = [read(data), Some(Json::from(text.clone()))];
+    for value in given.iter().flatten() {
+        if let Ok(sat) = params::amount(value) {
+            assert!(sat <= 2_100_000_000_000_000, "{sat}");
+        }
+        let _ = (params::bytes(value, "bytes"), params::hash(value, "hash"), methods::range(value));
+        let _ = (params::int::<i32>(value), params::int::<u64>(value), params::fields(value));
+        assert!(read(&value.to_bytes()).is_some(), "not JSON");
+    }
+    for network in [Network::Bitcoin, Network::Testnet4, Network::Regtest] {
+        match address::read(&text, network) {
+            Ok(found) => assert_eq!(address::read(&found.to_string(), network), Ok(found)),
+            Err(mistake) => assert!(mistake.places.iter().all(|place| *place < text.len()), "{mistake:?}"),
+        }
+    }
+    let _ = (Covers::read(&text), text.parse::<Subnet>());
+}
+
+/// A partially signed transaction.
+pub fn psbt(data: &[u8]) {
+    methods::probe_psbt(data);
 }
 
 #[cfg(test)]

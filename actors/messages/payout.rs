@@ -13,10 +13,20 @@ pub struct CreditShare {
     pub share: ShareCredit,
 }
 
-/// All balances of the ledger. Sent by: rpc. Handled by: payout. Reply: one row an account. When full: refused.
-#[derive(Clone, Copy, Debug, Message)]
+/// Balances of the ledger. Sent by: rpc. Handled by: payout. Reply: one row an account, by name. When full: refused.
+#[derive(Clone, Debug, Message)]
 #[rtype(result = "Vec<Balance>")]
-pub struct GetBalances;
+pub struct GetBalances {
+    /// Those behind this account; none: from the first on.
+    pub after: Option<String>,
+    /// At most so many.
+    pub rows_max: usize,
+}
+
+impl GetBalances {
+    /// All of them.
+    pub const ALL: GetBalances = GetBalances { after: None, rows_max: usize::MAX };
+}
 
 /// What each worker has done. Sent by: rpc, the demo. Handled by: payout. Reply: one row a worker. When full: refused.
 #[derive(Clone, Copy, Debug, Message)]

@@ -8,10 +8,20 @@ use adit_domain::stratum::{Effect, Job, LeaseFault, SessionInfo};
 
 use crate::stratum::SessionActor;
 
-/// Which miners are connected. Sent by: rpc. Handled by: stratum. Reply: a row a connection. When full: refused.
+/// Which miners are connected. Sent by: rpc. Handled by: stratum. Reply: a row a connection, by number. When full: refused.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "Vec<SessionInfo>")]
-pub struct GetSessions;
+pub struct GetSessions {
+    /// Those behind this one; none: from the first on.
+    pub after: Option<u64>,
+    /// At most so many.
+    pub rows_max: usize,
+}
+
+impl GetSessions {
+    /// All of them.
+    pub const ALL: GetSessions = GetSessions { after: None, rows_max: usize::MAX };
+}
 
 /// A miner connected. Sent by: the listener. Handled by: stratum. Reply: its session, started. When full: it waits.
 #[derive(Clone, Copy, Debug, Message)]

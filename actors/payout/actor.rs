@@ -195,8 +195,9 @@ impl Handler<TipChanged> for PayoutActor {
 impl Handler<GetBalances> for PayoutActor {
     type Result = ResponseFuture<Vec<Balance>>;
 
-    fn handle(&mut self, _msg: GetBalances, _ctx: &mut Self::Context) -> Self::Result {
-        self.ask(|books| books.ledger().balances().map_err(ledger_fault))
+    fn handle(&mut self, msg: GetBalances, _ctx: &mut Self::Context) -> Self::Result {
+        let GetBalances { after, rows_max } = msg;
+        self.ask(move |books| books.ledger().balances_after(after.as_deref(), rows_max).map_err(ledger_fault))
     }
 }
 

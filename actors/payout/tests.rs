@@ -213,7 +213,7 @@ impl House {
     }
 
     async fn balances(&self) -> Vec<(String, i64, i64)> {
-        let rows: Vec<Balance> = self.payout.addr.send(GetBalances).await.unwrap();
+        let rows: Vec<Balance> = self.payout.addr.send(GetBalances::ALL).await.unwrap();
         rows.into_iter().map(|b| (b.account, b.immature_sat, b.mature_sat)).collect()
     }
 

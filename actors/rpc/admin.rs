@@ -108,7 +108,7 @@ impl Api {
 
     async fn session_count(&self) -> u32 {
         let Ok(pool) = self.pool() else { return 0 };
-        within(COUNT_WITHIN, &pool.sessions, GetSessions).await.map_or(0, |list| count(list.len()))
+        within(COUNT_WITHIN, &pool.sessions, GetSessions::ALL).await.map_or(0, |list| count(list.len()))
     }
 
     async fn mining_wait(&self) -> String {

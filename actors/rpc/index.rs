@@ -5,7 +5,6 @@ use adit_domain::chain::Flows;
 use adit_domain::units::Height;
 use adit_proto::v1;
 use adit_proto::v1::index_service_server::IndexService;
-use bitcoin::consensus::encode::serialize;
 use bitcoin::hashes::{Hash, sha256d};
 use bitcoin::{BlockHash, Txid};
 use tokio::task::spawn_blocking;
@@ -59,7 +58,7 @@ impl IndexService for Api {
         let TxFound { block, height, offset, tx } =
             self.ask_indexes(move |indexes| indexes.transaction(&txid)).await?;
         Ok(Response::new(v1::GetTransactionResponse {
-            transaction: serialize(&tx),
+            transaction: tx.raw().to_vec(),
             block: block.to_string(),
             height: height.to_u32(),
             offset,

@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status};
 
 use super::api::Api;
 use super::ask::ask;
-use super::page::page;
+use super::page::{cut, page, wanted};
 use crate::messages::payout::{GetBalances, GetPoolBlocks, GetWorkers};
 use crate::messages::stratum::GetSessions;
 use crate::messages::template::{GetMiningWait, GetTemplate};
@@ -40,8 +40,9 @@ impl PoolService for Api {
         request: Request<v1::ListBalancesRequest>,
     ) -> Result<Response<v1::ListBalancesResponse>, Status> {
         let v1::ListBalancesRequest { after, rows_max } = request.into_inner();
-        let all = ask(&self.pool()?.balances, GetBalances).await?;
-        let (rows, next) = page(all, |row| row.account.clone(), named(&after), rows_max);
+        let question = GetBalances { after: named(&after).cloned(), rows_max: wanted(rows_max) };
+        let rows = ask(&self.pool()?.balances, question).await?;
+        let (rows, next) = cut(rows, |row| row.account.clone(), rows_max);
         let balances = rows.into_iter().map(balance).collect();
         Ok(Response::new(v1::ListBalancesResponse { balances, next: next.unwrap_or_default() }))
     }
@@ -51,8 +52,9 @@ impl PoolService for Api {
         request: Request<v1::ListSessionsRequest>,
     ) -> Result<Response<v1::ListSessionsResponse>, Status> {
         let v1::ListSessionsRequest { after, rows_max } = request.into_inner();
-        let all = ask(&self.pool()?.sessions, GetSessions).await?;
-        let (rows, next) = page(all, |row| row.id, after.as_ref(), rows_max);
+        let question = GetSessions { after, rows_max: wanted(rows_max) };
+        let rows = ask(&self.pool()?.sessions, question).await?;
+        let (rows, next) = cut(rows, |row| row.id, rows_max);
         let sessions = rows.into_iter().map(session).collect();
         Ok(Response::new(v1::ListSessionsResponse { sessions, next }))
     }

@@ -110,7 +110,7 @@ impl Handler<OpenSession> for StratumActor {
 impl Handler<GetSessions> for StratumActor {
     type Result = MessageResult<GetSessions>;
 
-    fn handle(&mut self, _msg: GetSessions, _ctx: &mut Self::Context) -> Self::Result {
-        MessageResult(self.links.deps.store.infos())
+    fn handle(&mut self, msg: GetSessions, _ctx: &mut Self::Context) -> Self::Result {
+        MessageResult(self.links.deps.store.infos_after(msg.after, msg.rows_max))
     }
 }

@@ -132,8 +132,8 @@ impl SessionStore for Mined {
     fn has_extranonce1(&self, extranonce1: [u8; EXTRANONCE1_BYTES]) -> bool {
         self.inner.has_extranonce1(extranonce1)
     }
-    fn infos(&self) -> Vec<SessionInfo> {
-        self.inner.infos()
+    fn infos_after(&self, after: Option<u64>, max: usize) -> Vec<SessionInfo> {
+        self.inner.infos_after(after, max)
     }
 }
 
@@ -378,7 +378,7 @@ async fn twenty_panics_of_its_session_cost_a_miner_nothing() {
     let credits: Vec<String> =
         house.journal.entries().into_iter().filter(|e| e.starts_with("credit")).collect();
     assert_eq!(credits.len(), 20);
-    let info = &house.stratum.addr.send(GetSessions).await.unwrap()[0];
+    let info = &house.stratum.addr.send(GetSessions::ALL).await.unwrap()[0];
     assert_eq!((info.shares_accepted, info.shares_rejected), (20, 20));
 }
 
@@ -494,7 +494,7 @@ async fn a_line_that_is_no_message_ends_the_connection_after_an_answer() {
         client.say(&line).await;
         client.expect(text).await;
         assert!(client.ended().await);
-        while !house.stratum.addr.send(GetSessions).await.unwrap().is_empty() {
+        while !house.stratum.addr.send(GetSessions::ALL).await.unwrap().is_empty() {
             tokio::task::yield_now().await;
         }
     }
@@ -553,7 +553,7 @@ async fn a_miner_works_over_a_net_that_is_not_the_machines() {
     assert_eq!(house.stratum.local, elsewhere);
     house.gate.add_permits(1);
     let mut client = Client::working(&house).await;
-    let info = &house.stratum.addr.send(GetSessions).await.unwrap()[0];
+    let info = &house.stratum.addr.send(GetSessions::ALL).await.unwrap()[0];
     assert_eq!(info.remote, "203.0.113.1:40000");
     client.submit(10).await;
     client.expect("\"id\":10,\"result\":true").await;

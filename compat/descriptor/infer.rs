@@ -16,9 +16,15 @@ use crate::show::{address, with_checksum};
 
 /// What a script says of itself, and what is known besides, with a checksum.
 pub(crate) fn infer(script: &Script, known: &Known, network: Network) -> String {
+    let address = address(script, network).map(|address| address.to_string());
+    infer_with(script, known, address.as_deref())
+}
+
+/// The same where the address is known already.
+pub(crate) fn infer_with(script: &Script, known: &Known, address: Option<&str>) -> String {
     with_checksum(
         within(script, Place::Top, known)
-            .or_else(|| address(script, network).map(|address| format!("addr({address})")))
+            .or_else(|| address.map(|address| format!("addr({address})")))
             .unwrap_or_else(|| format!("raw({})", script.as_bytes().as_hex())),
     )
 }

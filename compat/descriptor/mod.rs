@@ -13,7 +13,7 @@ mod shape;
 use bitcoin::{Network, ScriptBuf};
 
 pub(crate) use expand::multisig_script;
-pub(crate) use infer::infer;
+pub(crate) use infer::{infer, infer_with};
 pub(crate) use key::SECP;
 pub(crate) use known::Known;
 

@@ -3,15 +3,18 @@
 mod hex;
 mod number;
 mod read;
+mod text;
 mod write;
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
+use axum::body::Bytes;
 use bitcoin::Amount;
 use bitcoin::hashes::Hash;
 
+pub(crate) use hex::text as hex_text;
 pub(crate) use read::read;
+pub(crate) use text::Text;
 
 /// A field's name: most are ours, known when we are built.
 pub(crate) type Name = Cow<'static, str>;
@@ -31,8 +34,10 @@ pub enum Json {
     Double(f64),
     /// A text.
     Str(Cow<'static, str>),
+    /// Bytes, printed in hex; never read.
+    Hex(Vec<u8>),
     /// What has been written before, as it stands; never read.
-    Written(Arc<str>),
+    Written(Box<Bytes>),
     /// A list.
     List(Vec<Json>),
     /// Fields in their order.
@@ -51,7 +56,7 @@ impl Json {
             Json::Null => "null",
             Json::Bool(_) => "bool",
             Json::Int(_) | Json::Amount(_) | Json::Double(_) => "number",
-            Json::Str(_) => "string",
+            Json::Str(_) | Json::Hex(_) => "string",
             Json::List(_) | Json::Written(_) => "array",
             Json::Object(_) => "object",
         }
@@ -84,12 +89,19 @@ impl Json {
 
     /// Bytes in hex, as a text.
     pub(crate) fn hex(bytes: &[u8]) -> Json {
-        Json::Str(Cow::Owned(hex::digits(bytes.iter())))
+        Json::Str(Cow::Owned(hex::text(bytes)))
     }
 
     /// A hash in hex as it is shown: its last byte first.
     pub(crate) fn hash(hash: impl Hash<Bytes = [u8; 32]>) -> Json {
-        Json::Str(Cow::Owned(hex::digits(hash.as_byte_array().iter().rev())))
+        let mut bytes = *hash.as_byte_array();
+        bytes.reverse();
+        Json::hex(&bytes)
+    }
+
+    /// What has been written before.
+    pub(crate) fn written(bytes: &Bytes) -> Json {
+        Json::Written(Box::new(bytes.clone()))
     }
 
     /// Changes a field of an object where there is a new value.

@@ -33,7 +33,12 @@ fn values_print_as_core_prints_them() {
     let bytes: [u8; 32] = std::array::from_fn(|n| n as u8);
     let hash = bitcoin::Txid::from_byte_array(bytes);
     check(Json::hash(hash), &format!("\"{hash}\""));
-    check(Json::Written("[1,2]".into()), "[1,2]");
+    check(Json::Hex(vec![0x0f, 0xf0]), "\"0ff0\"");
+    check(
+        Json::Hex((0..=255).chain(0..=44).collect()),
+        &Json::hex(&[(0..=255).collect::<Vec<u8>>(), (0..=44).collect()].concat()).to_string(),
+    );
+    check(Json::written(&"[1,2]".into()), "[1,2]");
     check(Json::from(vec![1, 2]), "[1,2]");
     check(Json::List(vec![]), "[]");
     check(
@@ -69,4 +74,24 @@ fn what_is_not_json_is_refused() {
 #[test]
 fn both_of_two_fields_of_one_name_are_kept() {
     assert_eq!(read(b"{\"a\":1,\"a\":2}").unwrap().to_string(), "{\"a\":1,\"a\":2}");
+}
+
+#[test]
+fn what_others_have_too_is_passed_on_and_not_copied() {
+    for (bytes, pieces) in [(10, 1), (1 << 20, 3)] {
+        let shared = axum::body::Bytes::from(vec![b'7'; bytes]);
+        let value = object([("a", Json::written(&shared)), ("b", Json::from(1))]);
+        let mut text = super::Text::default();
+        value.write_to(&mut text);
+        assert_eq!(text.len(), bytes + 12);
+        let written = text.into_pieces();
+        assert_eq!(written.len(), pieces);
+        assert_eq!(pieces == 3, written.iter().any(|piece| piece.as_ptr() == shared.as_ptr()));
+        assert_eq!(written.concat(), value.to_bytes());
+    }
+}
+
+#[test]
+fn a_value_is_as_large_as_what_is_read_is_bounded_by() {
+    assert_eq!(size_of::<Json>(), 32);
 }

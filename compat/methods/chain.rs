@@ -1,5 +1,6 @@
 //! The best chain: where it ends, its headers and blocks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use adit_actors::events::EventKind;
@@ -15,7 +16,7 @@ use crate::ctx::{Ctx, off_thread};
 use crate::error::RpcError;
 use crate::json::{Json, object};
 use crate::params::{self, Params};
-use crate::show::{self, TxDetail};
+use crate::show::{self, Inside, KeptBlocks, TxDetail};
 use crate::table::Category::Blockchain;
 use crate::table::{Kind, Method, method, opt, req};
 
@@ -113,7 +114,7 @@ async fn get_block_header(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     if let Some(txs) = chain.known_tx_count(&hash) {
         return Ok(show::header(&entry, &chain.tip(), u64::from(txs)));
     }
-    off_thread(move || {
+    ctx.briefly(move || {
         let txs = chain.tx_count(&hash)?;
         Ok(show::header(&entry, &chain.tip(), u64::from(txs)))
     })
@@ -151,36 +152,58 @@ pub(super) fn undo_of(chain: &ChainReader, hash: &BlockHash) -> Result<Option<Bl
 async fn get_block(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     let hash = params.block_hash(0, "blockhash")?;
     let verbosity = params.verbosity(1, 1, true)?;
+    let detail = match verbosity {
+        ..=0 => None,
+        1 => Some(TxDetail::Id),
+        2 => Some(TxDetail::Full),
+        _ => Some(TxDetail::WithPrevouts),
+    };
     let node = ctx.node()?;
-    let (chain, network) = (node.chain.clone(), node.params.network);
+    let (chain, network, kept) = (node.chain.clone(), node.params.network, Arc::clone(&ctx.kept));
+    let Some(detail) = detail else {
+        let read = move || {
+            entry(&chain, &hash)?;
+            let raw = chain.raw_block(&hash)?.ok_or_else(|| missing(&chain, &hash))?;
+            lies_there(&chain, &hash).map(|()| Json::Hex(raw))
+        };
+        return off_thread(read).await;
+    };
+    // What is kept is shown as long as the block is stored.
+    if let Some(inside) = kept.get(&hash, detail).filter(|_| chain.has_block(&hash)) {
+        lies_there(&chain, &hash)?;
+        if detail != TxDetail::Id && !chain.is_undo_file_there(&hash)? {
+            undo_of(&chain, &hash)?;
+        }
+        return Ok(show::block(&entry(&chain, &hash)?, &chain.tip(), &inside));
+    }
     off_thread(move || {
         let entry = entry(&chain, &hash)?;
-        match verbosity {
-            ..=0 => {
-                let raw = chain.raw_block(&hash)?.ok_or_else(|| missing(&chain, &hash))?;
-                lies_there(&chain, &hash).map(|()| Json::hex(&raw))
-            }
-            1 => shown(&chain, &entry, TxDetail::Id, network),
-            2 => shown(&chain, &entry, TxDetail::Full, network),
-            _ => shown(&chain, &entry, TxDetail::WithPrevouts, network),
-        }
+        let inside = inside(&chain, &hash, detail, network, &kept)?;
+        Ok(show::block(&entry, &chain.tip(), &inside))
     })
     .await
 }
 
-fn shown(
+/// What is said of a block, from disk; and kept for the next.
+fn inside(
     chain: &ChainReader,
-    entry: &HeaderEntry,
+    hash: &BlockHash,
     detail: TxDetail,
     network: Network,
-) -> Result<Json, RpcError> {
-    let block = chain.shown_block(&entry.hash)?.ok_or_else(|| missing(chain, &entry.hash))?;
-    lies_there(chain, &entry.hash)?;
+    kept: &KeptBlocks,
+) -> Result<Arc<Inside>, RpcError> {
+    let block = chain.shown_block(hash)?.ok_or_else(|| missing(chain, hash))?;
+    lies_there(chain, hash)?;
     let undo = match detail {
         TxDetail::Id => None,
-        _ => undo_of(chain, &entry.hash)?,
+        _ => undo_of(chain, hash)?,
     };
-    Ok(show::block(entry, &chain.tip(), &block, undo.as_ref(), detail, network))
+    let inside = Arc::new(Inside::of(&block, undo.as_ref(), detail, network));
+    // Without the coins that it spent it is not all: they are known once it has been in the best chain.
+    if undo.is_some() || detail == TxDetail::Id {
+        kept.put(*hash, detail, &inside);
+    }
+    Ok(inside)
 }
 
 async fn get_difficulty(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
@@ -238,29 +261,31 @@ async fn wait_for_block_height(ctx: &Ctx, params: Params) -> Result<Json, RpcErr
 /// How often it is looked without having been told.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// Waits for the chain, for the time to be over, or for the node to end; then says where the chain is. It holds nothing of the
-/// node while it waits.
+/// Waits for the chain, or for the node to end. It holds nothing of the node while it waits.
+pub(super) async fn follow(ctx: &Ctx, is_there: impl Fn(&ChainReader) -> bool) {
+    let Ok(mut events) = ctx.node().map(|node| node.events.subscribe()) else { return };
+    while ctx.node().is_ok_and(|node| !is_there(&node.chain)) {
+        let tip = async {
+            loop {
+                match events.recv().await {
+                    Ok(event) if !matches!(event.kind, EventKind::TipChanged { .. }) => {}
+                    Ok(_) | Err(RecvError::Lagged(_)) => return,
+                    Err(RecvError::Closed) => std::future::pending().await,
+                }
+            }
+        };
+        // Over its time: looked at without having been told.
+        let _ = tokio::time::timeout(LOOK_EVERY, tip).await;
+    }
+}
+
+/// Waits for the chain, for the time to be over, or for the node to end; then says where the chain is.
 async fn wait_until(
     ctx: &Ctx,
     within: Option<Duration>,
     is_there: impl Fn(&ChainReader) -> bool,
 ) -> Result<Json, RpcError> {
-    let mut events = ctx.node()?.events.subscribe();
-    let there = async {
-        while ctx.node().is_ok_and(|node| !is_there(&node.chain)) {
-            let tip = async {
-                loop {
-                    match events.recv().await {
-                        Ok(event) if !matches!(event.kind, EventKind::TipChanged { .. }) => {}
-                        Ok(_) | Err(RecvError::Lagged(_)) => return,
-                        Err(RecvError::Closed) => std::future::pending().await,
-                    }
-                }
-            };
-            // Over its time: looked at without having been told.
-            let _ = tokio::time::timeout(LOOK_EVERY, tip).await;
-        }
-    };
+    let there = follow(ctx, is_there);
     match within {
         // Over its time: what there is is said.
         Some(within) => drop(tokio::time::timeout(within, there).await),

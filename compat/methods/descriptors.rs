@@ -92,7 +92,7 @@ fn described(script: &Script, shown: &mut Json) {
 const RANGE_MAX: i64 = 1_000_000;
 
 /// The first index and the last: `5`, or `[2,5]`.
-pub(super) fn range(typed: &Json) -> Result<(u32, u32), RpcError> {
+pub(crate) fn range(typed: &Json) -> Result<(u32, u32), RpcError> {
     let refused = |text: &str| Err(RpcError::invalid_parameter(text));
     let number = |value: &Json| matches!(value, Json::Int(_) | Json::Double(_));
     let (low, high): (i64, i64) = match typed {

@@ -245,7 +245,8 @@ async fn get_tx_out(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     let (txid, vout) = (params.txid(0, "txid")?, params.int(1)?);
     let with_mempool = params.bool_or(2, true)?;
     let node = ctx.node()?;
-    let (tip, coins) = node.chain.coins(&[OutPoint { txid, vout }])?;
+    let chain = node.chain.clone();
+    let (tip, coins) = ctx.briefly(move || Ok(chain.coins(&[OutPoint { txid, vout }])?)).await?;
     let in_chain = coins.into_iter().next().flatten();
     let held = if with_mempool { node.mempool.get(&TxRef::Txid(txid)) } else { None };
     let place = usize::try_from(vout).unwrap_or(usize::MAX);

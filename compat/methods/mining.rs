@@ -141,17 +141,15 @@ async fn generate_many(ctx: &Ctx, count: i32, script: ScriptBuf, tries: u64) -> 
 
 /// How long the mempool may take to follow a tip; without it the block is empty.
 const POOL_WITHIN: Duration = Duration::from_secs(10);
-/// How often it is looked whether it has.
-const LOOK_EVERY: Duration = Duration::from_millis(1);
+/// How often it is looked whether it has, or whether there is another tip, without having been told.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What waits, on the parent of that block.
 pub(super) async fn pooled(node: &NodeLinks, next: &NextBlock) -> Option<Arc<MempoolSnapshot>> {
+    let mut changes = node.mempool.changes();
     let followed = async {
-        loop {
-            if node.mempool.snapshot().tip == next.prev || node.chain.tip().hash != next.prev {
-                return;
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
+        while node.mempool.snapshot().tip != next.prev && node.chain.tip().hash == next.prev {
+            let _ = tokio::time::timeout(LOOK_EVERY, changes.changed()).await;
         }
     };
     // Without the mempool the block is empty, and good all the same.

@@ -38,7 +38,9 @@ pub(crate) use template::Made;
 use crate::table::Method;
 
 pub(crate) use coinstats::followed;
+pub(crate) use descriptors::range;
 pub(crate) use progress::Counting;
+pub(crate) use psbt::probe as probe_psbt;
 
 /// The families' tables.
 const FAMILIES: [&[Method]; 25] = [

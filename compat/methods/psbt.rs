@@ -179,26 +179,27 @@ pub(super) fn all_spent(psbt: &Psbt) -> Vec<Option<TxOut>> {
 
 async fn finalize_psbt(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     ctx.warm()?;
-    let (mut psbt, extract) = (read(params.str(0)?)?, params.bool_or(1, true)?);
-    off_thread(move || {
-        let coins = all_spent(&psbt);
-        let all_known = coins.iter().all(Option::is_some);
-        let nothing = || TxOut { value: Amount::ZERO, script_pubkey: ScriptBuf::new() };
-        let coins: Vec<TxOut> = coins.into_iter().map(|coin| coin.unwrap_or_else(nothing)).collect();
-        let mut tx = psbt.unsigned_tx.clone();
-        let mut is_complete = true;
-        for (n, input) in psbt.inputs.iter_mut().enumerate() {
-            is_complete &= finished(&mut tx, n, input, &coins, all_known);
-        }
-        let mut shown = if is_complete && extract {
-            object([("hex", Json::hex(&bitcoin::consensus::encode::serialize(&tx)))])
-        } else {
-            object([("psbt", written(&psbt))])
-        };
-        shown.push("complete", is_complete);
-        Ok(shown)
-    })
-    .await
+    let (psbt, extract) = (read(params.str(0)?)?, params.bool_or(1, true)?);
+    off_thread(move || Ok(finalized(psbt, extract))).await
+}
+
+fn finalized(mut psbt: Psbt, extract: bool) -> Json {
+    let coins = all_spent(&psbt);
+    let all_known = coins.iter().all(Option::is_some);
+    let nothing = || TxOut { value: Amount::ZERO, script_pubkey: ScriptBuf::new() };
+    let coins: Vec<TxOut> = coins.into_iter().map(|coin| coin.unwrap_or_else(nothing)).collect();
+    let mut tx = psbt.unsigned_tx.clone();
+    let mut is_complete = true;
+    for (n, input) in psbt.inputs.iter_mut().enumerate() {
+        is_complete &= finished(&mut tx, n, input, &coins, all_known);
+    }
+    let mut shown = if is_complete && extract {
+        object([("hex", Json::hex(&bitcoin::consensus::encode::serialize(&tx)))])
+    } else {
+        object([("psbt", written(&psbt))])
+    };
+    shown.push("complete", is_complete);
+    shown
 }
 
 /// Puts an input's signatures where they belong, in it and in the transaction; whether it is right then.
@@ -315,7 +316,10 @@ fn proprietary(rows: &BTreeMap<raw::ProprietaryKey, Vec<u8>>) -> Json {
 
 async fn decode_psbt(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     let network = ctx.node()?.params.network;
-    let psbt = read(params.str(0)?)?;
+    Ok(shown(&read(params.str(0)?)?, network))
+}
+
+fn shown(psbt: &Psbt, network: Network) -> Json {
     let plain = |tx: &Transaction| {
         show::transaction(&ParsedTx::new(tx.clone()), network, Prevouts::Unknown, None, false)
     };
@@ -335,7 +339,7 @@ async fn decode_psbt(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
         ("inputs", Json::List(psbt.inputs.iter().map(|one| input(one, network, &plain)).collect())),
         ("outputs", Json::List(psbt.outputs.iter().map(output).collect())),
     ]);
-    let coins: Option<Vec<TxOut>> = all_spent(&psbt).into_iter().collect();
+    let coins: Option<Vec<TxOut>> = all_spent(psbt).into_iter().collect();
     if let Some(coins) = coins {
         let sum = |outputs: &[TxOut]| {
             outputs.iter().try_fold(Amount::ZERO, |sum, output| sum.checked_add(output.value))
@@ -346,7 +350,21 @@ async fn decode_psbt(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
             shown.push("fee", fee);
         }
     }
-    Ok(shown)
+    shown
+}
+
+/// All that is done with a partially signed transaction of any bytes, or of a text; what is written of it is read again.
+pub(crate) fn probe(data: &[u8]) {
+    let typed = std::str::from_utf8(data).ok().and_then(|text| read(text).ok());
+    let Some(psbt) = typed.or_else(|| Psbt::deserialize(data).ok()) else { return };
+    for network in [Network::Bitcoin, Network::Regtest] {
+        assert!(crate::json::read(&shown(&psbt, network).to_bytes()).is_some(), "not JSON");
+    }
+    let text = written(&psbt);
+    assert_eq!(text.as_str().map(read), Some(Ok(psbt.clone())), "it is another");
+    let mut twice = psbt.clone();
+    assert!(twice.combine(psbt.clone()).is_ok(), "it is not like itself");
+    let _ = (finalized(psbt, true), finalized(twice, false));
 }
 
 fn sighash(kind: &PsbtSighashType) -> Json {

@@ -116,7 +116,7 @@ async fn prepared(ctx: &Ctx, params: &Params) -> Result<Psbt, RpcError> {
             if input.non_witness_utxo.is_some() {
                 continue;
             }
-            let indexed = || node.indexes.transaction(&outpoint.txid).ok().map(|found| found.tx);
+            let indexed = || node.indexes.transaction(&outpoint.txid).ok().map(|found| found.tx.tx().clone());
             let waiting = || node.mempool.get(&TxRef::Txid(outpoint.txid)).map(|tx| tx.tx().clone());
             let whole = has_index.then(indexed).flatten().or_else(waiting);
             let coin = coins.get(&outpoint);

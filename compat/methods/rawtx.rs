@@ -198,11 +198,13 @@ async fn get_raw_transaction(ctx: &Ctx, params: Params) -> Result<Json, RpcError
     if named.is_none() && node.mempool.get(&TxRef::Txid(txid)).is_none() {
         followed(&node, IndexKind::Transactions).await;
     }
-    off_thread(move || {
+    // A whole block is read, or coins from several.
+    let reads_much = named.is_some() || verbosity > 1;
+    let answer = move || {
         let found = find(&node, &txid, named.as_ref())?;
         let network = node.params.network;
         if verbosity <= 0 {
-            return Ok(Json::hex(found.tx.raw()));
+            return Ok(Json::Hex(found.tx.raw().to_vec()));
         }
         let mut shown = Vec::new();
         if let Some(hash) = &named {
@@ -219,8 +221,8 @@ async fn get_raw_transaction(ctx: &Ctx, params: Params) -> Result<Json, RpcError
         shown.extend(block);
         shown.extend(confirmed(&node.chain, found.block.as_ref()));
         Ok(Json::Object(shown))
-    })
-    .await
+    };
+    if reads_much { off_thread(answer).await } else { ctx.briefly(answer).await }
 }
 
 fn confirmed(chain: &ChainReader, block: Option<&bitcoin::BlockHash>) -> Vec<(crate::json::Name, Json)> {
@@ -270,7 +272,7 @@ fn find(
         ));
     }
     match node.indexes.transaction(txid) {
-        Ok(found) => Ok(Found { tx: Arc::new(ParsedTx::new(found.tx)), block: Some(found.block) }),
+        Ok(found) => Ok(Found { tx: Arc::new(found.tx), block: Some(found.block) }),
         Err(IndexError::Fault(fault)) => Err(fault.into()),
         Err(IndexError::NotYet { .. }) => Err(none(
             "No such mempool transaction. Blockchain transactions are still in the process of being indexed",

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use adit_actors::root::NodeLinks;
 use adit_chainstate::IndexKind;
 use adit_domain::peer::TxRef;
-use bitcoin::consensus::encode::serialize;
 use bitcoin::{OutPoint, Txid};
 
 use super::coinstats::followed;
@@ -115,9 +114,9 @@ fn waiting(node: &Arc<NodeLinks>, mut shown: Json, spender: Option<Txid>, with_t
 fn confirmed(node: &NodeLinks, (outpoint, mut shown): Asked, with_tx: bool) -> Result<Json, RpcError> {
     let found = node.indexes.spender(&outpoint).map_err(|error| RpcError::misc(error.to_string()))?;
     if let Some(found) = found {
-        shown.push("spendingtxid", Json::text(found.tx.compute_txid()));
+        shown.push("spendingtxid", Json::text(found.tx.txid()));
         if with_tx {
-            shown.push("spendingtx", Json::hex(&serialize(&found.tx)));
+            shown.push("spendingtx", Json::hex(found.tx.raw()));
         }
         shown.push("blockhash", Json::text(found.block));
     }

@@ -12,11 +12,13 @@ use adit_domain::consensus::{BLOCK_SIGOP_COST_MAX, BLOCK_WEIGHT_MAX, DeploymentS
 use adit_domain::mempool::MempoolSnapshot;
 use adit_domain::template::BlockTemplate;
 use adit_domain::wire::{ParsedBlock, ParsedTx};
+use axum::body::Bytes;
 use bitcoin::block::Version;
 use bitcoin::hashes::Hash;
 use bitcoin::hex::FromHex;
 use bitcoin::{Amount, BlockHash, Network, ScriptBuf, Target, Txid};
 
+use super::chain::follow;
 use super::mining::{pooled, template};
 use super::proposal::judge;
 use crate::ctx::{Ctx, ask, off_thread};
@@ -27,8 +29,6 @@ use crate::show::hex32;
 
 /// How long a long poll lasts where nothing happens; Core's is a minute, then every 10 seconds it looks for transactions.
 const LONG_POLL: Duration = Duration::from_secs(60);
-/// How often it is looked for another tip.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// What a unit of cost was before witnesses.
 const WITNESS_SCALE: u32 = 4;
 /// Bytes of a block, serialised, as miners are told; the weight is what counts.
@@ -67,7 +67,13 @@ pub(super) async fn get_block_template(ctx: &Ctx, params: Params) -> Result<Json
     }
     let next = node.chain.next_block(node.clock.now());
     let snapshot = pooled(&node, &next).await;
-    let made = match ctx.template.load_full().filter(|made| made.is_of(&next, snapshot.as_ref())) {
+    let known = || ctx.template.load_full().filter(|made| made.is_of(&next, snapshot.as_ref()));
+    if let Some(made) = known() {
+        return shown(&node, &next, &made);
+    }
+    // All who wait for the next one come at once: one makes it.
+    let _alone = ctx.making.lock().await;
+    let made = match known() {
         Some(made) => made,
         None => make(ctx, &node, next, snapshot).await?,
     };
@@ -83,7 +89,7 @@ pub(crate) struct Made {
     version: Version,
     witness_commitment: ScriptBuf,
     /// The transactions as they are sent.
-    transactions: Arc<str>,
+    transactions: Bytes,
 }
 
 impl Made {
@@ -106,8 +112,7 @@ async fn make(
     let built = template(ctx, node, &next, snapshot.as_deref())?;
     let scale = if has_segwit(node, &next) { 1 } else { WITNESS_SCALE };
     let made = off_thread(move || {
-        let mut written = String::new();
-        Json::List(transactions(&built, snapshot.as_deref(), scale)).write_to(&mut written);
+        let written = Json::List(transactions(&built, snapshot.as_deref(), scale)).to_bytes();
         Ok(Arc::new(Made {
             prev: next.prev,
             snapshot: snapshot.as_ref().map(Arc::downgrade),
@@ -150,12 +155,7 @@ async fn wait(ctx: &Ctx, id: &Json) -> Result<(), RpcError> {
     let hash = BlockHash::from_byte_array(params::hash(&Json::from(hash.to_owned()), "longpollid")?);
     drop(node);
     let seen: usize = seen.parse().unwrap_or(0);
-    let another = async {
-        while ctx.node().is_ok_and(|node| node.chain.tip().hash == hash) {
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-    };
-    let mut another = std::pin::pin!(another);
+    let mut another = std::pin::pin!(follow(ctx, |chain| chain.tip().hash != hash));
     let mut time = LONG_POLL;
     while tokio::time::timeout(time, &mut another).await.is_err() {
         if ctx.node()?.mempool.count() != seen {
@@ -198,7 +198,7 @@ fn shown(node: &NodeLinks, next: &NextBlock, made: &Made) -> Result<Json, RpcErr
         ("vbavailable", object(available)),
         ("vbrequired", Json::from(0)),
         ("previousblockhash", Json::hash(next.prev)),
-        ("transactions", Json::Written(Arc::clone(&made.transactions))),
+        ("transactions", Json::written(&made.transactions)),
         ("coinbaseaux", object::<&str>([])),
         ("coinbasevalue", Json::from(made.coinbase_value.to_sat())),
         ("longpollid", Json::from(poll_id(&node.chain, node.mempool.count()))),
@@ -256,7 +256,7 @@ fn transactions(template: &BlockTemplate, snapshot: Option<&MempoolSnapshot>, sc
         let (fee, sigops) = prices.get(&tx.txid()).copied().unwrap_or_default();
         let parents = tx.tx().input.iter().filter_map(|input| places.get(&input.previous_output.txid));
         object([
-            ("data", Json::hex(tx.raw())),
+            ("data", Json::Hex(tx.raw().to_vec())),
             ("txid", Json::hash(tx.txid())),
             ("hash", Json::hash(tx.wtxid())),
             ("depends", Json::List(parents.map(|place| Json::from(*place)).collect())),

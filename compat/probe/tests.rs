@@ -1,4 +1,4 @@
-use super::{output, request, rest, subscriber};
+use super::{argument, output, psbt, request, rest, subscriber};
 
 /// Chance that is the same each time: xorshift.
 struct Chance(u64);
@@ -95,4 +95,35 @@ fn outputs_of_any_bytes_are_borne() {
             b"\x00\x14aaaaaaaaaaaaaaaaaaaa",
         ],
     );
+}
+
+#[test]
+fn arguments_of_any_bytes_are_borne() {
+    feed(
+        argument,
+        &[
+            b"21000000.00000001",
+            b"-1.5e-300",
+            b"[2,1000000]",
+            b"bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
+            b"bcrt1pqqqqp399et2xygdj5xreqhjjvcmzhxw4aywxecjdzew6hylgvsesp3z0v5",
+            b"1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa",
+            b"10.0.0.0/255.255.0.0",
+            b"00000000000000000000000000000000000000000000000000000000000000aa",
+        ],
+    );
+}
+
+#[test]
+fn partially_signed_transactions_of_any_bytes_are_borne() {
+    // One input with a coin, a script, and a key by which it is derived; and one without anything.
+    let mut full = b"psbt\xff\x01\x00\x52\x02\0\0\0\x01".to_vec();
+    full.extend([7; 32]);
+    full.extend(b"\0\0\0\0\0\xff\xff\xff\xff\x01\xe8\x03\0\0\0\0\0\0\x16\x00\x14");
+    full.extend([9; 20]);
+    full.extend(b"\0\0\0\0\0");
+    full.extend(b"\x01\x01\x1f\xd0\x07\0\0\0\0\0\0\x16\x00\x14");
+    full.extend([5; 20]);
+    full.extend(b"\x01\x03\x04\x01\0\0\0\x01\x04\x02\x51\x51\x02\xfc\x01\x02\xaa\xbb\0\0");
+    feed(psbt, &[&full, b"psbt\xff\x01\x00\x0a\x02\0\0\0\0\0\0\0\0\0\0", b"cHNidP8BAAoCAAAAAAAAAAAAAA=="]);
 }

@@ -101,15 +101,19 @@ async fn block(call: &Call<'_>, verbosity: Option<i32>, part: Option<(usize, usi
             status: StatusCode::INTERNAL_SERVER_ERROR,
             text: format!("I/O error reading {name}"),
         };
-        let raw = chain.raw_block(&hash).map_err(|_| unread())?;
-        if raw.is_some() && !chain.is_file_there(&hash).unwrap_or(false) {
+        let read = match part {
+            None => chain.raw_block(&hash).map(|raw| raw.map(Some)),
+            // Of no bytes it is said that they are not there, as in Core.
+            Some((_, 0)) => Ok(Some(None)),
+            Some(part) => chain.raw_part(&hash, part),
+        };
+        let read = read.map_err(|_| unread())?;
+        if read.is_some() && !chain.is_file_there(&hash).unwrap_or(false) {
             return Err(unread());
         }
-        let raw = raw.ok_or_else(|| gone(&chain, &hash, &name))?;
-        let Some((offset, size)) = part else { return Ok(raw) };
-        let end = offset.checked_add(size).filter(|_| size > 0);
-        let some = end.and_then(|end| raw.get(offset..end)).map(<[u8]>::to_vec);
-        some.ok_or_else(|| Refused::bad(format!("Bad block part offset/size {offset}/{size} for {name}")))
+        let read = read.ok_or_else(|| gone(&chain, &hash, &name))?;
+        let (offset, size) = part.unwrap_or_default();
+        read.ok_or_else(|| Refused::bad(format!("Bad block part offset/size {offset}/{size} for {name}")))
     })
     .await?;
     match format {

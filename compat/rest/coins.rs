@@ -45,7 +45,7 @@ fn find(node: &NodeLinks, txid: &Txid) -> Option<(Arc<ParsedTx>, Option<BlockHas
         return Some((tx, None));
     }
     let found = node.indexes.transaction(txid).ok()?;
-    Some((Arc::new(ParsedTx::new(found.tx)), Some(found.block)))
+    Some((Arc::new(found.tx), Some(found.block)))
 }
 
 /// What is looked for.

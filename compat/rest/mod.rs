@@ -184,10 +184,9 @@ fn count(typed: &str) -> Result<usize, Refused> {
 }
 
 fn json(value: &Json) -> Reply {
-    let mut text = String::new();
-    value.write_to(&mut text);
-    text.push('\n');
-    Reply { status: StatusCode::OK, kind: "application/json", body: text.into_bytes() }
+    let mut body = value.to_bytes();
+    body.push(b'\n');
+    Reply { status: StatusCode::OK, kind: "application/json", body }
 }
 
 /// Bytes as they are, or in hex.

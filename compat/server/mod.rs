@@ -27,7 +27,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::auth::{AuthError, Cookie, Users};
 use crate::config::Config;
-use crate::ctx::Ctx;
+use crate::ctx::{AWAY_MAX, Ctx};
 
 use io::Timed;
 use rpc::Door;
@@ -78,8 +78,7 @@ impl Server {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let runtime = Builder::new_multi_thread()
             .worker_threads(cores.clamp(2, THREADS_MAX))
-            // As many for REST's strangers as for users.
-            .max_blocking_threads(config.threads.saturating_mul(2).saturating_add(1))
+            .max_blocking_threads(AWAY_MAX)
             .thread_name("adit-jsonrpc")
             .enable_all()
             .build()

@@ -1,32 +1,46 @@
 //! A request of HTTP into a call.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::State;
 use axum::http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use axum::routing::any;
 use axum::{Extension, Router};
 use http_body_util::BodyExt;
+use hyper::body::{Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use crate::auth::{Subnet, Users};
 use crate::ctx::Ctx;
-use crate::request::{Answer, answer};
+use crate::request::{Answer, Lane, Request as Asked};
 use crate::rest::{self, Reply};
+
+use super::CONNECTIONS_MAX;
 
 /// Bytes of a request's line and headers, as Core has it. What is longer is refused; hyper bears twice as much for that.
 const HEAD_BYTES_MAX: usize = 8 << 10;
 /// Bytes of a body, as Core has it: a block in hex is a quarter of it.
 const BODY_BYTES_MAX: usize = 32 << 20;
-/// Bodies up to this size are read at once: those of all connections are 256 MB.
+/// Bodies are read up to here without asking for room: those of all connections are 256 MB.
 const BODY_BYTES_SMALL: usize = 64 << 10;
 /// Larger ones together, in KiB: eight of the largest; who sends one more waits.
 const LARGE_BODIES_KIB_MAX: usize = 256 << 10;
+/// Bytes of a body with a block: four million in hex, and what stands around them.
+const BLOCK_BODY_BYTES_MAX: usize = (8 << 20) + (64 << 10);
+/// What those that begin as one with a block does have for themselves, together, in KiB: four of them, whatever else is being read.
+const BLOCK_BODIES_KIB_MAX: usize = 4 * (BLOCK_BODY_BYTES_MAX >> 10);
+/// Blocks that are read and handed on at a time: they connect one after the other anyway.
+const BLOCKS_AT_ONCE: usize = 4;
+/// Blocks that wait beside them: a pool's programs send one each.
+const BLOCKS_WAITING_MAX: usize = 64;
 /// Answers to strangers, in KiB, that lie here until they are taken: two mempools of a hundred thousand transactions. Who asks for more gets
 /// none, so that nobody fills the memory by asking and not reading.
 const ANSWERS_KIB_MAX: usize = 256 << 10;
@@ -47,11 +61,17 @@ pub(super) struct Remote(pub(super) SocketAddr);
 pub(super) struct Door {
     pub(super) ctx: Arc<Ctx>,
     pub(super) users: Users,
-    pub(super) work: Work,
-    /// The same for strangers, who can so take no place of a user's.
-    pub(super) work_rest: Work,
+    calls: Work,
+    /// For blocks alone.
+    blocks: Work,
+    /// For those that wait for a template: as many as there are connections, since they take nothing.
+    polls: Work,
+    /// For strangers, who can so take no place of a user's.
+    rest: Work,
     /// What larger bodies may take, in KiB.
-    pub(super) large: Semaphore,
+    large: Semaphore,
+    /// What those with blocks may take beside them.
+    large_blocks: Semaphore,
     /// What answers to strangers may take, in KiB.
     answers: Arc<Semaphore>,
 }
@@ -59,53 +79,71 @@ pub(super) struct Door {
 impl Door {
     pub(super) fn new(ctx: Arc<Ctx>, users: Users) -> Door {
         let work = || Work::new(ctx.config.threads, ctx.config.work_queue);
-        let (work, work_rest) = (work(), work());
-        let large = Semaphore::new(LARGE_BODIES_KIB_MAX);
-        Door { ctx, users, work, work_rest, large, answers: Arc::new(Semaphore::new(ANSWERS_KIB_MAX)) }
+        Door {
+            calls: work(),
+            blocks: Work::new(BLOCKS_AT_ONCE, BLOCKS_WAITING_MAX),
+            polls: Work::new(CONNECTIONS_MAX, 0),
+            rest: work(),
+            ctx,
+            users,
+            large: Semaphore::new(LARGE_BODIES_KIB_MAX),
+            large_blocks: Semaphore::new(BLOCK_BODIES_KIB_MAX),
+            answers: Arc::new(Semaphore::new(ANSWERS_KIB_MAX)),
+        }
     }
 
-    /// Room for a body; as much as it says that it has, or as it may have where it doesn't say.
-    async fn room(&self, length: Option<usize>) -> Option<SemaphorePermit<'_>> {
+    /// Room for a body that begins like this; for as much as it says that it has, or as it may have where it doesn't say.
+    async fn room(&self, length: Option<usize>, begins: &[u8]) -> Option<SemaphorePermit<'_>> {
         let bytes = length.unwrap_or(BODY_BYTES_MAX);
-        if bytes <= BODY_BYTES_SMALL {
-            return None;
+        let is_block = bytes <= BLOCK_BODY_BYTES_MAX && Lane::likely(begins) == Lane::Blocks;
+        let kib = u32::try_from(bytes / 1024).unwrap_or(u32::MAX);
+        if is_block && let Ok(room) = self.large_blocks.try_acquire_many(kib) {
+            return Some(room);
         }
-        self.large.acquire_many(u32::try_from(bytes / 1024).unwrap_or(u32::MAX)).await.ok()
+        self.large.acquire_many(kib).await.ok()
+    }
+
+    fn work(&self, lane: Lane) -> &Work {
+        match lane {
+            Lane::Calls => &self.calls,
+            Lane::Blocks => &self.blocks,
+            Lane::Polls => &self.polls,
+        }
     }
 }
 
 /// How many calls are carried out at a time, and how many wait.
-pub(super) struct Work {
+struct Work {
     places: Semaphore,
-    waiting: AtomicUsize,
-    waiting_max: usize,
+    inside: AtomicUsize,
+    inside_max: usize,
 }
 
 impl Work {
-    pub(super) fn new(places: usize, waiting_max: usize) -> Work {
-        let (places, waiting) = (Semaphore::new(places.max(1)), AtomicUsize::new(0));
-        Work { places, waiting, waiting_max: waiting_max.max(1) }
+    fn new(places: usize, waiting_max: usize) -> Work {
+        let inside_max = places.max(1).saturating_add(waiting_max);
+        Work { places: Semaphore::new(places.max(1)), inside: AtomicUsize::new(0), inside_max }
     }
 
-    /// Waits for a place; none where too many wait already.
-    async fn place(&self) -> Option<SemaphorePermit<'_>> {
-        if let Ok(place) = self.places.try_acquire() {
-            return Some(place);
-        }
-        let waits = Waits(&self.waiting);
-        if waits.0.fetch_add(1, Ordering::SeqCst) >= self.waiting_max {
-            return None;
-        }
-        self.places.acquire().await.ok()
+    /// Lets one in, to wait for a place; none where too many are inside already.
+    fn enter(&self) -> Option<Inside<'_>> {
+        let inside = Inside(self);
+        (self.inside.fetch_add(1, Ordering::SeqCst) < self.inside_max).then_some(inside)
     }
 }
 
-/// Counts one who waits, until it is dropped.
-struct Waits<'a>(&'a AtomicUsize);
+/// One who was let in, until it is dropped.
+struct Inside<'a>(&'a Work);
 
-impl Drop for Waits<'_> {
+impl<'a> Inside<'a> {
+    async fn place(&self) -> Option<SemaphorePermit<'a>> {
+        self.0.places.acquire().await.ok()
+    }
+}
+
+impl Drop for Inside<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        self.0.inside.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -132,13 +170,12 @@ async fn other(
     if !door.ctx.config.rest || !rest::is_path(&target) {
         return bare(StatusCode::NOT_FOUND);
     }
-    let body = match body(&door, request, rest::BODY_BYTES_MAX).await {
+    let (body, _) = match body(&door, request, None, rest::BODY_BYTES_MAX).await {
         Ok(body) => body,
         Err(status) => return bare(status),
     };
-    let Some(_place) = door.work_rest.place().await else {
-        return with_text(StatusCode::SERVICE_UNAVAILABLE, "Work queue depth exceeded");
-    };
+    let Some(inside) = door.rest.enter() else { return too_many() };
+    let _place = inside.place().await;
     match rest::answer(&door.ctx, &target, &body).await {
         Some(reply) => told(&door, reply),
         None => bare(StatusCode::NOT_FOUND),
@@ -189,18 +226,24 @@ async fn call(
         Some(length) if length > BODY_BYTES_MAX => return refused(StatusCode::PAYLOAD_TOO_LARGE),
         length => length,
     };
-    let _room = door.room(length).await;
-    let body = match body(&door, request, BODY_BYTES_MAX).await {
+    let (body, _room) = match body(&door, request, length, BODY_BYTES_MAX).await {
         Ok(body) => body,
         Err(status) => return refused(status),
     };
     if !door.users.may_call_any(&user) {
         return bare(StatusCode::FORBIDDEN);
     }
-    let Some(_place) = door.work.place().await else {
-        return with_text(StatusCode::SERVICE_UNAVAILABLE, "Work queue depth exceeded");
-    };
-    written(answer(&door.ctx, &body, |method| door.users.may_call(&user, method)).await)
+    // As many bodies are read into values as are let in: what waits is bounded by that.
+    let likely = Lane::likely(&body);
+    let Some(mut inside) = door.work(likely).enter() else { return too_many() };
+    let request = Asked::read(&body);
+    drop(body);
+    if likely != Lane::Calls && request.lane() != likely {
+        let Some(among_calls) = door.calls.enter() else { return too_many() };
+        inside = among_calls;
+    }
+    let _place = inside.place().await;
+    written(request.answer(&door.ctx, |method| door.users.may_call(&user, method)).await)
 }
 
 /// The user, or what is answered to a stranger.
@@ -218,32 +261,81 @@ fn said_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// The whole body of so many bytes at most, as long as more of it keeps coming.
-async fn body(door: &Door, request: Request<Body>, most: usize) -> Result<Bytes, StatusCode> {
+/// The whole body of so many bytes at most, as long as more of it keeps coming, and the room that it takes.
+async fn body(
+    door: &Door,
+    request: Request<Body>,
+    length: Option<usize>,
+    most: usize,
+) -> Result<(Bytes, Option<SemaphorePermit<'_>>), StatusCode> {
     let mut body = request.into_body();
-    let mut whole = Vec::new();
+    let (mut whole, mut room) = (Vec::new(), None);
     loop {
         let frame = tokio::time::timeout(door.ctx.config.timeout, body.frame()).await;
         match frame.map_err(|_| StatusCode::REQUEST_TIMEOUT)? {
-            None => return Ok(whole.into()),
+            None => return Ok((whole.into(), room)),
             Some(Err(_)) => return Err(StatusCode::BAD_REQUEST),
             Some(Ok(frame)) => {
                 let Ok(data) = frame.into_data() else { continue };
-                if whole.len().saturating_add(data.len()) > most {
+                let bytes = whole.len().saturating_add(data.len());
+                if bytes > most {
                     return Err(StatusCode::PAYLOAD_TOO_LARGE);
                 }
+                if whole.is_empty() && body.is_end_stream() {
+                    return Ok((data, None));
+                }
                 whole.extend_from_slice(&data);
+                if bytes > BODY_BYTES_SMALL && room.is_none() {
+                    room = door.room(length, &whole).await;
+                }
             }
         }
     }
 }
 
+/// The answer's pieces, one after the other; how many bytes there are is known.
+struct Pieces {
+    rest: std::vec::IntoIter<Bytes>,
+    bytes: u64,
+}
+
+impl HttpBody for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let next = self.rest.next();
+        self.bytes = self.bytes.saturating_sub(next.as_ref().map_or(0, length_of));
+        Poll::Ready(next.map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.bytes == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes)
+    }
+}
+
+fn length_of(piece: &Bytes) -> u64 {
+    u64::try_from(piece.len()).unwrap_or(u64::MAX)
+}
+
 fn written(Answer { status, body }: Answer) -> Response<Body> {
-    let Some(body) = body else { return bare(status) };
-    let mut response = Response::new(Body::from(body));
+    let Some(pieces) = body else { return bare(status) };
+    let bytes = pieces.iter().map(length_of).fold(0, u64::saturating_add);
+    let mut response = Response::new(Body::new(Pieces { rest: pieces.into_iter(), bytes }));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     response
+}
+
+fn too_many() -> Response<Body> {
+    with_text(StatusCode::SERVICE_UNAVAILABLE, "Work queue depth exceeded")
 }
 
 /// Bytes that count against what answers may take until they have been written.

@@ -109,6 +109,37 @@ fn heads_are_borne_as_old_clients_send_them() {
 }
 
 #[test]
+fn requests_that_come_at_once_are_answered_in_their_order() {
+    use std::io::Read;
+    let house = House::start();
+    let client = house.client();
+    let auth = client.authorization();
+    let request = |id: usize, more: &str| {
+        let body = format!("{{\"method\":\"getblockcount\",\"id\":{id}}}");
+        format!("POST / HTTP/1.1\r\n{auth}{more}Content-Length: {}\r\n\r\n{body}", body.len())
+    };
+    let all: String =
+        (0..100).map(|id| request(id, if id < 99 { "" } else { "Connection: close\r\n" })).collect();
+    let mut stream = client.connect();
+    stream.write_all(all.as_bytes()).unwrap();
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).unwrap();
+    let ids: Vec<usize> = answers
+        .lines()
+        .filter_map(|line| {
+            line.strip_prefix("{\"result\":0,\"error\":null,\"id\":")?.strip_suffix('}')?.parse().ok()
+        })
+        .collect();
+    assert_eq!(ids, (0..100).collect::<Vec<_>>());
+    // A stranger's are refused one by one.
+    let mut stream = client.connect();
+    stream.write_all(all.replace("Authorization", "X").as_bytes()).unwrap();
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).unwrap();
+    assert_eq!(answers.matches("HTTP/1.1 401").count(), 100, "{answers}");
+}
+
+#[test]
 fn strangers_are_refused_whatever_they_ask_for() {
     let house = House::start();
     let client = house.client();
@@ -233,21 +264,7 @@ fn calls_beyond_the_queue_are_refused() {
     });
     let client = house.client();
     // One is carried out and one waits, whichever: of the third it is said that there is no room.
-    let wait = "{\"method\":\"waitforblockheight\",\"params\":[1]}";
-    let (tell, told) = std::sync::mpsc::channel();
-    let mut waiting = Vec::new();
-    for _ in 0..3 {
-        let (client, tell) = (client.clone(), tell.clone());
-        waiting.push(std::thread::spawn(move || {
-            let reply = client.post(wait);
-            if reply.status == 503 {
-                tell.send(reply.body).unwrap();
-            } else {
-                assert_eq!(reply.status, 200, "{reply:?}");
-            }
-        }));
-    }
-    assert_eq!(told.recv().unwrap(), "Work queue depth exceeded");
+    let waiting = filled(&client, 1);
     drop(house);
     waiting.into_iter().for_each(|thread| drop(thread.join()));
 }
@@ -295,4 +312,166 @@ fn many_connections_at_once_are_served() {
         .collect();
     threads.into_iter().for_each(|thread| thread.join().unwrap());
     drop(idle);
+}
+
+/// The address that blocks of the tests pay to.
+const PAYEE: &str = "bcrt1qft5p2uhsdcdc3l2ua4ap5qqfg4pjaqlp250x7us7a8qqhrxrxfsqseac85";
+
+/// A block on the tip, in hex, which nobody has been told of.
+fn next_block(client: &Client) -> String {
+    let made = client.call("generateblock", &format!("[\"{PAYEE}\",[],false]"));
+    made.get("hex").and_then(Json::as_str).unwrap().to_owned()
+}
+
+/// Fills a queue of one place and one that waits, until somebody has been sent away; they stay until the chain is so high, or the house ends.
+fn filled(client: &Client, height: u32) -> Vec<std::thread::JoinHandle<()>> {
+    let wait = format!("{{\"method\":\"waitforblockheight\",\"params\":[{height}]}}");
+    let (tell, told) = std::sync::mpsc::channel();
+    let waits = |_| {
+        let (client, tell, wait) = (client.clone(), tell.clone(), wait.clone());
+        std::thread::spawn(move || {
+            let reply = client.post(&wait);
+            if reply.status == 503 {
+                tell.send(reply.body).unwrap();
+            } else {
+                assert_eq!(reply.status, 200, "{reply:?}");
+            }
+        })
+    };
+    let waiting = (0..3).map(waits).collect();
+    assert_eq!(told.recv().unwrap(), "Work queue depth exceeded");
+    waiting
+}
+
+#[test]
+fn a_block_is_taken_though_the_queue_is_full() {
+    let house = House::with(|config| {
+        config.threads = 1;
+        config.work_queue = 1;
+    });
+    let client = house.client();
+    let block = next_block(&client);
+    let waiting = filled(&client, 3);
+    assert_eq!(client.post(COUNT).status, 503);
+    // Wherever the method stands.
+    let first = format!("{{\"method\":\"submitblock\",\"params\":[\"{block}\"],\"id\":1}}");
+    check(&client.post(&first), 200, "{\"result\":null,\"error\":null,\"id\":1}\n");
+    let last = format!("{{\"id\":1,\"params\":[\"{block}\"],\"method\":\"submitblock\"}}");
+    check(&client.post(&last), 200, "{\"result\":\"duplicate\",\"error\":null,\"id\":1}\n");
+    // What only looks like one waits with all others.
+    for other in [
+        "{\"method\":\"getblockcount\",\"id\":\"submitblock\"}",
+        "[{\"method\":\"submitblock\",\"params\":[\"00\"]}]",
+        "{\"method\":\"getblocktemplate\",\"params\":[{\"rules\":[\"segwit\"],\"longpollid\":null}]}",
+    ] {
+        assert_eq!(client.post(other).status, 503, "{other}");
+    }
+    drop(house);
+    waiting.into_iter().for_each(|thread| drop(thread.join()));
+}
+
+#[test]
+fn who_polls_for_a_template_takes_nobodys_place() {
+    const POLLS: usize = 100;
+    let house = House::with(|config| {
+        config.threads = 1;
+        config.work_queue = 1;
+    });
+    let client = house.client();
+    let template = client.call("getblocktemplate", "[{\"rules\":[\"segwit\"]}]");
+    let id = template.get("longpollid").and_then(Json::as_str).unwrap().to_owned();
+    let body = format!(
+        "{{\"method\":\"getblocktemplate\",\"params\":[{{\"rules\":[\"segwit\"],\"longpollid\":\"{id}\"}}]}}"
+    );
+    let auth = client.authorization();
+    let request = format!("POST / HTTP/1.1\r\n{auth}Content-Length: {}\r\n\r\n{body}", body.len());
+    let mut polls: Vec<_> = (0..POLLS).map(|_| client.connect()).collect();
+    polls.iter_mut().for_each(|poll| poll.write_all(request.as_bytes()).unwrap());
+    // Others are served beside them, one after the other.
+    (0..5).for_each(|_| check(&client.post(COUNT), 200, ZERO));
+    let block = next_block(&client);
+    assert_eq!(client.call("submitblock", &format!("[\"{block}\"]")), Json::Null);
+    let tip = client.call("getbestblockhash", "[]");
+    for poll in &mut polls {
+        let reply = receive(poll);
+        assert_eq!(reply.status, 200, "{reply:?}");
+        let answer = reply.json();
+        assert_eq!(answer.get("result").and_then(|made| made.get("previousblockhash")), Some(&tip));
+    }
+}
+
+#[test]
+fn what_miners_programs_send_is_answered_as_they_read_it() {
+    let house = House::start();
+    let client = house.client();
+    let auth = client.authorization().trim_end().to_owned();
+    let block = next_block(&client);
+    let other = format!("{}01", &block[..block.len() - 2]);
+    // ckpool: no id, no params, a line that ends; it reads one line that begins with a brace. cpuminer and DATUM: version 1.0. public-pool: a
+    // number as the version, and named arguments.
+    let template =
+        "\"capabilities\": [\"coinbasetxn\", \"workid\", \"coinbase/append\"], \"rules\" : [\"segwit\"]";
+    for (body, begins) in [
+        ("{\"method\": \"getblockcount\"}\n".to_owned(), "{\"result\":0,"),
+        (
+            format!("{{\"method\": \"getblocktemplate\", \"params\": [{{{template}}}]}}\n"),
+            "{\"result\":{\"capabilities\":[\"proposal\"],\"version\":",
+        ),
+        (
+            "{\"jsonrpc\":\"1.0\",\"id\":\"1\",\"method\":\"getblocktemplate\",\"params\":[{\"rules\":[\"segwit\"]}]}".to_owned(),
+            "{\"result\":{\"capabilities\"",
+        ),
+        (
+            format!("{{\"jsonrpc\":1.0,\"id\":1,\"method\":\"getblocktemplate\",\"params\":{{\"template_request\":{{{template}}}}}}}"),
+            "{\"result\":{\"capabilities\"",
+        ),
+        (
+            "{\"jsonrpc\":1.0,\"id\":1,\"method\":\"getmininginfo\",\"params\":{}}".to_owned(),
+            "{\"result\":{\"blocks\":0,",
+        ),
+        (
+            "{\"jsonrpc\":1.0,\"id\":1,\"method\":\"getrpcinfo\"}".to_owned(),
+            "{\"result\":{\"active_commands\":[",
+        ),
+        // A block that is refused is no error of HTTP: DATUM would not see why.
+        (
+            format!("{{\"method\": \"submitblock\", \"params\": [\"{other}\"]}}\n"),
+            "{\"result\":\"bad-txnmrklroot\",\"error\":null",
+        ),
+        (
+            format!("{{\"jsonrpc\":1.0,\"id\":1,\"method\":\"submitblock\",\"params\":{{\"hexdata\":\"{block}\"}}}}"),
+            "{\"result\":null,\"error\":null",
+        ),
+        (
+            format!("{{\"jsonrpc\":\"1.0\",\"id\":\"1\",\"method\":\"submitblock\",\"params\":[\"{block}\"]}}"),
+            "{\"result\":\"duplicate\",\"error\":null",
+        ),
+        (
+            format!("{{\"method\": \"validateaddress\", \"params\": [\"{PAYEE}\"]}}\n"),
+            "{\"result\":{\"isvalid\":true,",
+        ),
+    ] {
+        let head = format!("POST / HTTP/1.1\nHost: x\n{auth}\nContent-Length: {}\n\n", body.len());
+        let reply = client.send(format!("{head}{body}").as_bytes());
+        assert!(reply.head.starts_with("HTTP/1.1 200 OK\r\n"), "{body}: {reply:?}");
+        assert!(reply.head.to_lowercase().contains("content-length: "), "{reply:?}");
+        assert!(!reply.head.to_lowercase().contains("chunked"), "{reply:?}");
+        assert!(reply.body.starts_with(begins), "{body}: {}", reply.body);
+        assert!(reply.body.ends_with("}\n") && reply.body.matches('\n').count() == 1, "{}", reply.body);
+    }
+    let hash = client.call("getbestblockhash", "[]");
+    assert_eq!(client.call("preciousblock", &format!("[{hash}]")), Json::Null);
+    let template = client.call("getblocktemplate", "[{\"rules\":[\"segwit\"]}]");
+    for field in [
+        "version",
+        "bits",
+        "previousblockhash",
+        "target",
+        "default_witness_commitment",
+        "sizelimit",
+        "weightlimit",
+        "coinbaseaux",
+    ] {
+        assert!(template.get(field).is_some(), "{field}: {template}");
+    }
 }

@@ -1,9 +1,13 @@
 //! Scripts in words.
 
+use std::borrow::Cow;
+use std::fmt::Write;
+
 use bitcoin::Script;
-use bitcoin::hex::DisplayHex;
 use bitcoin::opcodes::{Opcode, all};
 use bitcoin::script::Instruction;
+
+use crate::json::hex_text;
 
 /// The longest push that is shown as a number.
 const NUMBER_BYTES_MAX: usize = 4;
@@ -12,32 +16,41 @@ const NUMBER_BYTES_MAX: usize = 4;
 /// signature shows what it signs, in brackets.
 pub(crate) fn asm(script: &Script, with_signatures: bool) -> String {
     let signatures = with_signatures && !is_unspendable(script);
-    let mut words = Vec::new();
+    // Two digits a byte, and a space or a word for some.
+    let mut words = String::with_capacity(script.len().saturating_mul(2).saturating_add(32));
     for instruction in script.instructions() {
+        if !words.is_empty() {
+            words.push(' ');
+        }
         match instruction {
-            Ok(Instruction::PushBytes(bytes)) => words.push(push(bytes.as_bytes(), signatures)),
-            Ok(Instruction::Op(opcode)) => words.push(name(opcode)),
+            Ok(Instruction::PushBytes(bytes)) => push(bytes.as_bytes(), signatures, &mut words),
+            Ok(Instruction::Op(opcode)) => words.push_str(&name(opcode)),
             Err(_) => {
-                words.push("[error]".to_owned());
+                words.push_str("[error]");
                 break;
             }
         }
     }
-    words.join(" ")
+    words
 }
 
 fn is_unspendable(script: &Script) -> bool {
     script.is_op_return() || script.len() > 10_000
 }
 
-fn push(bytes: &[u8], with_signatures: bool) -> String {
+fn push(bytes: &[u8], with_signatures: bool, words: &mut String) {
     if bytes.len() <= NUMBER_BYTES_MAX {
-        return number(bytes).to_string();
+        // Writing to memory does not fail.
+        let _ = write!(words, "{}", number(bytes));
+        return;
     }
     let signed = if with_signatures { sighash(bytes) } else { None };
     match (signed, bytes.split_last()) {
-        (Some(word), Some((_, signature))) => format!("{}[{word}]", signature.as_hex()),
-        _ => bytes.to_lower_hex_string(),
+        (Some(word), Some((_, signature))) => {
+            words.push_str(&hex_text(signature));
+            let _ = write!(words, "[{word}]");
+        }
+        _ => words.push_str(&hex_text(bytes)),
     }
 }
 
@@ -64,21 +77,27 @@ fn sighash(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-fn name(opcode: Opcode) -> String {
+fn name(opcode: Opcode) -> Cow<'static, str> {
     let byte = opcode.to_u8();
     match opcode {
-        all::OP_PUSHNUM_NEG1 => "-1".to_owned(),
-        all::OP_CLTV => "OP_CHECKLOCKTIMEVERIFY".to_owned(),
-        all::OP_CSV => "OP_CHECKSEQUENCEVERIFY".to_owned(),
+        all::OP_PUSHNUM_NEG1 => "-1".into(),
+        all::OP_CLTV => "OP_CHECKLOCKTIMEVERIFY".into(),
+        all::OP_CSV => "OP_CHECKSEQUENCEVERIFY".into(),
+        // What most scripts are made of.
+        all::OP_DUP => "OP_DUP".into(),
+        all::OP_HASH160 => "OP_HASH160".into(),
+        all::OP_EQUAL => "OP_EQUAL".into(),
+        all::OP_EQUALVERIFY => "OP_EQUALVERIFY".into(),
+        all::OP_CHECKSIG => "OP_CHECKSIG".into(),
         _ => match byte {
-            0x51..=0x60 => byte.saturating_sub(0x50).to_string(),
-            0x50 => "OP_RESERVED".to_owned(),
-            0x89 => "OP_RESERVED1".to_owned(),
-            0x8a => "OP_RESERVED2".to_owned(),
-            0xba => "OP_CHECKSIGADD".to_owned(),
-            0xff => "OP_INVALIDOPCODE".to_owned(),
-            0xbb.. => "OP_UNKNOWN".to_owned(),
-            _ => opcode.to_string(),
+            0x51..=0x60 => byte.saturating_sub(0x50).to_string().into(),
+            0x50 => "OP_RESERVED".into(),
+            0x89 => "OP_RESERVED1".into(),
+            0x8a => "OP_RESERVED2".into(),
+            0xba => "OP_CHECKSIGADD".into(),
+            0xff => "OP_INVALIDOPCODE".into(),
+            0xbb.. => "OP_UNKNOWN".into(),
+            _ => opcode.to_string().into(),
         },
     }
 }

@@ -4,10 +4,11 @@ use adit_chainstate::HeaderEntry;
 use adit_domain::chain::Tip;
 use adit_domain::consensus::{BlockUndo, decode_bits};
 use adit_domain::wire::{ParsedBlock, ParsedTx};
+use axum::body::Bytes;
 use bitcoin::{CompactTarget, Network, Target, TxIn};
 
 use super::{Prevouts, hex32, transaction};
-use crate::json::{Json, object};
+use crate::json::{Json, Text, object};
 
 /// How much harder than the easiest target of the main network, as Core counts it: in doubles.
 pub(crate) fn difficulty(bits: CompactTarget) -> f64 {
@@ -54,7 +55,7 @@ pub(crate) fn header(entry: &HeaderEntry, tip: &Tip, txs: u64) -> Json {
 }
 
 /// How a block's transactions are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum TxDetail {
     /// Their ids.
     Id,
@@ -64,39 +65,76 @@ pub(crate) enum TxDetail {
     WithPrevouts,
 }
 
-/// A block.
-pub(crate) fn block(
-    entry: &HeaderEntry,
-    tip: &Tip,
-    block: &ParsedBlock,
-    undo: Option<&BlockUndo>,
-    detail: TxDetail,
-    network: Network,
-) -> Json {
-    let txs = block.txs();
-    let mut shown = header(entry, tip, u64::try_from(txs.len()).unwrap_or(u64::MAX));
-    shown.push("strippedsize", block.base_size_bytes());
-    shown.push("size", block.size_bytes());
-    shown.push("weight", block.weight().to_wu());
-    if let Some((tx, input)) = txs.first().and_then(|tx| Some((tx, tx.tx().input.first()?))) {
-        shown.push("coinbase_tx", coinbase(tx, input));
-    }
-    let coins = |n: usize| {
-        let row = undo?.spent.get(n.checked_sub(1)?)?;
-        Some(row.as_slice())
-    };
-    let one = |(n, tx): (usize, &ParsedTx)| {
-        let prevouts = match (coins(n), detail) {
-            (None, _) => Prevouts::Unknown,
-            (Some(coins), TxDetail::WithPrevouts) => Prevouts::Shown(coins),
-            (Some(coins), _) => Prevouts::ForFee(coins),
-        };
-        match detail {
-            TxDetail::Id => Json::hash(tx.txid()),
-            _ => transaction(tx, network, prevouts, None, true),
+/// What is said of a block itself, wherever it stands: it is the same each time.
+pub(crate) struct Inside {
+    txs: u64,
+    stripped_size: usize,
+    size: usize,
+    weight: u64,
+    coinbase: Option<Json>,
+    /// The list of transactions as it is sent.
+    shown: Bytes,
+}
+
+impl Inside {
+    pub(crate) fn of(
+        block: &ParsedBlock,
+        undo: Option<&BlockUndo>,
+        detail: TxDetail,
+        network: Network,
+    ) -> Inside {
+        let txs = block.txs();
+        let first = txs.first().and_then(|tx| Some((tx, tx.tx().input.first()?)));
+        let mut shown = Text::default();
+        shown.put("[");
+        for (n, tx) in txs.iter().enumerate() {
+            shown.put(if n > 0 { "," } else { "" });
+            let coins = n.checked_sub(1).and_then(|n| undo?.spent.get(n)).map(Vec::as_slice);
+            let prevouts = match (coins, detail) {
+                (None, _) => Prevouts::Unknown,
+                (Some(coins), TxDetail::WithPrevouts) => Prevouts::Shown(coins),
+                (Some(coins), _) => Prevouts::ForFee(coins),
+            };
+            let one = match detail {
+                TxDetail::Id => Json::hash(tx.txid()),
+                _ => transaction(tx, network, prevouts, None, true),
+            };
+            // One after the other: what is made for one is gone before the next.
+            one.write_to(&mut shown);
         }
-    };
-    shown.push("tx", Json::List(txs.iter().enumerate().map(one).collect()));
+        shown.put("]");
+        Inside {
+            txs: u64::try_from(txs.len()).unwrap_or(u64::MAX),
+            stripped_size: block.base_size_bytes(),
+            size: block.size_bytes(),
+            weight: block.weight().to_wu(),
+            coinbase: first.map(|(tx, input)| coinbase(tx, input)),
+            shown: shown.into_bytes().into(),
+        }
+    }
+
+    /// Bytes that it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.shown.len()
+    }
+
+    /// One that takes so much.
+    #[cfg(test)]
+    pub(super) fn of_bytes(shown: Vec<u8>) -> Inside {
+        Inside { txs: 0, stripped_size: 0, size: 0, weight: 0, coinbase: None, shown: shown.into() }
+    }
+}
+
+/// A block.
+pub(crate) fn block(entry: &HeaderEntry, tip: &Tip, inside: &Inside) -> Json {
+    let mut shown = header(entry, tip, inside.txs);
+    shown.push("strippedsize", inside.stripped_size);
+    shown.push("size", inside.size);
+    shown.push("weight", inside.weight);
+    if let Some(coinbase) = &inside.coinbase {
+        shown.push("coinbase_tx", coinbase.clone());
+    }
+    shown.push("tx", Json::written(&inside.shown));
     shown
 }
 

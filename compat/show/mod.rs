@@ -3,12 +3,14 @@
 mod asm;
 mod block;
 mod descriptor;
+mod kept;
 mod script;
 mod tx;
 
 pub(crate) use asm::asm;
-pub(crate) use block::{TxDetail, block, difficulty, header, target};
+pub(crate) use block::{Inside, TxDetail, block, difficulty, header, target};
 pub(crate) use descriptor::{checksum, with_checksum};
+pub(crate) use kept::KeptBlocks;
 pub(crate) use script::{address, kind, script};
 pub(crate) use tx::{Prevouts, transaction};
 

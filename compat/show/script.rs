@@ -4,7 +4,7 @@ use adit_domain::script::{OutputType, output_type};
 use bitcoin::{Address, Network, Script};
 
 use super::asm::asm;
-use crate::descriptor::{Known, infer};
+use crate::descriptor::{Known, infer_with};
 use crate::json::{Json, object};
 
 /// Core's word for a script's shape.
@@ -21,12 +21,13 @@ pub(crate) fn address(script: &Script, network: Network) -> Option<Address> {
 
 /// Everything that is said of an output's script.
 pub(crate) fn script(script: &Script, network: Network) -> Json {
-    let mut fields = vec![
-        ("asm", Json::from(asm(script, false))),
-        ("desc", Json::from(infer(script, &Known::default(), network))),
-        ("hex", Json::hex(script.as_bytes())),
-    ];
-    fields.extend(address(script, network).map(|address| ("address", Json::text(address))));
-    fields.push(("type", Json::from(kind(script))));
+    let address = address(script, network).map(|address| address.to_string());
+    let described = infer_with(script, &Known::default(), address.as_deref());
+    let mut fields = Vec::with_capacity(5);
+    fields.push(("asm", Json::from(asm(script, false))));
+    fields.push(("desc", Json::from(described)));
+    fields.push(("hex", Json::Hex(script.to_bytes())));
+    fields.extend(address.map(|address| ("address", Json::from(address))));
+    fields.push(("type", Json::from(output_type(script).as_str())));
     object(fields)
 }

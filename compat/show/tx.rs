@@ -65,7 +65,7 @@ pub(crate) fn transaction(
     fields.push(("vout", Json::List(outputs.collect())));
     fields.extend(prevouts.coins().map(|coins| ("fee", fee(tx, coins))));
     fields.extend(block.map(|hash| ("blockhash", Json::hash(*hash))));
-    fields.extend(with_hex.then(|| ("hex", Json::hex(tx.raw()))));
+    fields.extend(with_hex.then(|| ("hex", Json::Hex(tx.raw().to_vec()))));
     object(fields)
 }
 
@@ -84,12 +84,15 @@ fn input(txin: &TxIn, is_coinbase: bool, coin: Option<&Coin>, network: Network) 
         fields.push(("vout", Json::from(txin.previous_output.vout)));
         let shown = [
             ("asm", Json::from(asm(&txin.script_sig, true))),
-            ("hex", Json::hex(txin.script_sig.as_bytes())),
+            ("hex", Json::Hex(txin.script_sig.to_bytes())),
         ];
         fields.push(("scriptSig", object(shown)));
     }
     if !txin.witness.is_empty() {
-        fields.push(("txinwitness", Json::List(txin.witness.iter().map(Json::hex).collect())));
+        fields.push((
+            "txinwitness",
+            Json::List(txin.witness.iter().map(|item| Json::Hex(item.to_vec())).collect()),
+        ));
     }
     fields.extend(coin.map(|coin| ("prevout", prevout(coin, network))));
     fields.push(("sequence", Json::from(txin.sequence.to_consensus_u32())));

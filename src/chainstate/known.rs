@@ -3,21 +3,24 @@
 //! Owns: what is remembered of bodies that were found to be those of their blocks. Must not know: how they lie on disk.
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use adit_domain::consensus::is_intact;
-use adit_domain::wire::{HEADER_BYTES, ParsedBlock};
+use adit_domain::wire::{HEADER_BYTES, ParsedBlock, ParsedTx};
 use adit_store::{BlockFiles, FilePos};
 use bitcoin::block::Header;
 use bitcoin::consensus::{Decodable, deserialize};
-use bitcoin::{BlockHash, Transaction, VarInt};
+use bitcoin::{BlockHash, VarInt};
 
 use crate::live::{Live, Places, tx_count};
 use crate::reader::ChainReader;
 use crate::types::ChainFault;
 
-/// Blocks that something is remembered of: at some 32 bytes each 2 MB. Beyond it all is forgotten, and learned again.
-const KNOWN_MAX: usize = 65_536;
+/// Blocks that something is remembered of: at some 40 bytes each, and four for each [`PIECE_BYTES`], of which the largest have 62, 10 MB. Beyond it
+/// all is forgotten, and learned again.
+const KNOWN_MAX: usize = 32_768;
+/// Bytes of which a sum is kept: who wants a few bytes reads no more than these around them.
+const PIECE_BYTES: u32 = 64 << 10;
 /// Of a transaction, so many bytes are read at first; a larger one is read again up to the end of its block.
 const TX_BYTES_LIKELY: u32 = 4_096;
 /// A header and the longest count of transactions.
@@ -25,24 +28,32 @@ const HEAD_BYTES: u32 = 89;
 
 /// What is remembered of blocks by their place: nothing is ever written over what lies there.
 #[derive(Default)]
-pub(crate) struct Known(RwLock<HashMap<FilePos, Sum>>);
+pub(crate) struct Known(RwLock<HashMap<FilePos, Sums>>);
 
-/// CRC-32 of a body's bytes, which were compared with its hash, merkle root and witness commitment.
-type Sum = u32;
+/// CRC-32 of each [`PIECE_BYTES`] of a body, which was compared with its hash, merkle root and witness commitment.
+type Sums = Arc<[u32]>;
+
+/// Sums of bytes, piece by piece.
+fn sums(raw: &[u8]) -> impl Iterator<Item = u32> {
+    raw.chunks(usize::try_from(PIECE_BYTES).unwrap_or(usize::MAX)).map(BlockFiles::sum)
+}
 
 impl Known {
+    fn sums(&self, pos: FilePos) -> Option<Sums> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&pos).cloned()
+    }
+
     /// Whether these bytes are the ones that were compared.
     fn is_compared(&self, pos: FilePos, raw: &[u8]) -> bool {
-        let sum = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&pos).copied();
-        sum.is_some_and(|sum| sum == BlockFiles::sum(raw))
+        self.sums(pos).is_some_and(|known| sums(raw).eq(known.iter().copied()))
     }
 
     fn compared(&self, pos: FilePos, block: &ParsedBlock) {
-        let mut sums = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if sums.len() >= KNOWN_MAX {
-            sums.clear();
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= KNOWN_MAX {
+            known.clear();
         }
-        sums.insert(pos, BlockFiles::sum(block.raw()));
+        known.insert(pos, sums(block.raw()).collect());
     }
 }
 
@@ -93,15 +104,42 @@ impl Live {
     }
 
     /// Whatever decodes as a transaction there.
-    fn read_tx(&self, pos: FilePos, offset: u32) -> Result<Option<Transaction>, ChainFault> {
+    fn read_tx(&self, pos: FilePos, offset: u32) -> Result<Option<ParsedTx>, ChainFault> {
         for length in [TX_BYTES_LIKELY, pos.len] {
             let part = self.blocks.read_part(pos, offset, length)?;
-            if let Ok(tx) = Transaction::consensus_decode(&mut part.as_slice()) {
+            if let Ok((tx, _)) = ParsedTx::decode_first(&part) {
                 return Ok(Some(tx));
             }
         }
         Ok(None)
     }
+
+    /// So many bytes of the block at `pos` from its byte `from` on; none where it has not as many. Only those around them are read, where the
+    /// whole block has been compared before.
+    fn read_bytes(
+        &self,
+        hash: &BlockHash,
+        pos: FilePos,
+        (from, len): (u32, u32),
+    ) -> Result<Option<Vec<u8>>, ChainFault> {
+        let Some(to) = from.checked_add(len).filter(|to| *to <= pos.len) else { return Ok(None) };
+        let first = from.checked_div(PIECE_BYTES).unwrap_or(0);
+        let end = to.checked_next_multiple_of(PIECE_BYTES).unwrap_or(u32::MAX);
+        let begin = first.saturating_mul(PIECE_BYTES);
+        let part = self.blocks.read_part(pos, begin, end.saturating_sub(begin))?;
+        let known = self.known.sums(pos);
+        let behind = known.as_deref().map(|known| known.iter().copied().skip(index(first)));
+        let is_compared = behind.is_some_and(|mut known| sums(&part).all(|sum| known.next() == Some(sum)));
+        let (part, from) = match is_compared {
+            true => (part, from.saturating_sub(begin)),
+            false => (self.read_raw(hash, pos)?, from),
+        };
+        Ok(part.get(index(from)..).and_then(|rest| rest.get(..index(len))).map(<[u8]>::to_vec))
+    }
+}
+
+fn index(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 /// Reads what lies at a block's place, which pruning may take away meanwhile.
@@ -122,6 +160,23 @@ impl ChainReader {
             return Ok(Some(live.genesis.raw().to_vec()));
         }
         unless_pruned(&live, hash, |pos| live.read_raw(hash, pos))
+    }
+
+    /// So many bytes (the second number) of a stored block from one of them on (the first), compared as [`ChainReader::raw_block`] does; the inner
+    /// is none where the block has not as many.
+    pub fn raw_part(
+        &self,
+        hash: &BlockHash,
+        (from, len): (usize, usize),
+    ) -> Result<Option<Option<Vec<u8>>>, ChainFault> {
+        let live = self.live();
+        if *hash == live.params.genesis_hash {
+            let part = live.genesis.raw().get(from..).and_then(|rest| rest.get(..len));
+            return Ok(Some(part.map(<[u8]>::to_vec)));
+        }
+        // No block has so many bytes.
+        let [from, len] = [from, len].map(|number| u32::try_from(number).unwrap_or(u32::MAX));
+        unless_pruned(&live, hash, |pos| live.read_bytes(hash, pos, (from, len)))
     }
 
     /// A stored block for who only shows it: its merkle root and witnesses are compared once, then a sum of its bytes.
@@ -154,7 +209,7 @@ impl ChainReader {
 
     /// What begins so many bytes behind the beginning of a stored block, if it decodes as a transaction: whether it is the one that
     /// is looked for, its id says.
-    pub(crate) fn tx_at(&self, hash: &BlockHash, offset: u32) -> Result<Option<Transaction>, ChainFault> {
+    pub(crate) fn tx_at(&self, hash: &BlockHash, offset: u32) -> Result<Option<ParsedTx>, ChainFault> {
         let live = self.live();
         Ok(unless_pruned(&live, hash, |pos| live.read_tx(pos, offset))?.flatten())
     }

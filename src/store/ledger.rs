@@ -117,7 +117,7 @@ impl RedbLedger {
 
     fn audit_in(&self, txn: &ReadTransaction) -> Result<LedgerSummary, AuditError> {
         let books = Reading::open(txn)?;
-        let (balances, blocks) = (books.balances()?, books.blocks(usize::MAX)?);
+        let (balances, blocks) = (books.balances_after(None, usize::MAX)?, books.blocks(usize::MAX)?);
         let head = books.head()?;
         let mut link = Link::START;
         let mut number = 0u64;
@@ -152,8 +152,8 @@ impl Ledger for RedbLedger {
         applied
     }
 
-    fn balances(&self) -> Result<Vec<Balance>, LedgerFault> {
-        Reading::open(&self.read()?)?.balances()
+    fn balances_after(&self, after: Option<&str>, max: usize) -> Result<Vec<Balance>, LedgerFault> {
+        Reading::open(&self.read()?)?.balances_after(after, max)
     }
 
     fn blocks(&self, max: usize) -> Result<Vec<PoolBlock>, LedgerFault> {

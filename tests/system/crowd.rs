@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
-use crate::bitcoind::Core;
+use crate::bitcoind::{Core, LOGIN};
 use crate::harness::text;
 
 const STRANGERS: usize = 1_000;
@@ -17,6 +17,8 @@ const STRANGERS: usize = 1_000;
 const FILES: u64 = 3_000;
 /// Memory that a node in the tests' build may take with them at its door; without them it is about a third.
 const RSS_KIB_MAX: u64 = 768 << 10;
+/// Threads that a node may begin while as many as that wait: those of the two calls that it carries out, and of what goes on anyway.
+const THREADS_MORE_MAX: u64 = 30;
 
 /// One answer's head and body.
 fn receive(stream: &mut TcpStream) -> String {
@@ -40,38 +42,81 @@ fn receive(stream: &mut TcpStream) -> String {
     }
 }
 
-fn rss_kib(id: u32) -> u64 {
+/// A figure of a process, as Linux tells it.
+fn figure(id: u32, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-#[test]
-fn a_thousand_strangers_at_once_move_nothing() {
+/// Lets this process open as many files as the tests take; says so where it may not.
+fn may_open_files() -> bool {
     let own = getrlimit(Resource::Nofile);
     if own.maximum.is_some_and(|most| most < FILES) {
         println!("skipped: no {FILES} files may be open at once here");
-        return;
+        return false;
     }
-    setrlimit(
-        Resource::Nofile,
-        Rlimit { current: own.current.map(|now| now.max(FILES)), maximum: own.maximum },
-    )
-    .unwrap();
-    // The node is given fewer files than it will need, as a login often is; it takes what it may have.
+    let more = Rlimit { current: own.current.map(|now| now.max(FILES)), maximum: own.maximum };
+    setrlimit(Resource::Nofile, more).unwrap();
+    true
+}
+
+/// The node is given fewer files than it will need, as a login often is; it takes what it may have.
+fn start(flags: &[&str]) -> Core {
     let command = || {
         let mut command = Command::new("sh");
         command.args(["-c", "ulimit -S -n 256; exec \"$0\" bitcoind \"$@\"", env!("CARGO_BIN_EXE_adit")]);
         command
     };
-    let patient = ["-rest", "-rpcservertimeout=3600"].map(str::to_owned);
-    let node = Core::by(command, "-regtest", &patient);
+    let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+    Core::by(command, "-regtest", &flags)
+}
+
+fn connect(node: &Core) -> TcpStream {
+    let stream = TcpStream::connect(("127.0.0.1", node.rpc())).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(300))).unwrap();
+    stream
+}
+
+#[test]
+fn a_thousand_who_wait_for_a_template_take_no_thread_and_have_it_with_the_block() {
+    if !may_open_files() {
+        return;
+    }
+    let node = start(&["-rpcthreads=2", "-rpcworkqueue=4", "-rpcservertimeout=3600"]);
+    node.generate(1);
+    let template = node.call("getblocktemplate", json!([{"rules": ["segwit"]}]));
+    let ask = json!({"rules": ["segwit"], "longpollid": template["longpollid"]});
+    let body = json!({"method": "getblocktemplate", "params": [ask]}).to_string();
+    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nAuthorization: Basic {LOGIN}\r\n");
+    let request = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+    let (threads, rss) = (figure(node.process.id(), "Threads"), figure(node.process.id(), "VmRSS"));
+    let mut polls: Vec<TcpStream> = (0..STRANGERS).map(|_| connect(&node)).collect();
+    polls.iter_mut().for_each(|poll| poll.write_all(request.as_bytes()).unwrap());
+    // Whoever asks is served beside them.
+    (0..20).for_each(|_| assert_eq!(node.height(), 1));
+    let more = figure(node.process.id(), "Threads").saturating_sub(threads);
+    assert!(more < THREADS_MORE_MAX, "{more} threads more");
+    node.generate(1);
+    let tip = node.tip();
+    for poll in &mut polls {
+        let answer = receive(poll);
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(&tip), "{answer}");
+    }
+    let rss_now = figure(node.process.id(), "VmRSS");
+    assert!(rss_now < RSS_KIB_MAX, "{rss_now} KiB");
+    println!("{STRANGERS} polls at once, {more} threads more, {rss} KiB before them and {rss_now} behind");
+}
+
+#[test]
+fn a_thousand_strangers_at_once_move_nothing() {
+    if !may_open_files() {
+        return;
+    }
+    let node = start(&["-rest", "-rpcservertimeout=3600"]);
     node.generate(3);
-    let connect = |_| {
-        let stream = TcpStream::connect(("127.0.0.1", node.rpc())).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(300))).unwrap();
-        stream
-    };
+    let connect = |_| connect(&node);
+    let rss_before = figure(node.process.id(), "VmRSS");
     let mut strangers: Vec<TcpStream> = (0..STRANGERS).map(connect).collect();
     for stranger in &mut strangers {
         stranger.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Le").unwrap();
@@ -103,7 +148,9 @@ fn a_thousand_strangers_at_once_move_nothing() {
     }
     assert!(answered > 0);
     assert_eq!((node.height(), node.call("getconnectioncount", json!([]))), (3, json!(0)));
-    let rss = rss_kib(node.process.id());
+    let rss = figure(node.process.id(), "VmRSS");
     assert!(rss < RSS_KIB_MAX, "{rss} KiB");
-    println!("{STRANGERS} connections at once, {answered} of as many read what anyone may, {rss} KiB");
+    println!(
+        "{STRANGERS} connections at once, {answered} of as many read what anyone may, {rss_before} KiB before and {rss} behind"
+    );
 }

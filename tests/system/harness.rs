@@ -9,6 +9,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+#[allow(unused_imports, reason = "a bench needs fewer of them")]
 pub use process::{Process, folder, free_port, text, until};
 
 /// How often a test of chance tries; more where `ADIT_TEST_TRIES` asks for it.

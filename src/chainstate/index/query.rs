@@ -2,9 +2,9 @@ use std::sync::Arc;
 
 use adit_domain::chain::{ChainSums, Flows};
 use adit_domain::units::Height;
+use adit_domain::wire::ParsedTx;
 use adit_store::{CodecError, CoinStatsRecord, FilterRecord, IndexedBlock, TxPlace};
-use bitcoin::consensus::Decodable;
-use bitcoin::{BlockHash, OutPoint, Transaction, Txid};
+use bitcoin::{BlockHash, OutPoint, Txid};
 use thiserror::Error;
 
 use super::builders::spent_key;
@@ -60,7 +60,7 @@ pub struct TxFound {
     /// Bytes before it in the block.
     pub offset: u32,
     /// It.
-    pub tx: Transaction,
+    pub tx: ParsedTx,
 }
 
 /// A block's filter.
@@ -114,12 +114,12 @@ impl Indexes {
     fn tx_at(&self, place: TxPlace, txid: &Txid) -> Result<Option<TxFound>, IndexError> {
         let TxPlace { height, offset } = place;
         let Some(block) = self.reader.hash_at(height) else { return Ok(None) };
-        let alone = self.reader.tx_at(&block, offset)?.filter(|tx| tx.compute_txid() == *txid);
+        let alone = self.reader.tx_at(&block, offset)?.filter(|tx| tx.txid() == *txid);
         if let Some(tx) = alone {
             return Ok(Some(TxFound { block, height, offset, tx }));
         }
         // Another one, or none that decodes: the whole block is compared with its hashes.
-        let tx = self.decoded_at(block, height, offset)?.filter(|tx| tx.compute_txid() == *txid);
+        let tx = self.decoded_at(block, height, offset)?.filter(|tx| tx.txid() == *txid);
         Ok(tx.map(|tx| TxFound { block, height, offset, tx }))
     }
 
@@ -129,7 +129,7 @@ impl Indexes {
         for TxPlace { height, offset } in index.db.find(&spent_key(outpoint))? {
             let Some(block) = self.reader.hash_at(height) else { continue };
             let Some(tx) = self.decoded_at(block, height, offset)? else { continue };
-            if tx.input.iter().any(|input| input.previous_output == *outpoint) {
+            if tx.tx().input.iter().any(|input| input.previous_output == *outpoint) {
                 return Ok(Some(TxFound { block, height, offset, tx }));
             }
         }
@@ -144,14 +144,14 @@ impl Indexes {
         block: BlockHash,
         height: Height,
         offset: u32,
-    ) -> Result<Option<Transaction>, IndexError> {
+    ) -> Result<Option<ParsedTx>, IndexError> {
         let raw = match self.reader.raw_block(&block)? {
             Some(raw) => raw,
             None if self.reader.is_block_pruned(&block) => return Err(IndexError::Pruned { block, height }),
             None => return Ok(None),
         };
-        let mut rest = usize::try_from(offset).ok().and_then(|offset| raw.get(offset..)).unwrap_or_default();
-        Ok(Transaction::consensus_decode(&mut rest).ok())
+        let rest = usize::try_from(offset).ok().and_then(|offset| raw.get(offset..)).unwrap_or_default();
+        Ok(ParsedTx::decode_first(rest).ok().map(|(tx, _)| tx))
     }
 
     /// The basic filter of a block of the best chain.

@@ -51,10 +51,10 @@ fn check(node: &mut Node, indexes: &Indexes) {
         );
         for tx in block.txs().iter().filter(|_| at > 0) {
             let found = indexes.transaction(&tx.txid()).unwrap();
-            assert_eq!((found.block, &found.tx), (hash, tx.tx()));
+            assert_eq!((found.block, &found.tx), (hash, tx));
             for input in tx.tx().input.iter().filter(|_| !tx.tx().is_coinbase()) {
                 let found = indexes.spender(&input.previous_output).unwrap().unwrap();
-                assert_eq!((found.block, &found.tx), (hash, tx.tx()));
+                assert_eq!((found.block, &found.tx), (hash, tx));
             }
         }
     }

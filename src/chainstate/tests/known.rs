@@ -51,6 +51,8 @@ fn a_byte_that_changes_after_a_block_was_read_is_noticed() {
     disturb(&node, block, block.raw().len() - 10);
     assert!(matches!(reader.raw_block(&hash), Err(ChainFault::Storage(_))));
     assert!(matches!(reader.shown_block(&hash), Err(ChainFault::Storage(_))));
+    let ends = block.raw().len();
+    assert!(matches!(reader.raw_part(&hash, (ends - 20, 20)), Err(ChainFault::Storage(_))));
     // The header of another whose transactions nobody has counted.
     let block = &branch.blocks[7];
     reader.live().change_place(block.hash(), |places| places.txs = 0);
@@ -72,7 +74,8 @@ fn a_transaction_is_read_without_its_block_and_a_large_one_too() {
         raw.windows(bytes.len()).position(|window| window == bytes).unwrap() as u32
     };
     for tx in [&many, &few] {
-        assert_eq!(reader.tx_at(&block.hash(), offset(tx)).unwrap().as_ref(), Some(tx));
+        let found = reader.tx_at(&block.hash(), offset(tx)).unwrap().unwrap();
+        assert_eq!(found.tx(), tx);
     }
     assert_eq!(reader.tx_at(&block.hash(), raw.len() as u32 - 3), Ok(None));
     assert_eq!(reader.tx_at(&block.hash(), u32::MAX), Ok(None));
@@ -134,4 +137,35 @@ fn counts_are_known_again_after_a_start() {
     while node.chain().advance().unwrap().is_some() {}
     let reader = node.chain().reader();
     assert_eq!(reader.chain_tx_count(&branch.tip), Some(counted(&branch.blocks)));
+}
+
+#[test]
+fn a_part_of_a_block_is_what_the_block_has_there() {
+    let (mut node, mut branch) = (Node::new(), Branch::genesis(1));
+    branch.mine_empty(101);
+    // Two pieces and a half.
+    let many = spend(&[branch.reward(0)], 20_000, 1_000);
+    let block = branch.mine(vec![many]);
+    node.submit_all(&branch.blocks);
+    let (reader, raw, hash) = (node.chain().reader(), block.raw().to_vec(), block.hash());
+    assert!(raw.len() > 2 * 65_536, "{}", raw.len());
+    let ends = raw.len();
+    let parts =
+        [(0, 1), (0, 80), (65_535, 2), (65_536, 10), (1, ends - 1), (0, ends), (ends - 1, 1), (131_000, 99)];
+    for (from, len) in parts.into_iter().cycle().take(2 * parts.len()) {
+        let part = reader.raw_part(&hash, (from, len)).unwrap().unwrap();
+        assert_eq!(part.as_deref(), Some(&raw[from..from + len]), "{from} {len}");
+    }
+    for beyond in [(0, ends + 1), (ends, 1), (usize::MAX, 1), (1, usize::MAX)] {
+        assert_eq!(reader.raw_part(&hash, beyond), Ok(Some(None)), "{beyond:?}");
+    }
+    let genesis = Params::regtest();
+    let first = ParsedBlock::new(genesis.genesis.clone());
+    assert_eq!(reader.raw_part(&genesis.genesis_hash, (4, 9)), Ok(Some(Some(first.raw()[4..13].to_vec()))));
+    assert_eq!(reader.raw_part(&genesis.genesis_hash, (280, 9)), Ok(Some(None)));
+    assert_eq!(reader.raw_part(&BlockHash::all_zeros(), (0, 1)), Ok(None));
+    // What changes far from a part is no fault of it; within its piece it is.
+    disturb(&node, &block, 70_000);
+    assert_eq!(reader.raw_part(&hash, (0, 80)).unwrap().unwrap().unwrap(), raw[..80]);
+    assert!(matches!(reader.raw_part(&hash, (65_536, 1)), Err(ChainFault::Storage(_))));
 }

@@ -14,7 +14,7 @@ pub(super) fn tries(default: usize) -> usize {
 
 /// Paths on a simulated disk are the same in each life; the folder itself holds only the lock and the format.
 pub(super) struct Machine {
-    dir: tempfile::TempDir,
+    pub(super) dir: tempfile::TempDir,
 }
 
 impl Machine {
@@ -33,6 +33,16 @@ impl Machine {
             ChainConfig { cache_mib: 64, script_threads: 1, ..ChainConfig::new(Arc::new(Params::regtest())) };
         Chainstate::open(config, store, Arc::new(Interpreter))
     }
+}
+
+/// A disk that fails at any of the operations of a whole walk: full or broken, once or from then on.
+pub(super) fn failing(round: usize, whole: &Sim, chance: &mut Chance) -> (Sim, Failure) {
+    let at = 1 + chance.below(whole.operations());
+    let kind = [ErrorKind::StorageFull, ErrorKind::Other][round % 2];
+    let failure = Failure { at, kind, stays: !round.is_multiple_of(3) };
+    let sim = Sim::new();
+    sim.fail(Some(failure));
+    (sim, failure)
 }
 
 /// A chain that is left twice for another one, in the order in which its blocks come.
@@ -156,11 +166,7 @@ fn a_disk_that_fails_anywhere_is_our_fault_and_never_the_blocks() {
     drop(chain);
     let (rounds, mut chance, mut faults) = (tries(6), Chance::new(9), 0);
     for round in 0..rounds {
-        let at = 1 + chance.below(whole.operations());
-        let kind = [ErrorKind::StorageFull, ErrorKind::Other][round % 2];
-        let failure = Failure { at, kind, stays: round % 3 > 0 };
-        let sim = Sim::new();
-        sim.fail(Some(failure));
+        let (sim, failure) = failing(round, &whole, &mut chance);
         let mut tips = vec![Params::regtest().genesis_hash];
         if let Ok(mut chain) = machine.open(&sim) {
             for (number, block) in blocks.iter().enumerate() {

@@ -106,8 +106,12 @@ pub trait Ledger: Send + Sync {
     fn cursor(&self) -> Result<Option<ChainPoint>, LedgerFault>;
     /// Takes a step, in one durable transaction; once, however often it is asked to.
     fn apply(&self, step: &LedgerStep) -> Result<Applied, LedgerError>;
+    /// The accounts behind the one of this name (from the first on where none is given), by name, at most `max`.
+    fn balances_after(&self, after: Option<&str>, max: usize) -> Result<Vec<Balance>, LedgerFault>;
     /// All accounts, by name.
-    fn balances(&self) -> Result<Vec<Balance>, LedgerFault>;
+    fn balances(&self) -> Result<Vec<Balance>, LedgerFault> {
+        self.balances_after(None, usize::MAX)
+    }
     /// The pool's blocks, the highest first, at most `max`.
     fn blocks(&self, max: usize) -> Result<Vec<PoolBlock>, LedgerFault>;
     /// How many blocks the pool has found, those that were orphaned among them.

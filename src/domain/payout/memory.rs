@@ -41,7 +41,7 @@ impl Ledger for MemoryLedger {
         Ok(applied)
     }
 
-    fn balances(&self) -> Result<Vec<Balance>, LedgerFault> {
+    fn balances_after(&self, after: Option<&str>, max: usize) -> Result<Vec<Balance>, LedgerFault> {
         let rows = self.rows();
         let mut table: BTreeMap<&Account, Balance> = BTreeMap::new();
         for ((account, column), sat) in &rows.accounts {
@@ -53,7 +53,8 @@ impl Ledger for MemoryLedger {
                 Column::Mature => row.mature_sat = *sat,
             }
         }
-        Ok(table.into_values().collect())
+        let behind = |row: &Balance| after.is_none_or(|after| row.account.as_str() > after);
+        Ok(table.into_values().filter(behind).take(max).collect())
     }
 
     fn blocks(&self, max: usize) -> Result<Vec<PoolBlock>, LedgerFault> {

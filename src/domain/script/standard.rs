@@ -45,9 +45,10 @@ pub enum OutputType {
     NonStandard,
 }
 
-impl fmt::Display for OutputType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl OutputType {
+    /// Core's word for it.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
             OutputType::PubKey => "pubkey",
             OutputType::PubKeyHash => "pubkeyhash",
             OutputType::ScriptHash => "scripthash",
@@ -59,7 +60,13 @@ impl fmt::Display for OutputType {
             OutputType::Anchor => "anchor",
             OutputType::WitnessUnknown { .. } => "witness_unknown",
             OutputType::NonStandard => "nonstandard",
-        })
+        }
+    }
+}
+
+impl fmt::Display for OutputType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -1,3 +1,5 @@
+use std::ops::Bound;
+
 use adit_domain::payout::{
     Account, Balance, BlockRecord, Books, ChainPoint, Column, JournalEntry, LedgerFault, PoolBlock,
 };
@@ -67,9 +69,14 @@ impl Reading {
         read_head(&self.meta)
     }
 
-    pub(super) fn balances(&self) -> Result<Vec<Balance>, LedgerFault> {
+    pub(super) fn balances_after(
+        &self,
+        after: Option<&str>,
+        max: usize,
+    ) -> Result<Vec<Balance>, LedgerFault> {
         let mut balances = Vec::new();
-        for row in self.accounts.iter().map_err(storage)? {
+        let behind = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+        for row in self.accounts.range::<&str>(behind).map_err(storage)?.take(max) {
             let (name, value) = row.map_err(storage)?;
             let account = name.value().to_owned();
             let (immature_sat, mature_sat) =

@@ -62,7 +62,14 @@ fn open(dir: &TempDir) -> RedbLedger {
 
 fn same(ledger: &RedbLedger, model: &MemoryLedger) {
     assert_eq!(ledger.cursor().unwrap(), model.cursor().unwrap());
-    assert_eq!(ledger.balances().unwrap(), model.balances().unwrap());
+    let all = model.balances().unwrap();
+    assert_eq!(ledger.balances().unwrap(), all);
+    for after in all.iter().map(|row| Some(row.account.as_str())).chain([None, Some("zzz")]) {
+        for max in [0, 1, usize::MAX] {
+            let page = ledger.balances_after(after, max).unwrap();
+            assert_eq!(page, model.balances_after(after, max).unwrap(), "{after:?} {max}");
+        }
+    }
     assert_eq!(ledger.blocks(1_000).unwrap(), model.blocks(1_000).unwrap());
     assert_eq!(ledger.block_count(), model.block_count());
     assert_eq!(ledger.verify(), model.verify());

@@ -3,31 +3,29 @@
 //! One walk does all of it in steps. Whatever a power cut leaves of one, the next start is into a state before or after it: of the tip no block
 //! that was answered is missing, what follows from below is not further than it was, and all that is left to do leads to the same coins.
 
-use std::io::ErrorKind;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use super::super::power::tries;
-use super::super::sim::{CUTS, Chance, Cut, Failure, Image, Sim};
+use super::super::power::{self, failing, tries};
+use super::super::sim::{CUTS, Chance, Cut, Image, Sim};
 use super::*;
 
-/// A disk's machine: the folder itself holds only the lock, the format and the snapshot's file.
+/// A disk's machine, whose folder holds the snapshot's file too.
 struct Machine {
-    dir: tempfile::TempDir,
+    machine: power::Machine,
     snapshot: PathBuf,
 }
 
 impl Machine {
     fn new() -> Machine {
-        let dir = tempfile::tempdir().unwrap();
-        let snapshot = dir.path().join("coins.dat");
+        let machine = power::Machine::new();
+        let snapshot = machine.dir.path().join("coins.dat");
         std::fs::write(&snapshot, &source().snapshot).unwrap();
-        Machine { dir, snapshot }
+        Machine { machine, snapshot }
     }
 
     fn open(&self, sim: &Sim) -> Result<Chainstate, ChainFault> {
-        let dir = DataDir::open(self.dir.path(), "regtest").unwrap();
-        let store = Arc::new(Store::with_disk(dir, Arc::new(sim.clone()))?);
+        let store = Arc::new(self.machine.store(sim)?);
         let params = Params { assumed_coins: vec![source().known.clone()], ..Params::regtest() };
         let config = ChainConfig { cache_mib: 64, script_threads: 1, ..ChainConfig::new(Arc::new(params)) };
         Chainstate::open(config, store, Arc::new(Interpreter))
@@ -211,11 +209,7 @@ fn a_disk_that_fails_at_any_step_of_a_snapshot_is_our_fault_and_nothing_is_lost(
     drop(chain);
     let (rounds, mut chance, mut faults) = (tries(4), Chance::new(5), 0);
     for round in 0..rounds {
-        let at = 1 + chance.below(whole.operations());
-        let kind = [ErrorKind::StorageFull, ErrorKind::Other][round % 2];
-        let failure = Failure { at, kind, stays: round % 3 > 0 };
-        let sim = Sim::new();
-        sim.fail(Some(failure));
+        let (sim, failure) = failing(round, &whole, &mut chance);
         let mut allowed = vec![vec![0]];
         if let Ok(mut chain) = machine.open(&sim) {
             for step in &steps {

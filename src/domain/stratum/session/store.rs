@@ -40,8 +40,12 @@ pub trait SessionStore: Send + Sync {
     fn resume(&self, token: &str, now: UnixMillis) -> Option<SessionSnapshot>;
     /// Whether a living or retired session has these bytes.
     fn has_extranonce1(&self, extranonce1: [u8; EXTRANONCE1_BYTES]) -> bool;
-    /// The living sessions.
-    fn infos(&self) -> Vec<SessionInfo>;
+    /// The living sessions behind the one of this number (from the first on where none is given), by number, at most `max`.
+    fn infos_after(&self, after: Option<u64>, max: usize) -> Vec<SessionInfo>;
+    /// All living sessions.
+    fn infos(&self) -> Vec<SessionInfo> {
+        self.infos_after(None, usize::MAX)
+    }
 }
 
 /// Sessions in this process's memory.
@@ -115,9 +119,12 @@ impl SessionStore for MemorySessionStore {
         all.any(|s| s.state.extranonce1() == extranonce1)
     }
 
-    fn infos(&self) -> Vec<SessionInfo> {
-        let mut rows: Vec<SessionInfo> = self.inner().living.values().map(|s| s.state.info()).collect();
-        rows.sort_by_key(|r| r.id);
-        rows
+    fn infos_after(&self, after: Option<u64>, max: usize) -> Vec<SessionInfo> {
+        let inner = self.inner();
+        let behind = inner.living.keys().filter(|id| after.is_none_or(|after| **id > after));
+        let mut ids: Vec<u64> = behind.copied().collect();
+        ids.sort_unstable();
+        let living = ids.iter().take(max).filter_map(|id| inner.living.get(id));
+        living.map(|session| session.state.info()).collect()
     }
 }

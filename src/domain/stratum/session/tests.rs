@@ -499,6 +499,9 @@ fn two_sessions_of_one_store_do_not_meet() {
     let (config, maker, store) = (bench.config.clone(), bench.maker.clone(), bench.store.clone());
     let other = Session::open(config, maker, store, new_session(2), NOW);
     assert_eq!(bench.store.infos(), [bench.session.info(), other.info()]);
+    assert_eq!(bench.store.infos_after(None, 1), [bench.session.info()]);
+    assert_eq!(bench.store.infos_after(Some(bench.session.info().id), 9), [other.info()]);
+    assert_eq!(bench.store.infos_after(Some(other.info().id), 9), []);
 }
 
 proptest! {

@@ -33,6 +33,8 @@ fn check_equal_to_library(tx: Transaction) {
     assert_eq!(parsed.total_size(), tx.total_size());
     assert_eq!(parsed.has_witness(), tx.input.iter().any(|i| !i.witness.is_empty()));
     assert_eq!(parsed, ParsedTx::new(tx));
+    let (first, length) = ParsedTx::decode_first(&[raw.as_slice(), &raw].concat()).unwrap();
+    assert_eq!((first.raw(), first.wtxid(), length), (raw.as_slice(), parsed.wtxid(), raw.len()));
     assert_eq!(parsed.detached().raw(), raw);
 }
 
