@@ -7,7 +7,7 @@ use adit_domain::chain::NextBlock;
 use adit_domain::consensus::ViewFault;
 use adit_domain::mempool::{
     Accepted, Candidate, ChainContext, Mempool, PackageRun, PackageVerdict, Step, TxRejected, VerifiedTx,
-    Wanted,
+    Wanted, feerate_text,
 };
 use adit_domain::peer::{PeerId, Recent};
 use adit_domain::units::{Clock, Entropy, UnixMillis};
@@ -26,9 +26,9 @@ use crate::supervision::{Fault, Rebuild};
 pub(super) const QUEUE_MAX: usize = 1_000;
 /// Blocks that the pool follows one by one; beyond it everything is judged anew on the new tip, which costs less than reading them.
 const FOLLOW_BLOCKS_MAX: usize = 100;
-/// Blocks that left whose transactions come back: their scripts are verified here, half a second a block at worst, and next to nothing where
-/// they were here before.
-const RETURN_BLOCKS_MAX: usize = 10;
+/// Bytes of blocks that left whose transactions come back, the lowest first: their scripts are verified here, half a second for 2 MB at worst,
+/// and next to nothing where they were here before. Core's limit.
+const RETURN_BYTES_MAX: usize = 20_000_000;
 /// Tries to look at the chain between two moves of its tip.
 const PREPARE_TRIES: usize = 3;
 /// How often a changed pool is put in order for the block builder; half of what a template waits for it.
@@ -225,6 +225,15 @@ impl MempoolActor {
         let left = self.pool.take_left();
         self.changed |= !left.is_empty();
         self.reader.remove(&left);
+        let (before, floor) = (self.reader.fee_floor_sat_per_kvb(), self.pool.min_fee_sat_per_kvb());
+        if !left.is_empty() && (1..floor).contains(&before) {
+            self.reader.set_fee_floor(floor);
+            let (count, floor) = (left.len(), feerate_text(floor));
+            tracing::debug!(
+                target: "adit_actors::mempool",
+                "Removed {count} txn, rolling minimum fee bumped to {floor}"
+            );
+        }
     }
 
     fn conclude(&mut self, job: Job, verdict: Result<Accepted, TxRejected>) {
@@ -321,9 +330,22 @@ impl MempoolActor {
             blocks.iter().for_each(|block| self.connect(block));
             return Ok(());
         }
-        let few = short && disconnect.len() <= RETURN_BLOCKS_MAX;
-        let lost = if few { self.blocks(&disconnect)? } else { Vec::new() };
+        let lost = if short { self.returning(&disconnect)? } else { Vec::new() };
         self.reorganise(&lost)
+    }
+
+    /// Blocks that left, the highest first: the lowest of them, as far as they are not too much.
+    fn returning(&self, disconnect: &[BlockHash]) -> Result<Vec<Arc<ParsedBlock>>, ViewFault> {
+        let (mut lost, mut bytes) = (VecDeque::new(), 0usize);
+        for hash in disconnect.iter().rev() {
+            let block = self.block(hash)?;
+            bytes = bytes.saturating_add(block.size_bytes());
+            if bytes > RETURN_BYTES_MAX {
+                break;
+            }
+            lost.push_front(block);
+        }
+        Ok(lost.into())
     }
 
     fn connect(&mut self, block: &ParsedBlock) {
@@ -365,12 +387,15 @@ impl MempoolActor {
     }
 
     fn blocks(&self, hashes: &[BlockHash]) -> Result<Vec<Arc<ParsedBlock>>, ViewFault> {
+        hashes.iter().map(|hash| self.block(hash)).collect()
+    }
+
+    fn block(&self, hash: &BlockHash) -> Result<Arc<ParsedBlock>, ViewFault> {
         let fault = |text: String| ViewFault { source_text: text };
-        let block = |hash: &BlockHash| match self.deps.chain.block(hash) {
+        match self.deps.chain.block(hash) {
             Ok(block) => block.ok_or_else(|| fault(format!("block {hash} is not stored"))),
             Err(chain_fault) => Err(fault(chain_fault.to_string())),
-        };
-        hashes.iter().map(block).collect()
+        }
     }
 
     pub(super) fn say(&self, followed: Result<(), ViewFault>) {

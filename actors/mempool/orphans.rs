@@ -6,6 +6,7 @@ use std::sync::Arc;
 use adit_domain::mempool::{PackageRun, PackageVerdict, TxRejected, TxVerdict};
 use adit_domain::peer::PeerId;
 use adit_domain::wire::ParsedTx;
+use bitcoin::hashes::Hash;
 use bitcoin::{Txid, Wtxid};
 use tokio::sync::oneshot;
 
@@ -64,7 +65,18 @@ impl MempoolActor {
         };
         let spent = tx.tx().input.iter().map(|input| input.previous_output);
         let missing: BTreeSet<Txid> = spent.filter(|outpoint| !is_there(outpoint)).map(|o| o.txid).collect();
+        if self.is_beyond_help(&missing) {
+            return self.reader.refuse(tx.wtxid());
+        }
         self.reader.orphans().add(Arc::new(tx.detached()), missing.into_iter().collect(), from);
+    }
+
+    /// Whether a parent was refused for good, or more than one for what they pay: one alone may be paid for. What was refused is known by its
+    /// wtxid, which is a parent's txid where it has no witnesses.
+    fn is_beyond_help(&self, missing: &BTreeSet<Txid>) -> bool {
+        let wtxids = || missing.iter().map(|txid| Wtxid::from_byte_array(txid.to_byte_array()));
+        wtxids().any(|wtxid| self.reader.was_refused(&wtxid))
+            || wtxids().filter(|wtxid| self.reader.may_be_paid_for(wtxid)).count() > 1
     }
 
     /// A transaction that pays too little, with the last one that the same peer has sent and that spends from it.

@@ -121,6 +121,11 @@ impl MempoolReader {
         }
     }
 
+    /// Whether it was refused on this tip for good.
+    pub(super) fn was_refused(&self, wtxid: &Wtxid) -> bool {
+        self.read().refused.contains(wtxid)
+    }
+
     /// Whether it was refused on this tip for what another may pay.
     pub fn may_be_paid_for(&self, wtxid: &Wtxid) -> bool {
         self.read().poor.contains(wtxid)

@@ -225,8 +225,13 @@ impl Rig {
     }
 
     async fn offer(&self, tx: &Transaction) -> Result<Txid, TxRejected> {
+        self.offer_from(tx, 1).await
+    }
+
+    /// As a peer offers it.
+    async fn offer_from(&self, tx: &Transaction, peer: u64) -> Result<Txid, TxRejected> {
         let tx = Arc::new(ParsedTx::new(tx.clone()));
-        self.mempool.addr.send(SubmitTransaction { tx, from: Some(1) }).await.unwrap()
+        self.mempool.addr.send(SubmitTransaction { tx, from: Some(peer) }).await.unwrap()
     }
 
     /// The ids in the snapshot, once it has this many.
@@ -452,4 +457,54 @@ async fn one_that_pays_more_takes_the_place_of_another() {
     rig.offer(&first).await.unwrap();
     assert_eq!(rig.offer(&second).await, Ok(second.compute_txid()));
     assert!(!rig.holds(&first) && rig.holds(&second));
+}
+
+#[actix::test]
+async fn a_child_pays_for_the_parent_that_the_same_peer_sent() {
+    let rig = Rig::start(None);
+    let free = spend(outside(0), 100_000);
+    let child = spend(of(&free, 0), 80_000);
+    let (txid, wtxid) = (free.compute_txid(), child.compute_wtxid());
+    assert!(matches!(rig.offer(&free).await, Err(TxRejected::RelayFee { .. })));
+    assert!(rig.mempool.reader.may_be_paid_for(&free.compute_wtxid()));
+    assert_eq!(rig.offer(&child).await, Err(TxRejected::MissingInputs));
+    assert_eq!(rig.mempool.reader.missing_parents(&wtxid), [txid]);
+    // Another peer's parent is not put beside it.
+    assert!(matches!(rig.offer_from(&free, 2).await, Err(TxRejected::RelayFee { .. })));
+    assert_eq!(rig.mempool.reader.orphan_told(&TxRef::Wtxid(wtxid), 3), Some(vec![txid]));
+    assert_eq!(rig.mempool.reader.orphan_told(&TxRef::Txid(child.compute_txid()), 3), None);
+    assert_eq!(rig.offer(&free).await, Ok(txid));
+    assert!(rig.holds(&free) && rig.holds(&child) && rig.mempool.reader.orphan_list().is_empty());
+}
+
+#[actix::test]
+async fn a_pair_that_pays_too_little_is_not_tried_twice() {
+    let rig = Rig::start(None);
+    let free = spend(outside(0), 100_000);
+    let poor = spend(of(&free, 0), 99_999);
+    assert_eq!(rig.offer(&poor).await, Err(TxRejected::MissingInputs));
+    for _ in 0..2 {
+        assert!(matches!(rig.offer(&free).await, Err(TxRejected::RelayFee { .. })));
+        assert!(rig.mempool.reader.orphan_list().is_empty());
+        assert!(rig.mempool.reader.knows(&TxRef::Wtxid(poor.compute_wtxid())));
+    }
+}
+
+#[actix::test]
+async fn who_needs_two_that_pay_too_little_is_beyond_help_and_who_is_gone_has_no_orphans() {
+    let rig = Rig::start(None);
+    let frees = [0, 1].map(|n| spend(outside(n), 100_000));
+    for free in &frees {
+        assert!(matches!(rig.offer(free).await, Err(TxRejected::RelayFee { .. })));
+    }
+    let mut child = spend(of(&frees[0], 0), 150_000);
+    child.input.push(spend(of(&frees[1], 0), 1).input.remove(0));
+    assert_eq!(rig.offer(&child).await, Err(TxRejected::MissingInputs));
+    assert!(rig.mempool.reader.orphan_list().is_empty());
+    assert!(rig.mempool.reader.knows(&TxRef::Wtxid(child.compute_wtxid())));
+    let other = spend(of(&spend(outside(2), 90_000), 0), 80_000);
+    assert_eq!(rig.offer_from(&other, 7).await, Err(TxRejected::MissingInputs));
+    assert_eq!(rig.mempool.reader.orphan_list().len(), 1);
+    rig.mempool.reader.peer_gone(7);
+    assert!(rig.mempool.reader.orphan_list().is_empty());
 }

@@ -29,5 +29,5 @@ pub use package::{
 pub use pool::{Accepted, ChainContext, DustyPriority, Mempool, MempoolConfig};
 pub use types::{
     Chunk, InputFlaw, MempoolDetail, MempoolEntry, MempoolSnapshot, MempoolSummary, Prioritised, Sum,
-    TrucViolation, TxRejected, Wanted,
+    TrucViolation, TxRejected, Wanted, feerate_text,
 };

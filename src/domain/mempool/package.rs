@@ -11,6 +11,7 @@ use thiserror::Error;
 use super::feerate::FeeRate;
 use super::judge::{Candidate, Checked, Rules, VerifiedTx, check_most};
 use super::limits::{PACKAGE_TXS_MAX, PACKAGE_WEIGHT_MAX, REPLACED_CLUSTERS_MAX};
+use super::types::feerate_text;
 use super::{ChainContext, Mempool, TxRejected, truc};
 use crate::script::ScriptVerifier;
 use crate::units::UnixMillis;
@@ -70,7 +71,7 @@ pub enum ReplacementFlaw {
     #[error("insufficient anti-DoS fees, {}", details(.0))]
     Fees(Box<TxRejected>),
     /// The child does not pay for its parent.
-    #[error("package feerate is less than or equal to parent feerate, package feerate {} <= parent feerate is {}", rate(*package_sat_per_kvb), rate(*parent_sat_per_kvb))]
+    #[error("package feerate is less than or equal to parent feerate, package feerate {} <= parent feerate is {}", feerate_text(*package_sat_per_kvb), feerate_text(*parent_sat_per_kvb))]
     ParentPays {
         /// What both pay.
         package_sat_per_kvb: u64,
@@ -85,11 +86,6 @@ pub enum ReplacementFlaw {
 /// What stands behind a refusal's token.
 fn details(refused: &TxRejected) -> String {
     refused.to_string().split_once(", ").map(|(_, why)| why.to_owned()).unwrap_or_default()
-}
-
-/// A feerate as Core writes it.
-fn rate(sat_per_kvb: u64) -> String {
-    format!("{}.{:08} BTC/kvB", sat_per_kvb / 100_000_000, sat_per_kvb % 100_000_000)
 }
 
 impl PackageError {

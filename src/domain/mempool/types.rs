@@ -385,6 +385,11 @@ fn money(sat: i64) -> String {
     text.get(..kept.max(least)).unwrap_or(&text).to_owned()
 }
 
+/// A feerate in satoshis per 1,000 virtual bytes, as Core writes it.
+pub fn feerate_text(sat_per_kvb: u64) -> String {
+    format!("{}.{:08} BTC/kvB", sat_per_kvb / 100_000_000, sat_per_kvb % 100_000_000)
+}
+
 impl TxRejected {
     /// Core's token without its details.
     pub fn token(&self) -> String {
