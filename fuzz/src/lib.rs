@@ -12,7 +12,7 @@ mod plan;
 mod scripts;
 
 /// What JSON-RPC, REST and ZeroMQ read of strangers, as the server reads it.
-pub use adit_compat::probe::{output, request, rest, subscriber};
+pub use adit_compat::probe::{argument, output, psbt, request, rest, subscriber};
 pub use decoders::{block, transaction, witness};
 pub use headers::header;
 pub use interpreter::{interpreter, sighash};
