@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use actix::Message;
 use adit_domain::peer::{
-    Ban, BanError, ConnectionKind, Message as P2pMessage, PeerInfo, Permissions, Subnet,
+    Ban, BanError, Command, ConnectionKind, FetchError, KnownNode, Message as P2pMessage, PeerInfo,
+    Permissions, Subnet,
 };
 use adit_domain::wire::{ParsedBlock, ParsedTx};
+use bitcoin::BlockHash;
 use bitcoin::block::Header;
 
 use crate::peer::{Intake, Link};
@@ -130,6 +132,55 @@ pub struct ShowPeer;
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub struct PingPeer;
+
+/// Bytes to be sent to a peer as a message, whatever they are. Sent by: JSON-RPC, for tests. Handled by: peer. Reply: whether there is such a peer.
+/// When full: refused.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "bool")]
+pub struct SendToPeer {
+    /// Which.
+    pub id: u64,
+    /// What the message is called.
+    pub command: Command,
+    /// What it carries.
+    pub payload: Vec<u8>,
+}
+
+/// The same, at the peer. Sent by: the peer manager. Handled by: a peer. Reply: whether it is connected. When full: refused.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "bool")]
+pub struct SendFrame {
+    /// What the message is called.
+    pub command: Command,
+    /// What it carries.
+    pub payload: Vec<u8>,
+}
+
+/// A block to be fetched from a peer. Sent by: JSON-RPC. Handled by: peer. Reply: whether that one has been asked. When full: refused.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Result<(), FetchError>")]
+pub struct FetchBlockFrom {
+    /// Which block.
+    pub hash: BlockHash,
+    /// Of whom.
+    pub id: u64,
+}
+
+/// The same, at the peer. Sent by: the peer manager. Handled by: a peer. Reply: whether it has been asked. When full: refused.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Result<(), FetchError>")]
+pub struct FetchBlock {
+    /// Which block.
+    pub hash: BlockHash,
+}
+
+/// An address of a node is to be told to a peer. Sent by: another peer. Handled by: a peer. Reply: nothing. When full: dropped.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct AnnounceAddress {
+    /// It.
+    pub node: KnownNode,
+}
 
 /// A held transaction is to be announced once more. Sent by: a peer whose operator wants that. Handled by: peer. Reply: nothing. When full:
 /// dropped.

@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use adit_domain::peer::Host;
 use adit_domain::units::Entropy;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -27,8 +28,11 @@ pub struct Proxied {
 }
 
 impl Proxied {
-    /// The proxy of `HOST:PORT`; none: directly.
+    /// The proxy of `HOST:PORT`; none: directly, as to all that is not reached from elsewhere, for which no proxy is asked in Core either.
     fn of(&self, target: &str) -> io::Result<Option<SocketAddr>> {
+        if target.parse::<SocketAddr>().is_ok_and(|at| !Host::from(at.ip()).is_routable()) {
+            return Ok(None);
+        }
         let host = target.rsplit_once(':').map_or(target, |(host, _)| host);
         if !host.ends_with(ONION) {
             return Ok(self.proxy);

@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,25 +9,30 @@ use actix::{
 use adit_chainstate::{BlockAccepted, HeadersAccepted, SubmitError};
 use adit_domain::mempool::TxRejected;
 use adit_domain::peer::{
-    BlockVerdict, ConnectionKind, DisconnectReason, Effect, HeadersVerdict, Offence, PeerId, PeerInfo,
-    Session, SessionConfig, Turn, TxRef,
+    BlockVerdict, ConnectionKind, DisconnectReason, Effect, FetchError, FilterRange, HEADER_BYTES,
+    HeadersVerdict, Host, KnownNode, NodeAddress, Offence, PeerId, PeerInfo, Session, SessionConfig, Turn,
+    TxRef, encode_frame,
 };
 use adit_domain::units::UnixMillis;
 use adit_domain::wire::{ParsedBlock, ParsedTx};
+use bitcoin::BlockHash;
 use bitcoin::block::Header;
 use bitcoin::p2p::Magic;
 use bitcoin::p2p::message_blockdata::Inventory;
+use tokio::sync::oneshot;
 
 use super::Links;
 use super::board::{Status, View};
 use super::connection::Intake;
+use super::filters;
 use super::link::Link;
 use super::serve::serve;
+use super::waiting::Waiting;
 use crate::messages::chain::{SubmitBlock, SubmitHeaders};
 use crate::messages::mempool::SubmitTransaction;
 use crate::messages::peer::{
-    AnnounceFound, AnnounceTip, AnnounceTx, LinkClosed, LinkOpened, MessageReceived, PingPeer, ReleasePeer,
-    ShowPeer,
+    AnnounceAddress, AnnounceFound, AnnounceTip, AnnounceTx, FetchBlock, LinkClosed, LinkOpened,
+    MessageReceived, PingPeer, ReleasePeer, SendFrame, ShowPeer,
 };
 use crate::supervision::{Fault, Rebuild};
 
@@ -35,9 +40,6 @@ use crate::supervision::{Fault, Rebuild};
 const TICK: Duration = Duration::from_millis(250);
 /// A peer that takes nothing of what waits for it for so long is dropped.
 const SEND_MS_MAX: u64 = 60_000;
-
-/// Answers that wait for a verdict: a peer that has more open has asked for all of them while one block was judged.
-const ANSWERS_MAX: usize = 1_000;
 
 /// One connection's side of the protocol: hands messages to the session, and does what it says.
 pub struct PeerActor {
@@ -50,47 +52,17 @@ pub struct PeerActor {
     waiting: Waiting,
 }
 
-/// What has been submitted and not judged, and what is sent when it is.
+/// What follows from a message and takes time: the next one is not looked at before.
 #[derive(Default)]
-struct Waiting {
-    next: u64,
-    open: BTreeSet<u64>,
-    answers: VecDeque<(u64, Vec<u8>)>,
-}
-
-impl Waiting {
-    /// One more is submitted.
-    fn submit(&mut self) -> u64 {
-        self.next = self.next.saturating_add(1);
-        self.open.insert(self.next);
-        self.next
-    }
-
-    /// It is judged; what waited for it alone may be sent.
-    fn judged(&mut self, number: u64, link: Option<&Link>) {
-        self.open.remove(&number);
-        let first = self.open.first().copied().unwrap_or(u64::MAX);
-        while self.answers.front().is_some_and(|(after, _)| *after < first) {
-            let answer = self.answers.pop_front();
-            if let Some((link, (_, frame))) = link.zip(answer) {
-                link.push(frame);
-            }
-        }
-    }
-
-    /// Sends when all that is submitted has been judged.
-    fn send(&mut self, frame: Vec<u8>, link: &Link) {
-        match self.open.last() {
-            // Each answers a message of the peer's; where it asks for more than this, the first go unanswered.
-            Some(last) => {
-                self.answers.push_back((*last, frame));
-                if self.answers.len() > ANSWERS_MAX {
-                    self.answers.pop_front();
-                }
-            }
-            None => link.push(frame),
-        }
-    }
+struct Follows {
+    /// What is to be served.
+    wanted: Vec<Inventory>,
+    /// Of the mempool what was there before its change of this number.
+    before: u64,
+    /// What of filters is to be served.
+    filters: Vec<FilterRange>,
+    /// Headers are being judged: what comes behind them may stand on them.
+    headers: Option<oneshot::Receiver<()>>,
 }
 
 struct Live {
@@ -118,7 +90,9 @@ impl PeerActor {
         let LinkOpened { link, remote, local, permissions } = msg;
         let user_agent = self.links.config.user_agent.clone();
         let (id, kind, rules) = (self.id, self.kind, self.links.config.rules);
-        let config = SessionConfig { id, kind, permissions, user_agent, nonce, rules };
+        let host = remote.parse::<SocketAddr>().ok().map(|at| Host::from(at.ip()));
+        let entrance = local.map(|local| local.to_string()).unwrap_or_default();
+        let config = SessionConfig { id, kind, permissions, user_agent, nonce, host, entrance, rules };
         let view = View { deps: &self.links.deps, board: &self.links.board };
         let (session, effects) = Session::open(config, &view, now);
         self.opened = self.opened.saturating_add(1);
@@ -141,46 +115,60 @@ impl PeerActor {
             view: &view,
             downloads: &mut boards.downloads,
             txs: &mut boards.txs,
+            addresses: &mut boards.addresses,
         };
         step(&mut live.session, &mut turn)
     }
 
-    /// Does what the session says, but for what is to be served: that is returned, since it takes time.
-    fn execute(
-        &mut self,
-        effects: Vec<Effect>,
-        mut intake: Intake,
-        ctx: &mut Context<Self>,
-    ) -> (Vec<Inventory>, u64) {
-        let (mut wanted, mut horizon) = (Vec::new(), u64::MAX);
+    /// Does what the session says, but for what takes time: that is returned.
+    fn execute(&mut self, effects: Vec<Effect>, mut intake: Intake, ctx: &mut Context<Self>) -> Follows {
+        let mut follows = Follows { before: u64::MAX, ..Follows::default() };
         for effect in effects {
             let Some(live) = &self.live else { break };
             match effect {
                 Effect::Send(message) => {
                     let frame = message.encode(Magic::from_bytes(self.links.config.magic));
-                    tracing::trace!(target: "adit_actors::net", "sending {} peer={}", message.name(), self.id);
+                    let bytes = frame.as_ref().map_or(0, Vec::len).saturating_sub(HEADER_BYTES);
+                    tracing::trace!(target: "adit_actors::net", "sending {} ({bytes} bytes) peer={}", message.name(), self.id);
                     frame.into_iter().for_each(|frame| live.link.push(frame));
                 }
                 Effect::SendInTurn(message) => {
                     let frame = message.encode(Magic::from_bytes(self.links.config.magic));
-                    frame.into_iter().for_each(|frame| self.waiting.send(frame, &live.link));
+                    frame.into_iter().for_each(|frame| self.waiting.send(frame));
+                    self.release();
                 }
+                Effect::ServeFilters(range) => follows.filters.push(range),
+                Effect::TellAddress { node, to } => self.tell_address(node, &to),
                 Effect::Note(text) => tracing::debug!(target: "adit_actors::net", "{text}"),
                 Effect::RelayAgain(tx) => self.relay_again(tx),
                 Effect::SubmitHeaders(headers) => {
-                    self.submit_headers(headers, std::mem::take(&mut intake), ctx)
+                    follows.headers = self.submit_headers(headers, std::mem::take(&mut intake), ctx);
                 }
                 Effect::SubmitBlock(block) => self.submit_block(block, std::mem::take(&mut intake), ctx),
                 Effect::SubmitTx(tx) => self.submit_tx(tx, std::mem::take(&mut intake), ctx),
                 Effect::Serve { items, before } => {
-                    wanted.extend(items);
-                    horizon = before;
+                    follows.wanted.extend(items);
+                    follows.before = before;
                 }
                 Effect::Ready => self.ready(),
                 Effect::Disconnect(reason) => self.disconnect(&reason),
             }
         }
-        (wanted, horizon)
+        follows
+    }
+
+    /// Sends the answers that waited for a verdict and have it.
+    fn release(&mut self) {
+        if let Some(live) = self.live.as_ref().filter(|_| self.waiting.has_answers()) {
+            self.waiting.release(&live.link, self.links.deps.chain.is_settled());
+        }
+    }
+
+    /// Has others hear of an address. Who has a full mailbox does not: there are other addresses.
+    fn tell_address(&self, node: KnownNode, to: &[PeerId]) {
+        for addr in to.iter().filter_map(|id| self.links.board.addr_of(*id)) {
+            let _ = addr.try_send(AnnounceAddress { node });
+        }
     }
 
     /// Has everybody hear of it once more, where it is held.
@@ -202,18 +190,49 @@ impl PeerActor {
         }
     }
 
-    fn submit_headers(&mut self, headers: Vec<Header>, intake: Intake, ctx: &mut Context<Self>) {
-        let (Some(last), count) = (headers.last().map(Header::block_hash), headers.len()) else { return };
+    fn submit_headers(
+        &mut self,
+        headers: Vec<Header>,
+        intake: Intake,
+        ctx: &mut Context<Self>,
+    ) -> Option<oneshot::Receiver<()>> {
+        let (last, count) = (headers.last()?.block_hash(), headers.len());
         let (number, ticket) = (self.opened, self.waiting.submit());
+        let (done, judged) = oneshot::channel();
         let sent = self.links.deps.headers.send(SubmitHeaders { headers }).into_actor(self);
         ctx.spawn(sent.map(move |result, actor, ctx| {
             drop(intake);
+            if let Ok(Ok(accepted)) = &result
+                && accepted.new > 0
+            {
+                actor.say_progress(&last);
+            }
             let verdict = headers_verdict(result);
             let step = |session: &mut Session, turn: &mut Turn<'_>| {
                 session.headers_judged(last, count, verdict, turn)
             };
             actor.judged((number, ticket), ctx, step);
+            // Whoever waits may be gone.
+            let _ = done.send(());
         }));
+        Some(judged)
+    }
+
+    /// How far the headers are, while they are far behind.
+    fn say_progress(&self, last: &BlockHash) {
+        const DAY_S: u64 = 24 * 60 * 60;
+        const SPACING_S: u64 = 600;
+        let Some((header, height)) = self.links.deps.chain.header(last) else { return };
+        let tip_time_s = u64::from(self.links.deps.chain.tip().header.time);
+        let now_s = self.links.shared.clock.now().to_seconds_floor();
+        if now_s.saturating_sub(tip_time_s) <= DAY_S {
+            return;
+        }
+        let done = u64::from(height.to_u32());
+        let left = now_s.saturating_sub(u64::from(header.time)) / SPACING_S;
+        let share = done.saturating_mul(10_000).checked_div(done.saturating_add(left)).unwrap_or(0);
+        let (percent, hundredths) = (share / 100, share % 100);
+        tracing::info!("Synchronizing blockheaders, height: {height} (~{percent}.{hundredths:02}%)");
     }
 
     fn submit_block(&mut self, block: Arc<ParsedBlock>, intake: Intake, ctx: &mut Context<Self>) {
@@ -265,12 +284,18 @@ impl PeerActor {
         if self.live.as_ref().is_some_and(|live| live.number == number) {
             let effects = self.step(step);
             self.execute(effects, Intake::default(), ctx);
-            self.waiting.judged(ticket, self.live.as_ref().map(|live| &live.link));
+            self.waiting.judged(ticket);
+            self.release();
         }
     }
 
     fn ready(&self) {
         let Some(live) = &self.live else { return };
+        if let (false, Ok(at)) = (self.kind.is_inbound(), live.remote.parse::<SocketAddr>()) {
+            let address = NodeAddress { host: Host::from(at.ip()), port: at.port() };
+            let now_s = self.links.shared.clock.now().to_seconds_floor();
+            self.links.board.boards().addresses.book.good(&address, now_s);
+        }
         if self.may_log() {
             let user_agent = live.session.remote().map(|r| r.user_agent.as_str()).unwrap_or_default();
             let (peer, remote, inbound) = (self.id, &live.remote, self.kind.is_inbound());
@@ -298,7 +323,8 @@ impl PeerActor {
         if let Some(mut live) = self.live.take() {
             let mut boards = self.links.board.boards();
             let boards = &mut *boards;
-            live.session.closed(&mut boards.downloads, &mut boards.txs);
+            live.session.closed(&mut boards.downloads, &mut boards.txs, &mut boards.addresses);
+            tracing::debug!(target: "adit_actors::net", "Cleared nodestate for peer={}", self.id);
             self.links.deps.mempool.peer_gone(self.id);
         }
         self.waiting = Waiting::default();
@@ -326,6 +352,8 @@ impl PeerActor {
         if self.live.as_ref().is_some_and(|live| live.full_since.is_none()) {
             let effects = self.step(Session::tick);
             self.execute(effects, Intake::default(), ctx);
+            self.waiting.tick();
+            self.release();
         }
     }
 
@@ -430,7 +458,7 @@ impl Handler<MessageReceived> for PeerActor {
     fn handle(&mut self, msg: MessageReceived, ctx: &mut Self::Context) -> Self::Result {
         let MessageReceived { message, intake } = msg;
         let effects = self.step(|session, turn| session.received(message, turn));
-        let wanted = self.execute(effects, intake, ctx);
+        let Follows { wanted, before, filters, headers } = self.execute(effects, intake, ctx);
         if self.live.as_ref().is_some_and(|live| live.session.remote().is_none()) {
             self.show();
         }
@@ -439,8 +467,15 @@ impl Handler<MessageReceived> for PeerActor {
             let Some(link) = link else { return };
             let room = link.clone();
             // Whatever is still queued must fit before more of this peer's is looked at.
-            serve(links, link, wanted).await;
+            for range in filters {
+                filters::serve(&links, &link, range).await;
+            }
+            serve(links, link, (wanted, before)).await;
             room.room().await;
+            if let Some(judged) = headers {
+                // Without a verdict nothing is waited for.
+                let _ = judged.await;
+            }
         })
     }
 }
@@ -451,6 +486,7 @@ impl Handler<AnnounceTip> for PeerActor {
     fn handle(&mut self, msg: AnnounceTip, ctx: &mut Self::Context) {
         let effects = self.step(|session, turn| session.tip_changed(&msg.headers, turn.view));
         self.execute(effects, Intake::default(), ctx);
+        self.release();
     }
 }
 
@@ -472,6 +508,47 @@ impl Handler<AnnounceTx> for PeerActor {
             Some(live) => live.session.tx_accepted(&msg.tx, msg.fee_sat, msg.vsize),
             None => {}
         }
+    }
+}
+
+impl Handler<AnnounceAddress> for PeerActor {
+    type Result = ();
+
+    fn handle(&mut self, msg: AnnounceAddress, _ctx: &mut Self::Context) {
+        let chance = self.links.shared.entropy.next_u64();
+        if let Some(live) = &mut self.live {
+            live.session.tell_address(msg.node, chance);
+        }
+    }
+}
+
+impl Handler<SendFrame> for PeerActor {
+    type Result = bool;
+
+    fn handle(&mut self, msg: SendFrame, _ctx: &mut Self::Context) -> bool {
+        let Some(live) = &self.live else { return false };
+        live.link.push(encode_frame(Magic::from_bytes(self.links.config.magic), msg.command, &msg.payload));
+        true
+    }
+}
+
+impl Handler<FetchBlock> for PeerActor {
+    type Result = Result<(), FetchError>;
+
+    fn handle(&mut self, msg: FetchBlock, ctx: &mut Self::Context) -> Self::Result {
+        let mut fetched = Err(FetchError::NoPeer);
+        let effects = self.step(|session, turn| match session.fetch_one(msg.hash, turn) {
+            Ok(effects) => {
+                fetched = Ok(());
+                effects
+            }
+            Err(error) => {
+                fetched = Err(error);
+                Vec::new()
+            }
+        });
+        self.execute(effects, Intake::default(), ctx);
+        fetched
     }
 }
 

@@ -1,9 +1,12 @@
 use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use actix::Addr;
-use adit_domain::peer::{BanList, Downloads, NodeView, PeerId, PeerInfo, Recent, TxBoard, TxRef};
+use adit_domain::peer::{
+    AddressBoard, BanList, Downloads, NodeView, PeerId, PeerInfo, Recent, TxBoard, TxRef,
+};
 use adit_domain::units::{Height, UnixMillis};
 use adit_domain::wire::{ParsedBlock, ParsedTx};
 use bitcoin::block::Header;
@@ -63,11 +66,11 @@ struct LogHour {
     lines: u32,
 }
 
-/// Who fetches what.
-#[derive(Default)]
+/// Who fetches what, and which nodes are known.
 pub(super) struct Boards {
     pub(super) downloads: Downloads,
     pub(super) txs: TxBoard,
+    pub(super) addresses: AddressBoard,
 }
 
 #[derive(Clone)]
@@ -79,6 +82,8 @@ struct Slot {
 /// A connection's figures; its task counts, its actor says the rest.
 #[derive(Default)]
 pub(super) struct Status {
+    /// The connection's number.
+    pub(super) id: PeerId,
     pub(super) received: AtomicU64,
     pub(super) sent: AtomicU64,
     /// When something last came and went; milliseconds since 1970.
@@ -91,6 +96,11 @@ pub(super) struct Status {
 }
 
 impl Status {
+    /// The figures of the connection of that number, which begin.
+    pub(super) fn of(id: PeerId) -> Status {
+        Status { id, ..Status::default() }
+    }
+
     /// Counts a message that came; the whole frame's bytes.
     pub(super) fn count_received(&self, name: Option<&str>, bytes: usize) {
         count(&self.received_by_kind, name, bytes);
@@ -131,15 +141,51 @@ impl Status {
     }
 }
 
-/// Kinds of messages that are counted apart; the protocol has fewer, and a peer may make up as many as it likes.
-const KINDS_MAX: usize = 64;
 /// Where the others are counted.
 const OTHER_KINDS: &str = "*other*";
+/// The names of messages that there are, in any version of the protocol that is still spoken.
+const KINDS: [&str; 36] = [
+    "addr",
+    "addrv2",
+    "block",
+    "blocktxn",
+    "cfcheckpt",
+    "cfheaders",
+    "cfilter",
+    "cmpctblock",
+    "feature",
+    "feefilter",
+    "filteradd",
+    "filterclear",
+    "filterload",
+    "getaddr",
+    "getblocks",
+    "getblocktxn",
+    "getcfcheckpt",
+    "getcfheaders",
+    "getcfilters",
+    "getdata",
+    "getheaders",
+    "headers",
+    "inv",
+    "mempool",
+    "merkleblock",
+    "notfound",
+    "ping",
+    "pong",
+    "sendaddrv2",
+    "sendcmpct",
+    "sendheaders",
+    "sendtxrcncl",
+    "tx",
+    "verack",
+    "version",
+    "wtxidrelay",
+];
 
 fn count(kinds: &Mutex<BTreeMap<String, u64>>, name: Option<&str>, bytes: usize) {
     let mut kinds = lock(kinds);
-    let name =
-        name.filter(|name| kinds.len() < KINDS_MAX || kinds.contains_key(*name)).unwrap_or(OTHER_KINDS);
+    let name = name.filter(|name| KINDS.contains(name)).unwrap_or(OTHER_KINDS);
     let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
     match kinds.get_mut(name) {
         Some(sum) => *sum = sum.saturating_add(bytes),
@@ -147,10 +193,11 @@ fn count(kinds: &Mutex<BTreeMap<String, u64>>, name: Option<&str>, bytes: usize)
     }
 }
 
-impl Default for Board {
-    fn default() -> Self {
+impl Board {
+    pub(super) fn new(addresses: AddressBoard) -> Board {
+        let boards = Boards { downloads: Downloads::default(), txs: TxBoard::default(), addresses };
         Board {
-            boards: Mutex::default(),
+            boards: Mutex::new(boards),
             slots: Mutex::default(),
             nonces: Mutex::new(Recent::new(NONCES_MAX)),
             found: Mutex::default(),
@@ -162,9 +209,7 @@ impl Default for Board {
             latest: Mutex::default(),
         }
     }
-}
 
-impl Board {
     pub(super) fn next_id(&self) -> PeerId {
         self.next_id.fetch_add(1, Ordering::Relaxed)
     }
@@ -182,6 +227,7 @@ impl Board {
         let mut boards = self.boards();
         boards.downloads.forget(id);
         boards.txs.forget(id);
+        boards.addresses.forget(id);
     }
 
     pub(super) fn addrs(&self) -> Vec<Addr<PeerActor>> {
@@ -326,6 +372,9 @@ impl NodeView for View<'_> {
     fn has_block(&self, hash: &BlockHash) -> bool {
         self.deps.chain.has_block(hash) || self.board.found(hash).is_some()
     }
+    fn is_shown(&self, hash: &BlockHash) -> bool {
+        self.deps.chain.is_shown(hash) || self.board.found(hash).is_some()
+    }
     fn is_pruned(&self) -> bool {
         self.deps.chain.is_pruned()
     }
@@ -337,6 +386,12 @@ impl NodeView for View<'_> {
     }
     fn blocks_wanted(&self, most: usize) -> Vec<(BlockHash, Height)> {
         self.deps.chain.blocks_wanted(most)
+    }
+    fn blocks_wanted_up_to(&self, hash: &BlockHash, most: usize) -> Vec<(BlockHash, Height)> {
+        self.deps.chain.blocks_wanted_up_to(hash, most)
+    }
+    fn height_on_best(&self, hash: &BlockHash) -> Option<Height> {
+        self.deps.chain.height_on_best(hash)
     }
     fn header(&self, hash: &BlockHash) -> Option<Header> {
         self.deps.chain.header(hash).map(|(header, _)| header)
@@ -367,6 +422,9 @@ impl NodeView for View<'_> {
     }
     fn held_txs(&self, most: usize) -> Vec<TxRef> {
         self.deps.mempool.wtxids(most).into_iter().map(TxRef::Wtxid).collect()
+    }
+    fn is_banned(&self, ip: IpAddr, now: UnixMillis) -> bool {
+        self.board.bans().is_banned(ip, now)
     }
     fn is_own_nonce(&self, nonce: u64) -> bool {
         lock(&self.board.nonces).contains(&nonce)

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use adit_chainstate::{ChainFault, ChainReader, KEPT_BLOCKS};
+use adit_chainstate::{ChainFault, ChainReader};
 use adit_domain::chain::Tip;
 use adit_domain::units::Height;
 use bitcoin::block::Header;
@@ -28,6 +28,10 @@ pub trait PeerChain: Send + Sync {
     fn has_block(&self, hash: &BlockHash) -> bool;
     /// Whether a block was refused by coins of a snapshot that is not verified: then whoever sent it may be right.
     fn is_doubted(&self, hash: &BlockHash) -> bool;
+    /// Whether a stranger may see a block.
+    fn is_shown(&self, hash: &BlockHash) -> bool;
+    /// Whether everything that came has led to where it leads.
+    fn is_settled(&self) -> bool;
     /// Whether old blocks may be gone.
     fn is_pruned(&self) -> bool;
     /// Hashes of the best header chain, the highest first, in doubling steps.
@@ -36,17 +40,12 @@ pub trait PeerChain: Send + Sync {
     fn headers_after(&self, locator: &[BlockHash], stop: BlockHash, most: usize) -> Vec<Header>;
     /// Missing bodies on the best header chain, the lowest first.
     fn blocks_wanted(&self, most: usize) -> Vec<(BlockHash, Height)>;
+    /// Missing bodies of the chain that ends in a known block, the lowest first, where it may become the best.
+    fn blocks_wanted_up_to(&self, hash: &BlockHash, most: usize) -> Vec<(BlockHash, Height)>;
+    /// The height up to which the chain that ends in a known block is the best header's.
+    fn height_on_best(&self, hash: &BlockHash) -> Option<Height>;
     /// A stored block's bytes, witnesses included. Reads the disk.
     fn raw_block(&self, hash: &BlockHash) -> Result<Option<Vec<u8>>, ChainFault>;
-}
-
-/// Blocks that a pruned node serves: those that it promises, and two for whoever is a little behind. As in Core: which of the older ones
-/// are still there would tell it from others.
-const SERVED_BLOCKS: u32 = KEPT_BLOCKS + 2;
-
-fn is_old(chain: &ChainReader, hash: &BlockHash) -> bool {
-    let height = chain.header(hash).map(|(_, height)| height);
-    height.is_some_and(|height| chain.tip().height.blocks_above(height) > SERVED_BLOCKS)
 }
 
 impl PeerChain for ChainReader {
@@ -80,6 +79,12 @@ impl PeerChain for ChainReader {
     fn is_doubted(&self, hash: &BlockHash) -> bool {
         ChainReader::is_doubted(self, hash)
     }
+    fn is_shown(&self, hash: &BlockHash) -> bool {
+        ChainReader::is_shown(self, hash)
+    }
+    fn is_settled(&self) -> bool {
+        ChainReader::is_settled(self)
+    }
     fn is_pruned(&self) -> bool {
         ChainReader::is_pruned(self) || self.stands_on_snapshot()
     }
@@ -92,7 +97,13 @@ impl PeerChain for ChainReader {
     fn blocks_wanted(&self, most: usize) -> Vec<(BlockHash, Height)> {
         ChainReader::blocks_wanted(self, most)
     }
+    fn blocks_wanted_up_to(&self, hash: &BlockHash, most: usize) -> Vec<(BlockHash, Height)> {
+        ChainReader::blocks_wanted_up_to(self, hash, most)
+    }
+    fn height_on_best(&self, hash: &BlockHash) -> Option<Height> {
+        ChainReader::height_on_best(self, hash)
+    }
     fn raw_block(&self, hash: &BlockHash) -> Result<Option<Vec<u8>>, ChainFault> {
-        if self.is_pruned() && is_old(self, hash) { Ok(None) } else { ChainReader::raw_block(self, hash) }
+        ChainReader::raw_block(self, hash)
     }
 }

@@ -102,7 +102,7 @@ pub(super) async fn run(
         ended = write(stream.write, outbox, status, &*links.shared.clock) => ended,
     };
     if let Ended::Frame(error) = &ended {
-        tracing::debug!(target: "adit_actors::net", "Header error: {error}");
+        tracing::debug!(target: "adit_actors::net", "Header error: {error}, peer={}", status.id);
     }
     tracing::debug!(peer = remote, reason = %ended, "connection ended");
     let _ = addr.send(LinkClosed).await;
@@ -246,20 +246,29 @@ impl<'a> Incoming<'a> {
     }
 
     async fn take(&mut self, mut arrived: &[u8]) -> Result<(), Ended> {
-        while let Some(frame) = self.next_frame(&mut arrived)? {
-            let bytes = frame.payload.len().saturating_add(HEADER_BYTES);
-            self.status.count_received(frame.command.name(), bytes);
-            tracing::trace!(
-                target: "adit_actors::net",
-                "received: {} ({} bytes)",
-                frame.command.name().unwrap_or_default(),
-                frame.payload.len()
-            );
+        loop {
+            let frame = self.next_frame(&mut arrived);
+            let id = self.status.id;
+            for skipped in self.decoder.take_skipped() {
+                self.status.count_received(None, skipped.bytes.saturating_add(HEADER_BYTES));
+                tracing::debug!(target: "adit_actors::net", "Header error: {skipped}, peer={id}");
+            }
+            let Some(frame) = frame? else { return Ok(()) };
+            let (name, bytes) = (frame.command.name(), frame.payload.len());
+            self.status.count_received(name, bytes.saturating_add(HEADER_BYTES));
+            let named = name.unwrap_or_default();
+            tracing::trace!(target: "adit_actors::net", "received: {named} ({bytes} bytes) peer={id}");
+            if name.is_none() {
+                tracing::debug!(
+                    target: "adit_actors::net",
+                    "Header error: Invalid message type ({bytes} bytes), peer={id}"
+                );
+                continue;
+            }
             let intake = self.admit(&frame).await;
             let coming = Coming { parsing: parse(frame, &self.links.spares), intake };
             self.ahead.send(coming).await.map_err(|_| Ended::Released)?;
         }
-        Ok(())
     }
 
     /// As [`FrameDecoder::feed`]; a long payload of which the first bytes have come goes on in a buffer that served before.

@@ -3,16 +3,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::dev::ToEnvelope;
-use actix::{Actor, Context, Handler, MessageResult, ResponseFuture};
-use adit_domain::peer::{BanError, PeerInfo};
+use actix::{Actor, AsyncContext, Context, Handler, MessageResult, ResponseFuture};
+use adit_domain::peer::{BanError, FetchError, PeerInfo};
 
-use super::{Links, PeerActor, bans, connection, open_peer};
+use super::board::Board;
+use super::{Links, PeerActor, addresses, bans, connection, open_peer};
 use crate::messages::chain::TipChanged;
 use crate::messages::mempool::TransactionAccepted;
 use crate::messages::peer::{
-    AnnounceFound, AnnounceTip, AnnounceTx, BanPeers, ConnectPeer, DisconnectPeer, GetAddedNodes, GetBans,
-    GetPeers, PingPeer, PingPeers, RelayAgain, RelayBlock, ReleasePeer, SetNetworkActive, ShowPeer,
-    UnbanPeers, Which,
+    AnnounceFound, AnnounceTip, AnnounceTx, BanPeers, ConnectPeer, DisconnectPeer, FetchBlock,
+    FetchBlockFrom, GetAddedNodes, GetBans, GetPeers, PingPeer, PingPeers, RelayAgain, RelayBlock,
+    ReleasePeer, SendFrame, SendToPeer, SetNetworkActive, ShowPeer, UnbanPeers, Which,
 };
 use crate::supervision::{Fault, Rebuild};
 
@@ -44,6 +45,15 @@ impl PeerManager {
 /// How long a connection's actor may take to show its figures.
 const SHOW_WITHIN: Duration = Duration::from_secs(1);
 
+/// The connections as they are now; whoever is busy is shown as it was.
+pub(super) async fn shown(board: &Board) -> Vec<PeerInfo> {
+    let shown = board.addrs().into_iter().map(|addr| async move {
+        let _ = tokio::time::timeout(SHOW_WITHIN, addr.send(ShowPeer)).await;
+    });
+    futures::future::join_all(shown.collect::<Vec<_>>()).await;
+    board.infos()
+}
+
 impl PeerManager {
     /// Writes who is banned to its file. A disk that fails ends the process, as everywhere.
     fn keep_bans(&self) {
@@ -58,13 +68,38 @@ impl PeerManager {
     }
 }
 
+/// How often the addresses of nodes are written.
+const SAVE_EVERY: Duration = Duration::from_secs(15 * 60);
+
+impl PeerManager {
+    /// Writes the addresses of nodes to their file.
+    fn keep_addresses(&self) -> Result<(), Fault> {
+        let Some(path) = &self.links.config.peers_file else { return Ok(()) };
+        let bytes = self.links.board.boards().addresses.book.to_bytes();
+        addresses::save(path, &bytes).map_err(|error| Fault::Storage(format!("{}: {error}", path.display())))
+    }
+}
+
 impl Actor for PeerManager {
     type Context = Context<Self>;
+
+    /// Runs again after a panic.
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(SAVE_EVERY, |manager, _| {
+            if let Err(fault) = manager.keep_addresses() {
+                manager.links.shared.supervisor.fault("peer", fault);
+            }
+        });
+    }
 }
 
 impl Rebuild for PeerManager {
     fn rebuild(&mut self) -> Result<(), Fault> {
         Ok(())
+    }
+
+    fn wind_up(&mut self) -> Result<(), Fault> {
+        self.keep_addresses()
     }
 }
 crate::supervised!(PeerManager);
@@ -86,6 +121,7 @@ impl Handler<TipChanged> for PeerManager {
         if let Some(block) = msg.connected.last() {
             self.links.board.remember_latest(Arc::clone(block));
         }
+        self.links.board.boards().downloads.connected(msg.connected.len());
         self.tell(AnnounceTip { headers });
     }
 }
@@ -143,14 +179,7 @@ impl Handler<GetPeers> for PeerManager {
 
     fn handle(&mut self, _msg: GetPeers, _ctx: &mut Self::Context) -> Self::Result {
         let board = Arc::clone(&self.links.board);
-        let shown = board.addrs().into_iter().map(|addr| async move {
-            // Whoever is busy is shown as it was.
-            let _ = tokio::time::timeout(SHOW_WITHIN, addr.send(ShowPeer)).await;
-        });
-        Box::pin(async move {
-            futures::future::join_all(shown.collect::<Vec<_>>()).await;
-            board.infos()
-        })
+        Box::pin(async move { shown(&board).await })
     }
 }
 
@@ -240,5 +269,32 @@ impl Handler<RelayAgain> for PeerManager {
 
     fn handle(&mut self, msg: RelayAgain, _ctx: &mut Self::Context) {
         self.tell(AnnounceTx { tx: msg.tx, fee_sat: 0, vsize: 1, again: true });
+    }
+}
+
+impl Handler<SendToPeer> for PeerManager {
+    type Result = ResponseFuture<bool>;
+
+    fn handle(&mut self, msg: SendToPeer, _ctx: &mut Self::Context) -> Self::Result {
+        let SendToPeer { id, command, payload } = msg;
+        let peer = self.links.board.addr_of(id);
+        Box::pin(async move {
+            match peer {
+                Some(peer) => peer.send(SendFrame { command, payload }).await.unwrap_or(false),
+                None => false,
+            }
+        })
+    }
+}
+
+impl Handler<FetchBlockFrom> for PeerManager {
+    type Result = ResponseFuture<Result<(), FetchError>>;
+
+    fn handle(&mut self, msg: FetchBlockFrom, _ctx: &mut Self::Context) -> Self::Result {
+        let peer = self.links.board.addr_of(msg.id);
+        Box::pin(async move {
+            let peer = peer.ok_or(FetchError::NoPeer)?;
+            peer.send(FetchBlock { hash: msg.hash }).await.unwrap_or(Err(FetchError::NoPeer))
+        })
     }
 }

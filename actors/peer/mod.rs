@@ -4,14 +4,17 @@
 //! means, which block is wanted of whom, what is valid.
 
 mod actor;
+mod addresses;
 mod bans;
 mod board;
 mod chain;
 mod connection;
+mod filters;
 mod link;
 mod listener;
 mod manager;
 mod serve;
+mod waiting;
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,7 +23,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Addr, Arbiter, ArbiterHandle, Recipient};
-use adit_domain::peer::{ConnectionKind, PeerId, SessionRules, Whitelist};
+use adit_domain::peer::{
+    AddressBoard, AddressBook, ConnectionKind, HostNetwork, PeerId, SessionRules, Whitelist,
+};
 use tokio::sync::Semaphore;
 
 use board::{Board, Status};
@@ -33,8 +38,10 @@ use crate::net::Bound;
 use crate::supervision::{ChildSpec, Intensity, Role};
 
 pub use actor::PeerActor;
+pub use addresses::{AddedAddress, AddressDesk};
 pub use chain::PeerChain;
 pub use connection::Intake;
+pub use filters::{IndexedFilters, PeerFilters};
 pub(crate) use link::Link;
 pub use manager::PeerManager;
 
@@ -70,6 +77,12 @@ pub struct PeerConfig {
     pub rules: SessionRules,
     /// Where it is kept who may not connect; none: nowhere.
     pub bans_file: Option<PathBuf>,
+    /// Where the addresses of nodes are kept; none: nowhere.
+    pub peers_file: Option<PathBuf>,
+    /// The networks that this node reaches.
+    pub reachable: Vec<HostNetwork>,
+    /// Whether addresses have the same places in every process: for Core's own tests.
+    pub fixed_places: bool,
     /// Whether there are connections at all at the start.
     pub is_active: bool,
     /// How many panics of the manager are borne.
@@ -89,6 +102,8 @@ pub struct PeerDeps {
     pub txs: Recipient<SubmitTransaction>,
     /// The mempool, to read.
     pub mempool: MempoolReader,
+    /// The filters of blocks; none: they are not served.
+    pub filters: Option<Arc<dyn PeerFilters>>,
 }
 
 /// The peers, started.
@@ -97,6 +112,8 @@ pub struct Peers {
     pub addr: Addr<PeerManager>,
     /// Where others may connect.
     pub local: Option<SocketAddr>,
+    /// The addresses of other nodes.
+    pub addresses: AddressDesk,
     /// The threads: one for the actors, one for the sockets. They end with it.
     pub arbiters: Vec<Arbiter>,
 }
@@ -119,18 +136,20 @@ struct Links {
 pub fn start(shared: &Shared, deps: PeerDeps, config: PeerConfig) -> io::Result<Peers> {
     let bound = bind(shared, &config)?;
     let local = bound.first().map(|socket| socket.local);
-    let board = Board::default();
+    let board = Board::new(addresses_of(shared, &config)?);
     if let Some(path) = &config.bans_file {
         *board.bans() = bans::load(path)?;
     }
     board.set_active(config.is_active);
+    let board = Arc::new(board);
+    let desk = AddressDesk::new(Arc::clone(&board), Arc::clone(&shared.clock), Arc::clone(&shared.entropy));
     let (actors, sockets) = (Arbiter::new(), Arbiter::new());
     let block_kib_max = (config.block_bytes_max / 1024).clamp(1, Semaphore::MAX_PERMITS);
     let links = Links {
         shared: shared.clone(),
         deps,
         config: Arc::new(config),
-        board: Arc::new(board),
+        board,
         block_kib: Arc::new(Semaphore::new(block_kib_max)),
         block_kib_max,
         spares: Arc::default(),
@@ -150,7 +169,24 @@ pub fn start(shared: &Shared, deps: PeerDeps, config: PeerConfig) -> io::Result<
             actix::spawn(connection::stay_connected(target, addr, status, links.clone()));
         }
     });
-    Ok(Peers { addr, local, arbiters: vec![actors, sockets] })
+    Ok(Peers { addr, local, addresses: desk, arbiters: vec![actors, sockets] })
+}
+
+/// The addresses that are known at the start, under a key that is drawn once.
+fn addresses_of(shared: &Shared, config: &PeerConfig) -> io::Result<AddressBoard> {
+    let mut key = [0; 32];
+    if let (true, [first, ..]) = (config.fixed_places, &mut key) {
+        *first = 1;
+    } else {
+        for word in key.as_chunks_mut::<8>().0 {
+            *word = shared.entropy.next_u64().to_le_bytes();
+        }
+    }
+    let book = match &config.peers_file {
+        Some(path) => addresses::load(path, key)?,
+        None => AddressBook::new(key),
+    };
+    Ok(AddressBoard::new(book, config.reachable.iter().copied(), shared.entropy.next_u64()))
 }
 
 /// The sockets that must be had, and those of the others that can be.
@@ -169,7 +205,8 @@ fn bind(shared: &Shared, config: &PeerConfig) -> io::Result<Vec<Bound>> {
 
 /// Starts the actor of one connection (of one target, where we connect) and enters it on the board.
 fn open_peer(links: &Links, kind: ConnectionKind) -> (PeerId, Addr<PeerActor>, Arc<Status>) {
-    let (id, status) = (links.board.next_id(), Arc::new(Status::default()));
+    let id = links.board.next_id();
+    let status = Arc::new(Status::of(id));
     let (own, shown) = (links.clone(), Arc::clone(&status));
     let make = move |_: &mut _| PeerActor::new(own, id, kind, shown);
     let spec = ChildSpec::one_of_many(Role::Peer, id, PEER_MAILBOX_MAX, SHUTDOWN);

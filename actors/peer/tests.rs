@@ -55,6 +55,9 @@ fn config(params: &Params, listen: &str, connect: &[String]) -> PeerConfig {
         whitelist: Whitelist::default(),
         rules: SessionRules::default(),
         bans_file: None,
+        peers_file: None,
+        reachable: Vec::new(),
+        fixed_places: false,
         is_active: true,
         intensity: Intensity::default(),
     }
@@ -107,6 +110,7 @@ impl TestNode {
             blocks: chain.addr.clone().recipient(),
             txs: mempool.addr.clone().recipient(),
             mempool: mempool.reader.clone(),
+            filters: None,
         };
         let config = PeerConfig {
             bans_file: Some(dir.path().join("banlist.json")),
@@ -375,6 +379,7 @@ async fn blocks_that_wait_for_their_verdict_are_bounded_by_their_bytes() {
         blocks: judge.recipient(),
         txs: node.mempool.addr.clone().recipient(),
         mempool: node.mempool.reader.clone(),
+        filters: None,
     };
     let config = PeerConfig {
         block_bytes_max: 5 * (KIB + 1) * 1024,

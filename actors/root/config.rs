@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use adit_chainstate::IndexConfig;
 use adit_domain::consensus::Params;
-use adit_domain::peer::Whitelist;
+use adit_domain::peer::{HostNetwork, Whitelist};
 use adit_domain::units::Difficulty;
 use adit_store::Layout;
 use bitcoin::ScriptBuf;
@@ -124,6 +124,12 @@ pub struct PeerSettings {
     pub timeout_s: u64,
     /// Whether transactions are taken from nobody but those with permission.
     pub blocks_only: bool,
+    /// Whether the filters of blocks are served.
+    pub serves_filters: bool,
+    /// The networks that this node reaches.
+    pub reachable: Vec<HostNetwork>,
+    /// Whether nodes' addresses have the same places in every process: for Core's own tests.
+    pub fixed_places: bool,
     /// Whether there are connections at all at the start.
     pub is_active: bool,
 }

@@ -17,10 +17,11 @@ use crate::messages::mempool::{
     Prioritise, PublishSnapshot, SaveMempool, SubmitPackage, SubmitTransaction, TestPackage, TestTransaction,
 };
 use crate::messages::peer::{
-    BanPeers, ConnectPeer, DisconnectPeer, GetAddedNodes, GetBans, GetPeers, PingPeers, SetNetworkActive,
-    UnbanPeers,
+    BanPeers, ConnectPeer, DisconnectPeer, FetchBlockFrom, GetAddedNodes, GetBans, GetPeers, PingPeers,
+    SendToPeer, SetNetworkActive, UnbanPeers,
 };
 use crate::messages::utxo::{DumpUtxoSet, FlushCoins, GetUtxoStats, LoadUtxoSet};
+use crate::peer::AddressDesk;
 use crate::supervision::Supervisor;
 
 /// What another face of the node than the control interface reads and asks. Whoever holds it lets go of it when the
@@ -105,6 +106,14 @@ pub struct NodeLinks {
     pub ping_peers: Recipient<PingPeers>,
     /// The peers: whom an operator has added.
     pub added_nodes: Recipient<GetAddedNodes>,
+    /// The peers: bytes for one of them.
+    pub send_to_peer: Recipient<SendToPeer>,
+    /// The peers: a block of one of them.
+    pub fetch_block: Recipient<FetchBlockFrom>,
+    /// Whether the filters of blocks are served to peers.
+    pub serves_filters: bool,
+    /// The addresses of other nodes.
+    pub node_addresses: AddressDesk,
     /// The coins' figures.
     pub utxo_stats: Recipient<GetUtxoStats>,
     /// The coins, to a file.

@@ -25,7 +25,7 @@ use crate::house::Shared;
 use crate::index;
 use crate::mempool::{self, Mempool, MempoolConfig, MempoolDeps};
 use crate::payout::{self, OpenBooks, PayoutConfig, PayoutDeps};
-use crate::peer::{self, PeerConfig, PeerDeps, Peers};
+use crate::peer::{self, IndexedFilters, PeerConfig, PeerDeps, PeerFilters, Peers};
 use crate::rpc::{self, Drained, MempoolLinks, PoolLinks, RpcFacts, RpcLinks, RpcSockets, RpcStartError};
 use crate::store::{self, OpenError, OpenStore, StoreConfig};
 use crate::stratum::{self, ConnectionLimits, NodeSink, StratumConfig, StratumDeps};
@@ -116,7 +116,7 @@ pub(super) fn start(shared: &Shared, events: &EventBus, config: NodeConfig) -> R
     let indexes = Indexes::open(&chain.reader, &store.store, config.index)?;
     let (index, index_arbiter) = index::start(shared, &indexes, config.intensity)?;
     let mempool = starting.mempool(&store, &chain, Arc::new(PoolVerifier::new(&caches)));
-    let peers = starting.peers(&folder, &chain, &mempool)?;
+    let peers = starting.peers(&folder, (&chain, &indexes), &mempool)?;
     let pool = match &config.pool {
         Some(pool) => {
             Some(starting.pool(pool, store.store.dir(), (&chain, &mempool, &peers), &mut arbiters)?)
@@ -231,6 +231,10 @@ impl Starting<'_> {
             network_active: peers.addr.clone().recipient(),
             ping_peers: peers.addr.clone().recipient(),
             added_nodes: peers.addr.clone().recipient(),
+            send_to_peer: peers.addr.clone().recipient(),
+            fetch_block: peers.addr.clone().recipient(),
+            node_addresses: peers.addresses.clone(),
+            serves_filters: self.config.peer.serves_filters,
             utxo_stats: utxo.clone().recipient(),
             dump_utxo: utxo.clone().recipient(),
             load_utxo: utxo.clone().recipient(),
@@ -289,7 +293,12 @@ impl Starting<'_> {
         mempool::start(self.shared, deps, config)
     }
 
-    fn peers(&self, folder: &Path, chain: &Chain, mempool: &Mempool) -> Result<Peers, StartError> {
+    fn peers(
+        &self,
+        folder: &Path,
+        (chain, indexes): (&Chain, &Indexes),
+        mempool: &Mempool,
+    ) -> Result<Peers, StartError> {
         let settings = &self.config.peer;
         let config = PeerConfig {
             magic: self.params.magic,
@@ -307,8 +316,12 @@ impl Starting<'_> {
             rules: SessionRules {
                 timeout_ms: settings.timeout_s.saturating_mul(1_000),
                 blocks_only: settings.blocks_only,
+                serves_filters: settings.serves_filters,
             },
             bans_file: Some(folder.join("banlist.json")),
+            peers_file: Some(folder.join("peers.dat")),
+            reachable: settings.reachable.clone(),
+            fixed_places: settings.fixed_places,
             is_active: settings.is_active,
             intensity: self.config.intensity,
         };
@@ -318,6 +331,9 @@ impl Starting<'_> {
             blocks: chain.addr.clone().recipient(),
             txs: mempool.addr.clone().recipient(),
             mempool: mempool.reader.clone(),
+            filters: settings.serves_filters.then(|| -> Arc<dyn PeerFilters> {
+                Arc::new(IndexedFilters { chain: chain.reader.clone(), indexes: indexes.clone() })
+            }),
         };
         peer::start(self.shared, deps, config).map_err(StartError::Peers)
     }

@@ -58,6 +58,9 @@ fn config(dir: &Path) -> NodeConfig {
             whitelist: Default::default(),
             timeout_s: 60,
             blocks_only: false,
+            serves_filters: false,
+            reachable: Vec::new(),
+            fixed_places: false,
             is_active: true,
         },
         pool: Some(PoolSettings {

@@ -707,7 +707,6 @@ fn shapes(both: &mut Both<'_>) {
 const MISSING: &[(&str, &str)] = &[
     ("abortprivatebroadcast", "transactions are not sent through networks of their own"),
     ("exportasmap", "addresses of nodes are not grouped"),
-    ("getblockfrompeer", "not yet"),
     ("getprivatebroadcastinfo", "transactions are not sent through networks of their own"),
 ];
 

@@ -7,13 +7,11 @@ use adit_actors::messages::chain::{MarkBlock, PruneBlocks};
 use adit_actors::messages::utxo::GetUtxoStats;
 use adit_actors::root::NodeLinks;
 use adit_chainstate::{IndexError, IndexKind, Mark, MarkError, PruneError, PruneUpTo};
-use adit_domain::chain::{basic_filter, filter_header};
 use adit_domain::consensus::{Tally, VoteReport};
 use adit_domain::peer::TxRef;
 use adit_domain::units::Height;
-use bitcoin::bip158::FilterHeader;
 use bitcoin::hashes::{Hash, sha256d};
-use bitcoin::{BlockHash, Network, OutPoint};
+use bitcoin::{Network, OutPoint};
 
 use super::chain::entry;
 use super::coinstats::followed;
@@ -369,38 +367,12 @@ async fn get_block_filter(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     };
     let hash = entry.hash;
     off_thread(move || {
-        let (filter, header) = match node.indexes.filter(&hash) {
-            Ok(found) => (found.filter, found.record.header),
-            Err(IndexError::NoSuchBlock) => stale_filter(&node, hash).map_err(not_found)?,
-            Err(other) => return Err(not_found(other)),
-        };
-        let header = sha256d::Hash::from_byte_array(header);
-        Ok(object([("filter", Json::hex(&filter)), ("header", Json::text(header))]))
+        let found = node.indexes.filter_of_any(&hash, STALE_BLOCKS_MAX).map_err(not_found)?;
+        let header = sha256d::Hash::from_byte_array(found.record.header);
+        Ok(object([("filter", Json::hex(&found.filter)), ("header", Json::text(header))]))
     })
     .await
 }
 
 /// Blocks of a branch that is not the best one whose filters are made at most: two weeks of them.
 const STALE_BLOCKS_MAX: usize = 2_016;
-
-/// The filter and its header of a block that has left the best chain: the index has those of the best chain alone.
-fn stale_filter(node: &NodeLinks, hash: BlockHash) -> Result<(Vec<u8>, [u8; 32]), IndexError> {
-    let (mut branch, mut below) = (Vec::new(), hash);
-    while node.chain.height_in_best_chain(&below).is_none() {
-        let (header, _) = node.chain.header(&below).ok_or(IndexError::NoSuchBlock)?;
-        branch.push(below);
-        below = header.prev_blockhash;
-        if branch.len() > STALE_BLOCKS_MAX {
-            return Err(IndexError::NoSuchBlock);
-        }
-    }
-    let (mut filter, mut header) = (Vec::new(), node.indexes.filter(&below)?.record.header);
-    for hash in branch.iter().rev() {
-        let block = node.chain.block(hash)?.ok_or(IndexError::NoSuchBlock)?;
-        let undo = node.chain.spent_by(hash)?.ok_or(IndexError::NoSuchBlock)?;
-        let spent = undo.spent.iter().flatten().map(|coin| coin.output.script_pubkey.as_script());
-        filter = basic_filter(&block, spent);
-        header = filter_header(&filter, &FilterHeader::from_byte_array(header)).to_byte_array();
-    }
-    Ok((filter, header))
-}

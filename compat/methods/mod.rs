@@ -1,6 +1,7 @@
 //! The methods, a file a family.
 
 mod activity;
+mod addresses;
 mod bans;
 mod chain;
 mod coinstats;
@@ -43,8 +44,9 @@ pub(crate) use progress::Counting;
 pub(crate) use psbt::probe as probe_psbt;
 
 /// The families' tables.
-const FAMILIES: [&[Method]; 25] = [
+const FAMILIES: [&[Method]; 26] = [
     activity::METHODS,
+    addresses::METHODS,
     bans::METHODS,
     chain::METHODS,
     control::METHODS,

@@ -1,9 +1,10 @@
 //! Other nodes.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use adit_actors::messages::peer::{GetPeers, PingPeers, SetNetworkActive};
-use adit_domain::peer::PeerInfo;
+use adit_domain::peer::{Host, PeerInfo};
 use adit_domain::units::Height;
 
 use super::mempool::sat;
@@ -35,6 +36,8 @@ const PROTOCOL: u32 = 70_016;
 const NETWORK: u64 = 1;
 /// Witnesses.
 const WITNESS: u64 = 1 << 3;
+/// Filters of blocks.
+const COMPACT_FILTERS: u64 = 1 << 6;
 /// The last blocks.
 const NETWORK_LIMITED: u64 = 1 << 10;
 
@@ -44,8 +47,11 @@ async fn peers(ctx: &Ctx) -> Result<Vec<PeerInfo>, RpcError> {
 }
 
 /// What we serve: a number and its names.
-fn services(is_pruned: bool) -> (u64, Vec<Json>) {
+fn services(is_pruned: bool, filters: bool) -> (u64, Vec<Json>) {
     let mut named = vec![(WITNESS, "WITNESS"), (NETWORK_LIMITED, "NETWORK_LIMITED")];
+    if filters {
+        named.insert(1, (COMPACT_FILTERS, "COMPACT_FILTERS"));
+    }
     if !is_pruned {
         named.insert(0, (NETWORK, "NETWORK"));
     }
@@ -81,7 +87,7 @@ async fn get_network_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
     let network = ctx.node()?.network_active.clone();
     let active = ask(&network, SetNetworkActive { active: None }).await?;
     let node = ctx.node()?;
-    let (bits, names) = services(node.chain.is_pruned());
+    let (bits, names) = services(node.chain.is_pruned(), node.serves_filters);
     let relay = i64::try_from(node.mempool_config.min_fee_sat_per_kvb).unwrap_or(i64::MAX);
     let networks = networks(&ctx.config);
     Ok(object([
@@ -131,6 +137,13 @@ fn height(height: Option<Height>) -> Json {
     height.map_or(Json::from(-1), |height| Json::from(height.to_u32()))
 }
 
+/// The network that a peer is on; of one that was named by a name nothing is known.
+fn network_of(remote: &str) -> &'static str {
+    let host = remote.parse::<SocketAddr>().ok().map(|at| Host::from(at.ip()));
+    let host = host.or_else(|| remote.rsplit_once(':').and_then(|(name, _)| name.parse().ok()));
+    host.map_or("not_publicly_routable", |host| super::addresses::network_of(&host))
+}
+
 fn peer(info: &PeerInfo) -> Json {
     let kinds = |kinds: &[(String, u64)]| {
         object(kinds.iter().map(|(name, bytes)| (name.clone(), Json::from(*bytes))))
@@ -139,7 +152,7 @@ fn peer(info: &PeerInfo) -> Json {
     let mut fields = vec![("id", Json::from(info.id)), ("addr", Json::from(info.remote.clone()))];
     fields.extend(info.local.clone().map(|local| ("addrbind", Json::from(local))));
     fields.extend([
-        ("network", Json::from("not_publicly_routable")),
+        ("network", Json::from(network_of(&info.remote))),
         ("services", Json::from(format!("{:016x}", info.services))),
         ("servicesnames", Json::List(names_of(info.services))),
         ("relaytxes", Json::from(info.relays_txs)),
@@ -166,9 +179,9 @@ fn peer(info: &PeerInfo) -> Json {
         ("synced_headers", height(info.synced_headers)),
         ("synced_blocks", height(info.synced_blocks)),
         ("inflight", Json::List(info.in_flight.iter().map(|at| Json::from(at.to_u32())).collect())),
-        ("addr_relay_enabled", Json::from(false)),
-        ("addr_processed", Json::from(0)),
-        ("addr_rate_limited", Json::from(0)),
+        ("addr_relay_enabled", Json::from(info.addr_relay)),
+        ("addr_processed", Json::from(info.addr_processed)),
+        ("addr_rate_limited", Json::from(info.addr_limited)),
         ("permissions", Json::List(info.permissions.names().into_iter().map(Json::from).collect())),
         ("minfeefilter", Json::Amount(fee_filter)),
         ("bytessent_per_msg", kinds(&info.sent_by_kind)),

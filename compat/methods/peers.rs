@@ -2,16 +2,17 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use adit_actors::messages::peer::{ConnectPeer, DisconnectPeer, Which};
-use adit_domain::peer::ConnectionKind;
+use adit_actors::messages::peer::{ConnectPeer, DisconnectPeer, FetchBlockFrom, SendToPeer, Which};
+use adit_domain::peer::{Command, ConnectionKind, FetchError};
 use bitcoin::Network as Chain;
+use bitcoin::hex::FromHex;
 
 use crate::ctx::{Ctx, ask};
 use crate::error::RpcError;
 use crate::help;
 use crate::json::{Json, object};
 use crate::params::Params;
-use crate::table::Category::{Hidden, Network};
+use crate::table::Category::{Blockchain, Hidden, Network};
 use crate::table::{Kind, Method, method, opt, req};
 
 pub(super) const METHODS: &[Method] = &[
@@ -35,6 +36,20 @@ pub(super) const METHODS: &[Method] = &[
         &[req("address", Kind::Str), req("connection_type", Kind::Str), req("v2transport", Kind::Bool)],
         "Connects to a node as a kind of connection. On regtest.",
         |c, p| Box::pin(add_connection(c, p)),
+    ),
+    method(
+        "sendmsgtopeer",
+        Hidden,
+        &[req("peer_id", Kind::Num), req("msg_type", Kind::Str), req("msg", Kind::Str)],
+        "Sends bytes to a peer as a message. For tests.",
+        |c, p| Box::pin(send_msg_to_peer(c, p)),
+    ),
+    method(
+        "getblockfrompeer",
+        Blockchain,
+        &[req("blockhash", Kind::Str), req("peer_id", Kind::Num)],
+        "Asks a peer for a block whose header is known. It comes when it comes.",
+        |c, p| Box::pin(get_block_from_peer(c, p)),
     ),
 ];
 
@@ -111,4 +126,48 @@ async fn add_connection(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     }
     connect(ctx, target(typed, ctx)?, chosen, false).await?;
     Ok(object([("address", Json::from(typed.to_owned())), ("connection_type", Json::from(kind.to_owned()))]))
+}
+
+/// Bytes of a message's name.
+const NAME_BYTES_MAX: usize = 12;
+
+async fn send_msg_to_peer(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
+    let (id, name, hex) = (params.int::<i64>(0)?, params.str(1)?, params.str(2)?);
+    if name.len() > NAME_BYTES_MAX {
+        let text = format!("Error: msg_type too long, max length is {NAME_BYTES_MAX}");
+        return Err(RpcError::invalid_parameter(text));
+    }
+    let payload =
+        Vec::<u8>::from_hex(hex).map_err(|_| RpcError::invalid_parameter("Error parsing input for msg"))?;
+    let actor = ctx.node()?.send_to_peer.clone();
+    let id = u64::try_from(id).unwrap_or(u64::MAX);
+    if ask(&actor, SendToPeer { id, command: Command::new(name), payload }).await? {
+        return Ok(object::<&str>([]));
+    }
+    Err(RpcError::misc("Error: Could not send message to peer"))
+}
+
+async fn get_block_from_peer(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
+    let (hash, id) = (params.block_hash(0, "hash")?, params.int::<i64>(1)?);
+    let node = ctx.node()?;
+    let Some((_, height)) = node.chain.header(&hash) else {
+        return Err(RpcError::misc("Block header missing"));
+    };
+    if node.chain.is_pruned() && height > node.chain.tip().height {
+        return Err(RpcError::misc(
+            "In prune mode, only blocks that the node has already synced previously can be fetched from a peer",
+        ));
+    }
+    if node.chain.has_block(&hash) {
+        return Err(RpcError::misc("Block already downloaded"));
+    }
+    let actor = node.fetch_block.clone();
+    let id = u64::try_from(id).unwrap_or(u64::MAX);
+    match ask(&actor, FetchBlockFrom { hash, id }).await? {
+        Ok(()) => Ok(object::<&str>([])),
+        Err(FetchError::NoPeer) => Err(RpcError::misc("Peer does not exist")),
+        Err(FetchError::NoWitnesses) => Err(RpcError::misc("Pre-SegWit peer")),
+        Err(FetchError::NoHeader) => Err(RpcError::misc("Block header missing")),
+        Err(FetchError::Asked) => Err(RpcError::misc("Already requested from this peer")),
+    }
 }

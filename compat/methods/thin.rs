@@ -4,7 +4,7 @@ use crate::ctx::Ctx;
 use crate::error::RpcError;
 use crate::json::{Json, object};
 use crate::params::Params;
-use crate::table::Category::{Hidden, Network, Util, Zmq};
+use crate::table::Category::{Hidden, Util, Zmq};
 use crate::table::{Kind, Method, method, opt, req};
 
 pub(super) const METHODS: &[Method] = &[
@@ -23,32 +23,11 @@ pub(super) const METHODS: &[Method] = &[
         |c, p| Box::pin(estimate_raw_fee(c, p)),
     ),
     method(
-        "getaddrmaninfo",
-        Network,
-        &[],
-        "How many addresses of nodes are known: none are kept yet.",
-        |c, p| Box::pin(get_addrman_info(c, p)),
-    ),
-    method(
-        "getrawaddrman",
-        Hidden,
-        &[],
-        "The addresses of nodes that are known: none are kept yet.",
-        |c, p| Box::pin(get_raw_addrman(c, p)),
-    ),
-    method(
         "getzmqnotifications",
         Zmq,
         &[],
         "Where blocks and transactions are published over ZeroMQ.",
         |c, p| Box::pin(get_zmq_notifications(c, p)),
-    ),
-    method(
-        "getnodeaddresses",
-        Network,
-        &[opt("count", Kind::Num), opt("network", Kind::Str)],
-        "Addresses of nodes that are known: none are kept yet.",
-        |c, p| Box::pin(get_node_addresses(c, p)),
     ),
 ];
 
@@ -107,22 +86,6 @@ async fn estimate_raw_fee(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     Ok(object(HORIZONS.into_iter().filter_map(one)))
 }
 
-async fn get_addrman_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
-    ctx.warm()?;
-    let counts = || object(["new", "tried", "total"].map(|name| (name, Json::from(0))));
-    let networks = ["ipv4", "ipv6", "onion", "i2p", "cjdns", "all_networks"];
-    Ok(object(networks.map(|name| (name, counts()))))
-}
-
-async fn get_raw_addrman(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
-    ctx.warm()?;
-    Ok(object(["new", "tried"].map(|name| (name, object::<&str>([])))))
-}
-
-async fn nothing(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
-    ctx.warm().map(|()| Json::List(Vec::new()))
-}
-
 async fn get_zmq_notifications(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
     let shown = ctx.config.zmq.iter().map(|publisher| {
         object([
@@ -132,15 +95,4 @@ async fn get_zmq_notifications(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
         ])
     });
     Ok(Json::List(shown.collect()))
-}
-
-async fn get_node_addresses(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
-    if params.opt_int::<i32>(0)?.is_some_and(|count| count < 0) {
-        return Err(RpcError::invalid_parameter("Address count out of range"));
-    }
-    let networks = ["ipv4", "ipv6", "onion", "i2p", "cjdns"];
-    if let Some(network) = params.opt_str(1)?.filter(|network| !networks.contains(network)) {
-        return Err(RpcError::invalid_parameter(format!("Network not recognized: {network}")));
-    }
-    nothing(ctx, params).await
 }

@@ -123,6 +123,13 @@ impl ChainReader {
         tree.ancestor(of, tree.node(block).height()) == Some(block)
     }
 
+    /// The block at `height` of the chain that ends in a known block.
+    pub fn ancestor_hash(&self, hash: &BlockHash, height: Height) -> Option<BlockHash> {
+        let live = self.live();
+        let tree = live.tree();
+        tree.ancestor(tree.find(hash)?, height).map(|id| tree.node(id).hash())
+    }
+
     /// The work of the chain up to a known header.
     pub fn header_work(&self, hash: &BlockHash) -> Option<Work> {
         let live = self.live();
@@ -151,6 +158,20 @@ impl ChainReader {
     pub fn has_block(&self, hash: &BlockHash) -> bool {
         let live = self.live();
         *hash == live.params.genesis_hash || live.place(hash).block.is_some()
+    }
+
+    /// Whether a stranger may see this block: it is on the best chain, or left that within a month. Which older ones a node has tells it from
+    /// others.
+    pub fn is_shown(&self, hash: &BlockHash) -> bool {
+        /// A month.
+        const STALE_S: u32 = 30 * 24 * 60 * 60;
+        let live = self.live();
+        let tree = live.tree();
+        let Some(id) = tree.find(hash) else { return false };
+        let (node, best) = (tree.node(id), tree.node(tree.best_header_id()));
+        let age_s = best.header().time.saturating_sub(node.header().time);
+        let is_recent = age_s < STALE_S && !tree.is_buried_for(id, STALE_S - 1);
+        tree.is_active(id) || (node.status().script_valid && is_recent)
     }
 
     /// Whether blocks of the best chain are gone to save room, or may go at any time.
@@ -208,6 +229,21 @@ impl ChainReader {
         let mut wanted = tree.blocks_wanted(max);
         wanted.extend(tree.blocks_wanted_below_base(verified, max.saturating_sub(wanted.len())));
         wanted
+    }
+
+    /// Up to `max` blocks of the chain that ends in a known block whose bodies are missing, the lowest first, where that chain may become the best.
+    pub fn blocks_wanted_up_to(&self, hash: &BlockHash, max: usize) -> Vec<(BlockHash, Height)> {
+        let live = self.live();
+        let tree = live.tree();
+        tree.find(hash).map(|id| tree.blocks_wanted_up_to(id, max)).unwrap_or_default()
+    }
+
+    /// The height up to which the chain that ends in a known block is the best header's.
+    pub fn height_on_best(&self, hash: &BlockHash) -> Option<Height> {
+        let live = self.live();
+        let tree = live.tree();
+        let fork = tree.fork_point(tree.find(hash)?, tree.best_header_id());
+        Some(tree.node(fork).height())
     }
 
     /// A stored block.

@@ -24,7 +24,18 @@ const CRATES: [(&str, &[&str], &[&str]); 6] = [
     (
         "src/domain",
         &[],
-        &["bitcoin", "chacha20", "ripemd", "secp256k1", "serde_json", "sha1", "sha2", "thiserror"],
+        &[
+            "bitcoin",
+            "chacha20",
+            "data-encoding",
+            "ripemd",
+            "secp256k1",
+            "serde_json",
+            "sha1",
+            "sha2",
+            "sha3",
+            "thiserror",
+        ],
     ),
     ("src/store", &["adit-domain"], &["bitcoin", "crc32fast", "redb", "rustix", "thiserror", "tracing"]),
     (

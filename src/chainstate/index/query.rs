@@ -1,9 +1,11 @@
 use std::sync::Arc;
 
-use adit_domain::chain::{ChainSums, Flows};
+use adit_domain::chain::{ChainSums, Flows, basic_filter, filter_header};
 use adit_domain::units::Height;
 use adit_domain::wire::ParsedTx;
 use adit_store::{CodecError, CoinStatsRecord, FilterRecord, IndexedBlock, TxPlace};
+use bitcoin::bip158::{FilterHash, FilterHeader};
+use bitcoin::hashes::Hash;
 use bitcoin::{BlockHash, OutPoint, Txid};
 use thiserror::Error;
 
@@ -163,6 +165,32 @@ impl Indexes {
         let record = FilterRecord::decode(&row.head).map_err(damaged)?;
         let filter = row.body.ok_or_else(|| damaged(CodecError::Short))?;
         Ok(FilterFound { block: *block, height, filter, record })
+    }
+
+    /// The basic filter of any block that has been connected. The index has those of the best chain alone: of one that has left it, and of
+    /// those below it down to the best chain, `stale_max` at most, they are made anew.
+    pub fn filter_of_any(&self, block: &BlockHash, stale_max: usize) -> Result<FilterFound, IndexError> {
+        let (mut branch, mut below) = (Vec::new(), *block);
+        while self.reader.height_in_best_chain(&below).is_none() {
+            let (header, height) = self.reader.header(&below).ok_or(IndexError::NoSuchBlock)?;
+            branch.push((below, height));
+            below = header.prev_blockhash;
+            if branch.len() > stale_max {
+                return Err(IndexError::NoSuchBlock);
+            }
+        }
+        let mut found = self.filter(&below)?;
+        for (block, height) in branch.into_iter().rev() {
+            let body = self.reader.block(&block)?.ok_or(IndexError::NoSuchBlock)?;
+            let undo = self.reader.spent_by(&block)?.ok_or(IndexError::NoSuchBlock)?;
+            let spent = undo.spent.iter().flatten().map(|coin| coin.output.script_pubkey.as_script());
+            let filter = basic_filter(&body, spent);
+            let header = filter_header(&filter, &FilterHeader::from_byte_array(found.record.header));
+            let hash = FilterHash::hash(&filter).to_byte_array();
+            let record = FilterRecord { hash, header: header.to_byte_array() };
+            found = FilterFound { block, height, filter, record };
+        }
+        Ok(found)
     }
 
     /// The coins' figures at a block of the best chain.

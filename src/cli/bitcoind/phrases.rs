@@ -29,6 +29,7 @@ const VALUES: &[Phrase] = &[
     ("not below the assumed block", "block not in assumevalid chain"),
     ("not below the best header", "block not in best header chain"),
     ("the best header's chain has too little work", "best header chainwork below minimumchainwork"),
+    ("bad-blk-sigops", "bad-blk-sigops, out-of-bounds SigOpCount"),
     ("too recent beside the best header", "block too recent relative to best header"),
 ];
 

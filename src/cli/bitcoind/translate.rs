@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 
 use adit_compat::Topic;
-use adit_domain::peer::{Whitelist, Whitelisted};
+use adit_domain::peer::{HostNetwork, Whitelist, Whitelisted};
 use adit_store::Layout;
 
 use super::check::{self, CONNECTIONS};
@@ -65,9 +65,19 @@ pub(super) fn settings(config: &Config) -> Result<Settings, InitError> {
     settings.peer.whitelist = whitelist(&config.layers)?;
     settings.peer.timeout_s = timeout_s(&config.layers)?;
     settings.peer.blocks_only = config.layers.switch("blocksonly", false);
+    settings.peer.serves_filters = config.layers.switch("peerblockfilters", false);
+    settings.peer.reachable = reachable(config)?;
+    settings.peer.fixed_places = config.layers.texts("test").iter().any(|text| text == "addrman");
     settings.peer.is_active = config.layers.switch("networkactive", true);
     policy::apply(&config.layers, &mut settings.mempool);
     Ok(settings)
+}
+
+/// The networks that are reached: hidden services where there is a proxy for them, cjdns where it runs on this machine.
+fn reachable(config: &Config) -> Result<Vec<HostNetwork>, InitError> {
+    let onion = network::proxies(&config.layers)?.onion.map(|_| HostNetwork::Onion);
+    let cjdns = config.layers.switch("cjdnsreachable", false).then_some(HostNetwork::Cjdns);
+    Ok([HostNetwork::Ipv4, HostNetwork::Ipv6].into_iter().chain(onion).chain(cjdns).collect())
 }
 
 /// Who may do what others may not.

@@ -10,8 +10,8 @@ use adit_actors::supervision::Intensity;
 use adit_chainstate::IndexConfig;
 use adit_compat::{Publisher, Topic};
 use adit_domain::mempool::MempoolConfig;
-use adit_domain::peer::Whitelist;
 use adit_domain::peer::limits::HANDSHAKE_MS_MAX;
+use adit_domain::peer::{HostNetwork, Whitelist};
 use adit_domain::units::{Difficulty, parse_address};
 use bitcoin::ScriptBuf;
 
@@ -82,6 +82,9 @@ pub(super) fn peer(r: &mut Reader) -> Result<PeerSettings, SettingsError> {
         whitelist: Whitelist::default(),
         timeout_s: HANDSHAKE_MS_MAX / 1_000,
         blocks_only: false,
+        serves_filters: false,
+        reachable: vec![HostNetwork::Ipv4, HostNetwork::Ipv6],
+        fixed_places: false,
         is_active: true,
     })
 }

@@ -6,8 +6,8 @@ use bitcoin::BlockHash;
 
 use super::NodeView;
 use super::limits::{
-    BLOCK_MS_MAX, BLOCK_REASSIGN_MS, BLOCK_WINDOW, BLOCKS_IN_FLIGHT_MAX, HIGH_BANDWIDTH_MAX, STALL_MS_MAX,
-    STALL_MS_MIN,
+    BLOCK_MS_MAX, BLOCK_REASSIGN_MS, BLOCK_WINDOW, BLOCKS_IN_FLIGHT_MAX, HIGH_BANDWIDTH_MAX, PROTECTED_MAX,
+    STALL_MS_MAX, STALL_MS_MIN,
 };
 use crate::units::{Height, UnixMillis};
 
@@ -26,11 +26,17 @@ pub struct Downloads {
     staller: Option<(PeerId, UnixMillis)>,
     stall_ms: u64,
     headers_turn: Option<PeerId>,
+    /// The block whose announcement last had somebody asked for headers before his turn.
+    news: Option<BlockHash>,
     window_full: bool,
     /// Who serves blocks.
     servers: BTreeSet<PeerId>,
     /// Who may send blocks at once, before they are verified, the last to be asked last; and whether we chose them.
     preferred: VecDeque<(PeerId, bool)>,
+    /// Who may lag behind.
+    protected: BTreeSet<PeerId>,
+    /// What others look for in the log, since it was last asked for.
+    notes: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -50,9 +56,12 @@ impl Default for Downloads {
             staller: None,
             stall_ms: STALL_MS_MIN,
             headers_turn: None,
+            news: None,
             window_full: false,
             servers: BTreeSet::new(),
             preferred: VecDeque::new(),
+            protected: BTreeSet::new(),
+            notes: Vec::new(),
         }
     }
 }
@@ -66,16 +75,14 @@ impl Downloads {
         view: &dyn NodeView,
         now: UnixMillis,
     ) -> Vec<BlockHash> {
-        let free = BLOCKS_IN_FLIGHT_MAX.saturating_sub(self.in_flight(peer));
-        // Asked for in batches of half the slots: an exchange a block would cost more than the block.
-        if free < BLOCKS_IN_FLIGHT_MAX / 2 {
+        if !self.has_room(peer) {
             return Vec::new();
         }
         if self.queue.is_empty() {
             self.look(view);
         }
         let mut chosen = Vec::new();
-        while chosen.len() < free
+        while self.in_flight(peer) < BLOCKS_IN_FLIGHT_MAX
             && let Some((hash, height)) = self.queue.front().copied()
             && height <= reach
         {
@@ -86,19 +93,55 @@ impl Downloads {
             }
         }
         if chosen.is_empty() && self.queue.is_empty() {
-            chosen.extend(self.retake(peer, reach, now));
+            chosen.extend(self.retake(peer, reach, view, now));
             self.suspect(peer, now);
         }
         chosen
     }
 
-    /// A block has arrived from `peer`; its flight lasts until it is judged. Says whether it was asked for.
-    pub fn arrived(&mut self, hash: &BlockHash, now: UnixMillis) -> bool {
+    /// Whether `peer` is to be asked for anything now: in batches of half the slots, for an exchange a block would cost more than the block.
+    pub fn has_room(&self, peer: PeerId) -> bool {
+        self.in_flight(peer) <= BLOCKS_IN_FLIGHT_MAX / 2
+    }
+
+    /// Of `wanted`, which are the blocks of a chain of `peer`'s beside the best one, those that it is asked for now.
+    pub fn assign_aside(
+        &mut self,
+        peer: PeerId,
+        wanted: Vec<(BlockHash, Height)>,
+        now: UnixMillis,
+    ) -> Vec<BlockHash> {
+        let mut chosen = Vec::new();
+        for (hash, height) in wanted {
+            if self.in_flight(peer) >= BLOCKS_IN_FLIGHT_MAX {
+                break;
+            }
+            if !self.flights.contains_key(&hash) {
+                self.take_off(hash, height, peer, now);
+                chosen.push(hash);
+            }
+        }
+        chosen
+    }
+
+    /// Has `peer` fetch a block that an operator wants from it, whoever else fetches it.
+    pub fn assign_one(&mut self, peer: PeerId, (hash, height): (BlockHash, Height), now: UnixMillis) {
+        self.judged(&hash);
+        self.take_off(hash, height, peer, now);
+    }
+
+    /// Whether somebody has been asked for a block.
+    pub fn is_asked(&self, hash: &BlockHash) -> bool {
+        self.flights.contains_key(hash)
+    }
+
+    /// A block has come from `peer`; where that one was asked for it, its flight lasts until it is judged. Says whether anybody was asked.
+    pub fn arrived(&mut self, hash: &BlockHash, from: PeerId, now: UnixMillis) -> bool {
         let Some(flight) = self.flights.get_mut(hash) else { return false };
-        if !std::mem::replace(&mut flight.arrived, true) {
+        if flight.peer == from && !std::mem::replace(&mut flight.arrived, true) {
             let peer = flight.peer;
             self.land(peer);
-            self.quicken(peer);
+            self.staller = self.staller.filter(|(staller, _)| *staller != peer);
             // The others in its queue have waited for this one.
             self.flights
                 .values_mut()
@@ -114,6 +157,15 @@ impl Downloads {
             && !flight.arrived
         {
             self.land(flight.peer);
+        }
+    }
+
+    /// What came from `peer` under a block's hash was not that block: it is asked of another where this one was asked, and whoever else was
+    /// asked for it still is.
+    pub fn spoilt(&mut self, hash: &BlockHash, peer: PeerId) {
+        if self.flights.get(hash).is_some_and(|f| f.peer == peer) {
+            self.judged(hash);
+            self.queue.clear();
         }
     }
 
@@ -133,7 +185,20 @@ impl Downloads {
         self.staller = self.staller.filter(|(staller, _)| *staller != peer);
         self.headers_turn = self.headers_turn.filter(|holder| *holder != peer);
         self.servers.remove(&peer);
+        self.protected.remove(&peer);
         self.preferred.retain(|(preferred, _)| *preferred != peer);
+    }
+
+    /// `peer` may lag behind from now on, if there are not enough of these already.
+    pub fn protect(&mut self, peer: PeerId) {
+        if self.protected.len() < PROTECTED_MAX {
+            self.protected.insert(peer);
+        }
+    }
+
+    /// Whether `peer` may lag behind.
+    pub fn is_protected(&self, peer: PeerId) -> bool {
+        self.protected.contains(&peer)
     }
 
     /// `peer` serves blocks.
@@ -182,8 +247,29 @@ impl Downloads {
         let stalls = self.staller.is_some_and(|(p, since)| p == peer && now.ms_since(since) > self.stall_ms);
         if stalls {
             self.stall_ms = self.stall_ms.saturating_mul(2).min(STALL_MS_MAX);
+            let text = format!("Increased stalling timeout temporarily to {} seconds", self.stall_ms / 1_000);
+            self.notes.push(text);
         }
         stalls
+    }
+
+    /// So many blocks have connected: nobody stalls, and the patience shrinks again by 15 % a block.
+    pub fn connected(&mut self, blocks: usize) {
+        let before = self.stall_ms;
+        for _ in 0..blocks {
+            if self.stall_ms == STALL_MS_MIN {
+                break;
+            }
+            self.stall_ms = (self.stall_ms / 100).saturating_mul(85).max(STALL_MS_MIN);
+        }
+        if before != self.stall_ms {
+            self.notes.push(format!("Decreased stalling timeout to {} seconds", self.stall_ms / 1_000));
+        }
+    }
+
+    /// What others look for in the log.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
     }
 
     /// Whether a block is overdue from `peer`.
@@ -201,6 +287,11 @@ impl Downloads {
     /// Takes the one turn at the first exchange of headers, if it is free or `peer`'s already.
     pub fn take_headers_turn(&mut self, peer: PeerId) -> bool {
         *self.headers_turn.get_or_insert(peer) == peer
+    }
+
+    /// Whether a block is announced of which nobody was asked for headers yet by such an announcement.
+    pub fn is_news(&mut self, hash: BlockHash) -> bool {
+        self.news.replace(hash) != Some(hash)
     }
 
     /// Gives the turn back.
@@ -233,11 +324,20 @@ impl Downloads {
     }
 
     /// The lowest block that another peer owes for too long.
-    fn retake(&mut self, peer: PeerId, reach: Height, now: UnixMillis) -> Option<BlockHash> {
-        let late = |f: &Flight| {
-            f.peer != peer && !f.arrived && f.height <= reach && now.ms_since(f.asked_at) > BLOCK_REASSIGN_MS
+    fn retake(
+        &mut self,
+        peer: PeerId,
+        reach: Height,
+        view: &dyn NodeView,
+        now: UnixMillis,
+    ) -> Option<BlockHash> {
+        let late = |hash: &BlockHash, f: &Flight| {
+            let is_late = !f.arrived && now.ms_since(f.asked_at) > BLOCK_REASSIGN_MS;
+            // What `peer` is known to have is on the best chain of headers.
+            is_late && f.peer != peer && f.height <= reach && view.height_on_best(hash) == Some(f.height)
         };
-        let (hash, flight) = self.flights.iter().filter(|(_, f)| late(f)).min_by_key(|(_, f)| f.height)?;
+        let flights = self.flights.iter().filter(|(hash, f)| late(hash, f));
+        let (hash, flight) = flights.min_by_key(|(_, f)| f.height)?;
         let (hash, flight) = (*hash, *flight);
         self.land(flight.peer);
         self.take_off(hash, flight.height, peer, now);
@@ -250,14 +350,10 @@ impl Downloads {
         let Some(lowest) = owed.min_by_key(|f| f.height) else { return };
         let news = self.staller.is_none_or(|(staller, _)| staller != lowest.peer);
         if self.window_full && lowest.peer != peer && news {
-            self.staller = Some((lowest.peer, now));
+            let staller = lowest.peer;
+            self.staller = Some((staller, now));
+            self.notes.push(format!("Stall started peer={staller}"));
         }
-    }
-
-    /// A block came: its sender stalls nobody, and the patience shrinks again by 15 %.
-    fn quicken(&mut self, peer: PeerId) {
-        self.staller = self.staller.filter(|(staller, _)| *staller != peer);
-        self.stall_ms = (self.stall_ms / 100).saturating_mul(85).max(STALL_MS_MIN);
     }
 }
 

@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
+use bitcoin::BlockHash;
 use bitcoin::block::Header;
 use bitcoin::p2p::message_blockdata::Inventory;
 use thiserror::Error;
 
-use super::Message;
+use super::{FilterAsk, KnownNode, Message, PeerId};
 use crate::units::Height;
 use crate::wire::{ParsedBlock, ParsedTx};
 
@@ -30,6 +31,15 @@ pub enum Effect {
         /// are not there.
         before: u64,
     },
+    /// Send what was asked for of blocks' filters.
+    ServeFilters(FilterRange),
+    /// Others are told of an address.
+    TellAddress {
+        /// It.
+        node: KnownNode,
+        /// Who.
+        to: Vec<PeerId>,
+    },
     /// Send it when everything that came before has been judged.
     SendInTurn(Message),
     /// Others look for this in the log.
@@ -38,6 +48,30 @@ pub enum Effect {
     Ready,
     /// Close the connection.
     Disconnect(DisconnectReason),
+}
+
+/// Filters, or what stands for them, of blocks in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FilterRange {
+    /// What of them.
+    pub ask: FilterAsk,
+    /// The first block's height.
+    pub start: Height,
+    /// The last block.
+    pub stop: BlockHash,
+    /// Its height.
+    pub stop_height: Height,
+}
+
+/// What stands for a block's filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FilterRow {
+    /// The block.
+    pub block: BlockHash,
+    /// The filter's hash.
+    pub hash: [u8; 32],
+    /// The filter's header, which commits to all below.
+    pub header: [u8; 32],
 }
 
 /// Why a connection is closed.
@@ -57,6 +91,12 @@ pub enum DisconnectReason {
     /// That somebody is there is all that was to be found out.
     #[error("feeler connection completed")]
     FeelerDone,
+    /// It has told of addresses, which was all that it was wanted for.
+    #[error("addrfetch connection completed")]
+    AddrFetchDone,
+    /// It has not.
+    #[error("addrfetch connection timeout")]
+    AddrFetchTimeout,
     /// What it sent is not wanted from it.
     #[error("{0}")]
     Unwanted(Unwanted),
@@ -88,6 +128,9 @@ pub enum DisconnectReason {
     /// It held up the download from everybody else.
     #[error("Peer is stalling block download")]
     Stalling,
+    /// It does not follow the best chain.
+    #[error("Outbound peer has old chain")]
+    OldChain,
     /// Headers that are not each the parent of the next.
     #[error("non-continuous headers sequence")]
     NonContinuousHeaders,
@@ -125,6 +168,31 @@ pub enum Unwanted {
     /// A transaction where none is wanted.
     #[error("transaction sent in violation of protocol")]
     Tx,
+    /// Filters of a type that is not offered.
+    #[error("peer requested unsupported block filter type: {0}")]
+    FilterType(u8),
+    /// Filters up to a block that nobody may ask for.
+    #[error("peer requested invalid block hash: {0}")]
+    FilterBlock(BlockHash),
+    /// Filters that end before they begin.
+    #[error("peer sent invalid getcfilters/getcfheaders with start height {start} and stop height {stop}")]
+    FilterOrder {
+        /// Where they begin.
+        start: Height,
+        /// Where they end.
+        stop: Height,
+    },
+    /// More filters than one may ask for at once.
+    #[error("peer requested too many cfilters/cfheaders: {count} / {most}")]
+    FilterCount {
+        /// How many.
+        count: u32,
+        /// How many may be.
+        most: u32,
+    },
+    /// An old block, of a node that offers the last ones alone.
+    #[error("block request below NODE_NETWORK_LIMITED threshold")]
+    OldBlock,
     /// A locator that is too long.
     #[error("{command} locator size {count} > {}", super::limits::LOCATOR_MAX)]
     Locator {
@@ -172,4 +240,21 @@ pub enum BlockVerdict {
     Orphan,
     /// Our fault, or no answer.
     Failed,
+}
+
+/// Why a peer is not asked for a block that an operator wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum FetchError {
+    /// There is no such peer, or the handshake is not through.
+    #[error("no such peer")]
+    NoPeer,
+    /// It sends no witnesses.
+    #[error("the peer has no witnesses")]
+    NoWitnesses,
+    /// Nothing is known of the block.
+    #[error("the block's header is not known")]
+    NoHeader,
+    /// It has been asked already.
+    #[error("the peer has been asked already")]
+    Asked,
 }

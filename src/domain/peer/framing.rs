@@ -24,6 +24,11 @@ impl Command {
         Command(bytes)
     }
 
+    /// What of it can be shown.
+    pub fn shown(&self) -> String {
+        self.0.iter().filter(|byte| (0x20..0x7f).contains(*byte)).map(|byte| char::from(*byte)).collect()
+    }
+
     /// Its name; nothing where it is not printable ASCII padded with zeros, which no command is.
     pub fn name(&self) -> Option<&str> {
         let end = self.0.iter().position(|b| *b == 0).unwrap_or(self.0.len());
@@ -46,14 +51,40 @@ pub struct Frame {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum FrameError {
     /// Another network's, or no message's start.
-    #[error("wrong magic bytes")]
-    Magic,
+    #[error("Wrong MessageStart {} received", hex(received))]
+    Magic {
+        /// What came in their place; zeros for what had not come yet.
+        received: [u8; 4],
+    },
     /// Longer than [`PAYLOAD_BYTES_MAX`].
-    #[error("message of {claimed} bytes")]
+    #[error("Size too large ({}, {claimed} bytes)", command.shown())]
     Oversized {
+        /// Which message.
+        command: Command,
         /// The length that its header claims.
         claimed: u32,
     },
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A message that was skipped: its payload is not what its header says.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "Wrong checksum ({}, {bytes} bytes), expected {} was {}",
+    command.shown(),
+    hex(expected),
+    hex(claimed)
+)]
+pub struct Skipped {
+    /// Which message.
+    pub command: Command,
+    /// Bytes of its payload.
+    pub bytes: usize,
+    expected: [u8; 4],
+    claimed: [u8; 4],
 }
 
 /// Cuts a stream into frames. Holds no more memory than bytes that have arrived, and one step of growth.
@@ -62,7 +93,7 @@ pub struct FrameDecoder {
     magic: Magic,
     header: Vec<u8>,
     body: Option<Body>,
-    skipped: u64,
+    skipped: Vec<Skipped>,
 }
 
 #[derive(Debug)]
@@ -76,12 +107,12 @@ struct Body {
 impl FrameDecoder {
     /// A decoder at the start of a stream.
     pub fn new(magic: Magic) -> FrameDecoder {
-        FrameDecoder { magic, header: Vec::with_capacity(HEADER_BYTES), body: None, skipped: 0 }
+        FrameDecoder { magic, header: Vec::with_capacity(HEADER_BYTES), body: None, skipped: Vec::new() }
     }
 
-    /// Messages that were skipped because of a wrong checksum.
-    pub fn skipped(&self) -> u64 {
-        self.skipped
+    /// Messages that were skipped because of a wrong checksum, since this was last asked: no more than there were bytes for.
+    pub fn take_skipped(&mut self) -> Vec<Skipped> {
+        std::mem::take(&mut self.skipped)
     }
 
     /// Bytes of memory that it holds.
@@ -105,7 +136,7 @@ impl FrameDecoder {
 
     /// Takes bytes off the front of `input` until a frame is whole or `input` is empty.
     ///
-    /// A frame with a wrong checksum is skipped and counted, as Core does. After an error the stream has no meaning.
+    /// A frame with a wrong checksum is skipped and remembered, as Core does. After an error the stream has no meaning.
     pub fn feed(&mut self, input: &mut &[u8]) -> Result<Option<Frame>, FrameError> {
         loop {
             let body = match self.body.take() {
@@ -121,7 +152,7 @@ impl FrameDecoder {
                     return Ok(None);
                 }
                 Filled::Whole(frame) => return Ok(Some(frame)),
-                Filled::Corrupt => self.skipped = self.skipped.saturating_add(1),
+                Filled::Corrupt(skipped) => self.skipped.push(skipped),
             }
         }
     }
@@ -132,7 +163,9 @@ impl FrameDecoder {
         let magic = self.magic.to_bytes();
         // A wrong start is seen with its first byte: nobody is waited for who speaks another protocol.
         if self.header.iter().zip(&magic).any(|(got, want)| got != want) {
-            return Err(FrameError::Magic);
+            let mut received = [0; 4];
+            received.iter_mut().zip(&self.header).for_each(|(to, from)| *to = *from);
+            return Err(FrameError::Magic { received });
         }
         let Ok(header) = <[u8; HEADER_BYTES]>::try_from(self.header.as_slice()) else { return Ok(None) };
         self.header.clear();
@@ -143,7 +176,7 @@ impl FrameDecoder {
 enum Filled {
     Partly(Body),
     Whole(Frame),
-    Corrupt,
+    Corrupt(Skipped),
 }
 
 impl Body {
@@ -151,11 +184,12 @@ impl Body {
         let [_, _, _, _, command @ .., l0, l1, l2, l3, c0, c1, c2, c3] = *header;
         let claimed = u32::from_le_bytes([l0, l1, l2, l3]);
         let bytes_claimed = usize::try_from(claimed).unwrap_or(usize::MAX);
+        let command = Command(command);
         if bytes_claimed > PAYLOAD_BYTES_MAX {
-            return Err(FrameError::Oversized { claimed });
+            return Err(FrameError::Oversized { command, claimed });
         }
         let checksum = [c0, c1, c2, c3];
-        Ok(Body { command: Command(command), bytes_claimed, checksum, payload: Vec::new() })
+        Ok(Body { command, bytes_claimed, checksum, payload: Vec::new() })
     }
 
     fn filled_from(mut self, input: &mut &[u8]) -> Filled {
@@ -171,11 +205,11 @@ impl Body {
         if self.payload.len() < self.bytes_claimed {
             return Filled::Partly(self);
         }
-        if checksum(&self.payload) == self.checksum {
-            Filled::Whole(Frame { command: self.command, payload: self.payload })
-        } else {
-            Filled::Corrupt
+        let (command, claimed, expected) = (self.command, self.checksum, checksum(&self.payload));
+        if expected == claimed {
+            return Filled::Whole(Frame { command, payload: self.payload });
         }
+        Filled::Corrupt(Skipped { command, bytes: self.payload.len(), expected, claimed })
     }
 
     /// Room for what has arrived: never more than one step, or as much again as is there, beyond it.

@@ -23,6 +23,30 @@ pub const PRESYNC_MS_MAX: u64 = 30 * 60_000;
 /// Addresses of an `addr` or `addrv2` at most: Core's limit.
 pub const ADDRESSES_MAX: usize = 1_000;
 
+/// Addresses of one message that are passed on at most: longer ones are answers.
+pub const ADDRESSES_RELAYED_MAX: usize = 10;
+
+/// Addresses that a peer is remembered to know: 5,000 x 60 bytes = 300 kB.
+pub const ADDRESSES_KNOWN_MAX: usize = 5_000;
+
+/// Bytes of one address of a network that may be yet unknown. BIP-0155
+pub const ADDRESS_BYTES_MAX: usize = 512;
+
+/// How long addresses wait to be told, on average.
+pub const ADDRESS_MS: u64 = 30_000;
+
+/// A peer that was asked for addresses alone answers within this time.
+pub const ADDRESS_FETCH_MS_MAX: u64 = 10 * ADDRESS_MS;
+
+/// Answers to those who ask for addresses that are given again: one an address of our own. 64 x 1,000 x 56 bytes = 4 MB.
+pub const ANSWERS_KEPT_MAX: usize = 64;
+
+/// Blocks whose filters one request asks for at most. BIP-0157
+pub const FILTERS_MAX: u32 = 1_000;
+
+/// Blocks whose filters' hashes one request asks for at most: 64 kB. BIP-0157
+pub const FILTER_HEADERS_MAX: u32 = 2_000;
+
 /// Hashes of a locator at most: ten, then doubling steps, needs 10 + 30 for any chain; Core's limit.
 pub const LOCATOR_MAX: usize = 101;
 
@@ -40,6 +64,9 @@ pub const BLOCKS_IN_FLIGHT_MAX: usize = 16;
 
 /// Blocks above the lowest missing one that may be fetched: 1,024 x 4 MB bounds what waits on disk for its parent to 4 GB.
 pub const BLOCK_WINDOW: u32 = 1_024;
+
+/// The last blocks, which a node offers that does not keep its old ones. BIP-0159
+pub const LIMITED_BLOCKS: u32 = 288;
 
 /// Transactions in flight from one peer.
 pub const TXS_IN_FLIGHT_MAX: usize = 100;
@@ -94,6 +121,12 @@ pub const HEADERS_MS_MAX: u64 = 120_000;
 
 /// The first headers come within this time.
 pub const HEADERS_SYNC_MS_MAX: u64 = 15 * 60_000;
+
+/// A peer that we chose comes up to our chain within this time, or is asked once more.
+pub const LAG_MS_MAX: u64 = 20 * 60_000;
+
+/// Peers that may lag behind for as long as they like: those that had our tip first. Core's number.
+pub const PROTECTED_MAX: usize = 4;
 
 /// A peer that holds the window up for this long is dropped; doubles with each one that is, up to the maximum below.
 pub const STALL_MS_MIN: u64 = 2_000;

@@ -12,9 +12,19 @@ use thiserror::Error;
 
 use super::framing::{Command, Frame, encode_frame};
 use super::limits::{
-    ADDRESSES_MAX, HEADERS_MAX, INVENTORY_MAX, LOCATOR_MAX, PROTOCOL_VERSION, USER_AGENT_BYTES_MAX,
+    ADDRESS_BYTES_MAX, HEADERS_MAX, INVENTORY_MAX, LOCATOR_MAX, PROTOCOL_VERSION, USER_AGENT_BYTES_MAX,
 };
+use crate::units::Height;
 use crate::wire::{BlockDecodeError, DecodeError, ParsedBlock, ParsedTx, TxDecodeError};
+
+mod addresses;
+
+use addresses::put_addresses;
+
+pub use addresses::AddressList;
+
+/// The type of the filters that are sent. BIP-0158
+const BASIC_FILTER: u8 = 0;
 
 /// What a node says of itself first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +63,30 @@ pub enum TxRef {
     Wtxid(Wtxid),
 }
 
+/// What of blocks' filters is asked for. BIP-0157
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FilterAsk {
+    /// The filters.
+    Filters,
+    /// Their hashes, and the header that those stand on.
+    Headers,
+    /// The header of each thousandth.
+    Checkpoints,
+}
+
+/// Asks for filters, or for what stands for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FilterRequest {
+    /// What of them.
+    pub ask: FilterAsk,
+    /// Their type.
+    pub kind: u8,
+    /// The first block's height; the first of all for [`FilterAsk::Checkpoints`].
+    pub start: Height,
+    /// The last block.
+    pub stop: BlockHash,
+}
+
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
@@ -81,8 +115,8 @@ pub enum Message {
     Pong(Option<u64>),
     /// Asks for addresses.
     GetAddr,
-    /// So many addresses; nobody looks at them.
-    Addresses(u64),
+    /// Tells of addresses.
+    Addresses(AddressList),
     /// Asks for what a filter lets through (BIP37), which is not offered.
     Bloom(Command),
     /// A block's header, and what may be known of its transactions (BIP152). The header alone is looked at.
@@ -105,10 +139,35 @@ pub enum Message {
     Block(Arc<ParsedBlock>),
     /// Asks for an inventory of held transactions (BIP35).
     Mempool,
+    /// Asks for filters of blocks (BIP157).
+    GetFilters(FilterRequest),
+    /// A block's filter.
+    Filter {
+        /// The block.
+        block: BlockHash,
+        /// The filter.
+        filter: Vec<u8>,
+    },
+    /// Hashes of filters in a row.
+    FilterHeaders {
+        /// The last one's block.
+        stop: BlockHash,
+        /// The header of the filter before the first; zeros before the first of all.
+        previous: [u8; 32],
+        /// They.
+        hashes: Vec<[u8; 32]>,
+    },
+    /// The header of each thousandth filter.
+    FilterCheckpoints {
+        /// The block up to which.
+        stop: BlockHash,
+        /// They.
+        headers: Vec<[u8; 32]>,
+    },
     /// A command that asks nothing of us.
     Ignored(Command),
-    /// A payload that is not what its command says.
-    Malformed(Command, Flaw),
+    /// A payload of so many bytes that is not what its command says.
+    Malformed(Command, Flaw, usize),
     /// More items than a message may have.
     Excess(Command, u64),
 }
@@ -122,6 +181,9 @@ pub enum Flaw {
     /// A transaction's marker of a future kind.
     #[error("Unknown transaction optional data")]
     UnknownMarker,
+    /// An address that no network has.
+    #[error("Address too long: {0} > {max}", max = ADDRESS_BYTES_MAX)]
+    LongAddress(u64),
     /// A transaction marked to have witnesses has none.
     #[error("Superfluous witness record")]
     NoWitness,
@@ -144,6 +206,9 @@ pub enum MessageError {
     /// A transaction that does not decode.
     #[error(transparent)]
     Tx(#[from] TxDecodeError),
+    /// An address of more bytes than any network's has.
+    #[error("an address of {0} bytes")]
+    LongAddress(u64),
     /// More items than the message may have.
     #[error("{command} with {count} items")]
     TooMany {
@@ -160,7 +225,7 @@ impl Message {
         match Message::decode(frame) {
             Ok(message) => message,
             Err(MessageError::TooMany { count, .. }) => Message::Excess(frame.command, count),
-            Err(error) => Message::Malformed(frame.command, flaw(&error)),
+            Err(error) => Message::Malformed(frame.command, flaw(&error), frame.payload.len()),
         }
     }
 
@@ -181,8 +246,8 @@ impl Message {
             Some("ping") => Message::Ping(bytes.of("ping").take()?),
             Some("pong") => Message::Pong(bytes.of("pong").take().ok()),
             Some("getaddr") => Message::GetAddr,
-            Some("addr") => Message::Addresses(bytes.of("addr").addresses()?),
-            Some("addrv2") => Message::Addresses(bytes.of("addrv2").addresses()?),
+            Some("addr") => Message::Addresses(bytes.of("addr").addresses(false)?),
+            Some("addrv2") => Message::Addresses(bytes.of("addrv2").addresses(true)?),
             Some("filterload" | "filteradd" | "filterclear") => Message::Bloom(frame.command),
             Some("cmpctblock") => Message::CompactBlock(Box::new(bytes.of("cmpctblock").take()?)),
             Some("getheaders") => Message::GetHeaders(bytes.of("getheaders").locator()?),
@@ -194,6 +259,9 @@ impl Message {
             Some("tx") => Message::Tx(Arc::new(ParsedTx::decode(&frame.payload)?)),
             Some("block") => Message::Block(Arc::new(ParsedBlock::decode(&frame.payload)?)),
             Some("mempool") => Message::Mempool,
+            Some("getcfilters") => bytes.of("getcfilters").filter_request(FilterAsk::Filters)?,
+            Some("getcfheaders") => bytes.of("getcfheaders").filter_request(FilterAsk::Headers)?,
+            Some("getcfcheckpt") => bytes.of("getcfcheckpt").filter_request(FilterAsk::Checkpoints)?,
             _ => Message::Ignored(frame.command),
         })
     }
@@ -203,9 +271,8 @@ impl Message {
         match self {
             Message::Bloom(command)
             | Message::Ignored(command)
-            | Message::Malformed(command, _)
+            | Message::Malformed(command, ..)
             | Message::Excess(command, _) => command.name().unwrap_or_default(),
-            Message::Addresses(_) => "addr",
             Message::CompactBlock(_) => "cmpctblock",
             sent => sent.command().unwrap_or_default(),
         }
@@ -233,8 +300,16 @@ impl Message {
             Message::Tx(_) => "tx",
             Message::Block(_) => "block",
             Message::Mempool => "mempool",
-            Message::Addresses(_)
-            | Message::Bloom(_)
+            Message::GetFilters(request) => match request.ask {
+                FilterAsk::Filters => "getcfilters",
+                FilterAsk::Headers => "getcfheaders",
+                FilterAsk::Checkpoints => "getcfcheckpt",
+            },
+            Message::Filter { .. } => "cfilter",
+            Message::FilterHeaders { .. } => "cfheaders",
+            Message::FilterCheckpoints { .. } => "cfcheckpt",
+            Message::Addresses(list) => list.name(),
+            Message::Bloom(_)
             | Message::CompactBlock(_)
             | Message::Ignored(_)
             | Message::Malformed(..)
@@ -255,8 +330,28 @@ impl Message {
             }
             Message::GetHeaders(locator) | Message::GetBlocks(locator) => locator.put(&mut payload),
             Message::Headers(headers) => put_headers(&mut payload, headers),
+            Message::Addresses(list) => put_addresses(&mut payload, list),
             Message::Inv(items) | Message::GetData(items) | Message::NotFound(items) => {
                 put_list(&mut payload, items);
+            }
+            Message::GetFilters(request) => request.put(&mut payload),
+            Message::Filter { block, filter } => {
+                payload.push(BASIC_FILTER);
+                put(&mut payload, block);
+                put(&mut payload, filter);
+            }
+            Message::FilterHeaders { stop, previous, hashes } => {
+                payload.push(BASIC_FILTER);
+                put(&mut payload, stop);
+                payload.extend(previous);
+                put_count(&mut payload, hashes.len());
+                payload.extend(hashes.as_flattened());
+            }
+            Message::FilterCheckpoints { stop, headers } => {
+                payload.push(BASIC_FILTER);
+                put(&mut payload, stop);
+                put_count(&mut payload, headers.len());
+                payload.extend(headers.as_flattened());
             }
             Message::Tx(tx) => payload.extend_from_slice(tx.raw()),
             Message::Block(block) => payload.extend_from_slice(block.raw()),
@@ -300,6 +395,7 @@ fn flaw(error: &MessageError) -> Flaw {
             DecodeError::SuperfluousWitness => Flaw::NoWitness,
             _ => Flaw::Cut,
         },
+        MessageError::LongAddress(bytes) => Flaw::LongAddress(*bytes),
         _ => Flaw::Cut,
     }
 }
@@ -334,10 +430,11 @@ impl Bytes<'_> {
         (0..count).map(|_| self.take()).collect()
     }
 
-    /// How many addresses follow.
-    fn addresses(&mut self) -> Result<u64, MessageError> {
-        let count = self.count(ADDRESSES_MAX)?;
-        Ok(u64::try_from(count).unwrap_or(u64::MAX))
+    /// Type 1, the first height 4 (little-endian; not for checkpoints), the last block's hash 32.
+    fn filter_request(&mut self, ask: FilterAsk) -> Result<Message, MessageError> {
+        let kind = self.take()?;
+        let start = if ask == FilterAsk::Checkpoints { 0 } else { self.take()? };
+        Ok(Message::GetFilters(FilterRequest { ask, kind, start: Height::new(start), stop: self.take()? }))
     }
 
     fn headers(&mut self) -> Result<Vec<Header>, MessageError> {
@@ -393,6 +490,16 @@ impl Version {
         put(out, &self.user_agent);
         put(out, &self.height);
         put(out, &self.relay);
+    }
+}
+
+impl FilterRequest {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.push(self.kind);
+        if self.ask != FilterAsk::Checkpoints {
+            put(out, &self.start.to_u32());
+        }
+        put(out, &self.stop);
     }
 }
 

@@ -3,10 +3,14 @@
 //! Owns: framing, the handshake, headers-first sync, what is asked of whom, what is answered. Must not know: sockets,
 //! actors, how the chain keeps its blocks.
 
+mod address;
+mod addresses;
 mod bans;
 mod downloads;
 mod effect;
+mod eviction;
 mod framing;
+mod gossip;
 pub mod limits;
 mod message;
 mod offence;
@@ -20,11 +24,19 @@ mod tx_board;
 mod types;
 mod view;
 
+pub use address::{Host, HostError, HostNetwork, KnownNode, NodeAddress};
+pub use addresses::{AddressBook, AddressFileError, FILE_BYTES_MAX as ADDRESS_FILE_BYTES_MAX, Listed, Place};
 pub use bans::{BANS_MAX, Ban, BanError, BanList};
 pub use downloads::{Downloads, PeerId};
-pub use effect::{BlockVerdict, DisconnectReason, Effect, HeadersVerdict, Unwanted};
-pub use framing::{Command, Frame, FrameDecoder, FrameError, HEADER_BYTES, encode_frame};
-pub use message::{Flaw, Locator, Message, MessageError, TxRef, Version};
+pub use effect::{
+    BlockVerdict, DisconnectReason, Effect, FetchError, FilterRange, FilterRow, HeadersVerdict, Unwanted,
+};
+pub use eviction::{Candidate, choose_evicted};
+pub use framing::{Command, Frame, FrameDecoder, FrameError, HEADER_BYTES, Skipped, encode_frame};
+pub use gossip::AddressBoard;
+pub use message::{
+    AddressList, FilterAsk, FilterRequest, Flaw, Locator, Message, MessageError, TxRef, Version,
+};
 pub use offence::Offence;
 pub use permissions::{Permissions, Whitelist, WhitelistError, Whitelisted};
 pub use recent::Recent;

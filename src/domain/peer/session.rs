@@ -1,6 +1,6 @@
 //! One connection to another node, as a state machine without input or output.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use bitcoin::p2p::message_blockdata::Inventory;
 use bitcoin::{BlockHash, block::Header};
@@ -8,15 +8,20 @@ use bitcoin::{BlockHash, block::Header};
 use super::downloads::{Downloads, PeerId};
 use super::limits::{HANDSHAKE_MS_MAX, PING_EVERY_MS, PONG_MS_MAX, PROTOCOL_VERSION, TXS_KNOWN_MAX};
 use super::{
-    ConnectionKind, DisconnectReason, Effect, Locator, Message, NodeView, PeerInfo, Permissions, Recent,
-    TxBoard, TxRef, Unwanted, Version,
+    AddressBoard, ConnectionKind, DisconnectReason, Effect, Host, Locator, Message, NodeView, PeerInfo,
+    Permissions, Recent, TxBoard, TxRef, Unwanted, Version,
 };
 use crate::units::{Height, UnixMillis};
+use gossip::Gossip;
+use lag::Lag;
 use pings::Pings;
 use presync::Presync;
 
 mod blocks;
+mod filters;
+mod gossip;
 mod handshake;
+mod lag;
 mod pings;
 mod presync;
 mod relay;
@@ -26,6 +31,8 @@ mod sync;
 const OUR_SERVICES: u64 = 1 | 1 << 3 | 1 << 10;
 /// The same where old blocks may be gone: the last 288 are offered. BIP-0159
 const OUR_SERVICES_PRUNED: u64 = 1 << 3 | 1 << 10;
+/// `NODE_COMPACT_FILTERS`.
+const FILTERS: u64 = 1 << 6;
 /// `NODE_NETWORK` and `NODE_WITNESS`: what a peer must offer to be asked for blocks.
 const SERVICES_FOR_BLOCKS: u64 = 1 | 1 << 3;
 /// `NODE_NETWORK_LIMITED` and `NODE_WITNESS`: what does where we are nearly there.
@@ -50,6 +57,10 @@ pub struct SessionConfig {
     pub user_agent: String,
     /// Drawn for this connection.
     pub nonce: u64,
+    /// Where the other end is, as far as that is known.
+    pub host: Option<Host>,
+    /// Our own end, by which those who came in by the same way are known: they are told the same addresses.
+    pub entrance: String,
     /// What holds for all connections.
     pub rules: SessionRules,
 }
@@ -61,11 +72,13 @@ pub struct SessionRules {
     pub timeout_ms: u64,
     /// Whether transactions are taken from nobody but those with permission.
     pub blocks_only: bool,
+    /// Whether the filters of blocks are served.
+    pub serves_filters: bool,
 }
 
 impl Default for SessionRules {
     fn default() -> Self {
-        SessionRules { timeout_ms: HANDSHAKE_MS_MAX, blocks_only: false }
+        SessionRules { timeout_ms: HANDSHAKE_MS_MAX, blocks_only: false, serves_filters: false }
     }
 }
 
@@ -81,6 +94,8 @@ pub struct Turn<'a> {
     pub downloads: &'a mut Downloads,
     /// Who fetches which transaction.
     pub txs: &'a mut TxBoard,
+    /// Which nodes are known.
+    pub addresses: &'a mut AddressBoard,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +123,8 @@ pub struct Session {
     pings: Pings,
     headers_asked_at: Option<UnixMillis>,
     headers_begun: bool,
+    /// An announcement had it asked for headers before its turn at them.
+    asked_for_news: bool,
     sync_began_at: Option<UnixMillis>,
     presync: Presync,
     reach: Option<Height>,
@@ -116,6 +133,8 @@ pub struct Session {
     best_sent: Option<BlockHash>,
     /// Announced last, and not known then.
     unknown: Option<BlockHash>,
+    /// Blocks of its that the chain has not judged yet: what stands on them is no orphan.
+    judging: BTreeSet<BlockHash>,
     txs_known: Recent<TxRef>,
     txs_to_announce: VecDeque<(TxRef, u64)>,
     txs_announced: VecDeque<TxRef>,
@@ -125,6 +144,8 @@ pub struct Session {
     fee_filter_said: Option<(u64, UnixMillis)>,
     last_tx_at: UnixMillis,
     last_block_at: UnixMillis,
+    gossip: Gossip,
+    lag: Lag,
     effects: Vec<Effect>,
 }
 
@@ -145,12 +166,14 @@ impl Session {
             pings: Pings::default(),
             headers_asked_at: None,
             headers_begun: false,
+            asked_for_news: false,
             sync_began_at: None,
             presync: Presync::Off,
             reach: None,
             best_known: None,
             best_sent: None,
             unknown: None,
+            judging: BTreeSet::new(),
             txs_known: Recent::new(TXS_KNOWN_MAX),
             txs_to_announce: VecDeque::new(),
             txs_announced: VecDeque::new(),
@@ -160,6 +183,8 @@ impl Session {
             fee_filter_said: None,
             last_tx_at: UnixMillis::default(),
             last_block_at: UnixMillis::default(),
+            gossip: Gossip::new(now),
+            lag: Lag::default(),
             effects: Vec::new(),
         };
         if !session.config.kind.is_inbound() {
@@ -184,7 +209,7 @@ impl Session {
             (Phase::Ready, late @ (Message::WtxidRelay | Message::SendAddrV2)) => {
                 self.disconnect(DisconnectReason::AfterVerack(late.command().unwrap_or_default()));
             }
-            (Phase::AwaitVerack, Message::SendAddrV2) => {}
+            (Phase::AwaitVerack, Message::SendAddrV2) => self.on_send_addr_v2(turn),
             (_, Message::SendHeaders) => self.send_headers = true,
             (_, Message::SendCompact { high_bandwidth, version }) => {
                 if version == COMPACT_VERSION {
@@ -203,13 +228,22 @@ impl Session {
     fn on_ready_message(&mut self, message: Message, turn: &mut Turn<'_>) {
         match message {
             // What it sent before has been judged then: who waits for the answer looks at the outcome.
-            Message::Ping(nonce) => self.effects.push(Effect::SendInTurn(Message::Pong(Some(nonce)))),
+            Message::Ping(nonce) => {
+                // Who waits for the answer looks for what is due, too.
+                self.tick_ready(turn);
+                if self.phase == Phase::Ready {
+                    self.effects.push(Effect::SendInTurn(Message::Pong(Some(nonce))));
+                }
+            }
+            Message::GetFilters(request) => self.on_get_filters(&request, turn),
+            Message::GetAddr => self.on_get_addr(turn),
+            Message::Addresses(list) => self.on_addresses(list, turn),
             Message::Pong(nonce) => self.on_pong(nonce, turn.now),
             Message::GetHeaders(locator) => self.on_get_headers(&locator, turn.view),
             Message::GetBlocks(locator) => self.on_get_blocks(&locator, turn.view),
             Message::Headers(headers) => self.on_headers(headers, turn),
             Message::Inv(items) => self.on_inv(&items, turn),
-            Message::GetData(items) => self.on_get_data(items),
+            Message::GetData(items) => self.on_get_data(items, turn),
             Message::NotFound(items) => self.on_not_found(&items, turn),
             Message::Tx(tx) => self.on_tx(tx, turn),
             Message::Block(block) => self.on_block(block, turn),
@@ -221,9 +255,9 @@ impl Session {
                 self.disconnect(DisconnectReason::Unwanted(Unwanted::Bloom(name)));
             }
             Message::Excess(..) => self.on_excess(&message),
-            Message::Malformed(_, flaw) => {
+            Message::Malformed(_, flaw, bytes) => {
                 let name = message.name();
-                self.note(format!("ProcessMessages({name}): Exception '{flaw}' caught from"));
+                self.note(format!("ProcessMessages({name}, {bytes} bytes): Exception '{flaw}' caught from"));
             }
             Message::Version(_)
             | Message::Verack
@@ -231,8 +265,9 @@ impl Session {
             | Message::SendAddrV2
             | Message::SendHeaders
             | Message::SendCompact { .. }
-            | Message::GetAddr
-            | Message::Addresses(_)
+            | Message::Filter { .. }
+            | Message::FilterHeaders { .. }
+            | Message::FilterCheckpoints { .. }
             | Message::Ignored(_) => {}
         }
     }
@@ -274,9 +309,15 @@ impl Session {
         }
         self.release_headers_turn(turn);
         self.settle_high_bandwidth(turn);
+        self.attend(turn);
+    }
+
+    /// What it waits for, and what we want of it.
+    fn attend(&mut self, turn: &mut Turn<'_>) {
         self.fetch_blocks(turn);
         self.fetch_txs(turn);
         self.announce_txs(turn);
+        self.tell_addresses(turn);
         self.say_fee_filter(turn);
     }
 
@@ -287,6 +328,12 @@ impl Session {
         }
         if self.counts_for_too_long(turn.now) || self.headers_are_late(turn) {
             return Some(DisconnectReason::HeadersTimeout);
+        }
+        if self.keeps_addresses(turn.now) {
+            return Some(DisconnectReason::AddrFetchTimeout);
+        }
+        if let Some(reason) = self.lags(turn) {
+            return Some(reason);
         }
         if turn.downloads.stalls(self.config.id, turn.now) {
             return Some(DisconnectReason::Stalling);
@@ -300,8 +347,9 @@ impl Session {
     }
 
     /// The connection is gone: what it owed is asked of others.
-    pub fn closed(&mut self, downloads: &mut Downloads, txs: &mut TxBoard) {
+    pub fn closed(&mut self, downloads: &mut Downloads, txs: &mut TxBoard, addresses: &mut AddressBoard) {
         self.phase = Phase::Closed;
+        addresses.forget(self.config.id);
         downloads.forget(self.config.id);
         txs.forget(self.config.id);
     }
@@ -375,6 +423,8 @@ impl Session {
         info.fee_filter_sat_per_kvb = self.fee_filter;
         info.last_inv_sequence = self.last_inv_sequence;
         info.inv_to_send = self.txs_to_announce.len();
+        info.addr_relay = self.gossip.included;
+        (info.addr_processed, info.addr_limited) = (self.gossip.processed, self.gossip.limited);
     }
 
     fn send(&mut self, message: Message) {

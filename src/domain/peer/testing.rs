@@ -1,5 +1,6 @@
 //! A node to be tested against: headers in a row, some of them with bodies. Proof of work is nobody's matter here.
 
+use core::net::IpAddr;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +9,7 @@ use bitcoin::hashes::Hash;
 use bitcoin::{BlockHash, CompactTarget, TxMerkleNode, Txid, Work, Wtxid};
 
 use super::{NodeView, PeerId, TxRef};
-use crate::units::Height;
+use crate::units::{Height, UnixMillis};
 
 /// Who told of it, and which parents of it are missing.
 type FakeOrphan = (BTreeSet<PeerId>, Vec<Txid>);
@@ -24,6 +25,10 @@ pub(super) struct FakeNode {
     pub work_wanted: u64,
     pub pruned: bool,
     pub tip_time_s: u64,
+    /// Missing blocks of a chain beside the best.
+    pub aside: Vec<(BlockHash, Height)>,
+    /// A header beside the trunk, which has as much work as the trunk's at its height.
+    pub forked: Option<(Header, Height)>,
 }
 
 /// Each header is one unit of work.
@@ -67,6 +72,8 @@ impl FakeNode {
             work_wanted: 0,
             pruned: false,
             tip_time_s: 1_000,
+            aside: Vec::new(),
+            forked: None,
         }
     }
 
@@ -88,7 +95,7 @@ impl NodeView for FakeNode {
         self.headers.iter().any(|h| h.block_hash() == *hash)
     }
     fn work_at(&self, hash: &BlockHash) -> Option<Work> {
-        self.headers.iter().position(|h| h.block_hash() == *hash).map(|n| work(n as u64 + 1))
+        self.height_of(hash).map(|height| work(u64::from(height.to_u32()) + 1))
     }
     fn work_with(&self, below: Work, header: &Header) -> Option<Work> {
         (header.nonce != NO_PROOF).then(|| below + work(1))
@@ -98,6 +105,9 @@ impl NodeView for FakeNode {
     }
     fn has_block(&self, hash: &BlockHash) -> bool {
         self.bodies.borrow().contains(hash)
+    }
+    fn is_shown(&self, hash: &BlockHash) -> bool {
+        self.has_header(hash)
     }
     fn is_pruned(&self) -> bool {
         self.pruned
@@ -114,11 +124,20 @@ impl NodeView for FakeNode {
     fn blocks_wanted(&self, most: usize) -> Vec<(BlockHash, Height)> {
         (0..self.headers.len()).map(|n| self.at(n)).filter(|(h, _)| !self.has_block(h)).take(most).collect()
     }
+    fn blocks_wanted_up_to(&self, _: &BlockHash, most: usize) -> Vec<(BlockHash, Height)> {
+        self.aside.iter().take(most).copied().collect()
+    }
+    fn height_on_best(&self, hash: &BlockHash) -> Option<Height> {
+        let is_aside = self.forked.is_some_and(|(header, _)| header.block_hash() == *hash);
+        self.height_of(hash).map(|height| if is_aside { Height::GENESIS } else { height })
+    }
     fn header(&self, hash: &BlockHash) -> Option<Header> {
         self.headers.iter().find(|h| h.block_hash() == *hash).copied()
     }
     fn height_of(&self, hash: &BlockHash) -> Option<Height> {
-        self.headers.iter().position(|h| h.block_hash() == *hash).map(|n| Height::new(n as u32))
+        let aside = self.forked.filter(|(header, _)| header.block_hash() == *hash).map(|(_, height)| height);
+        let on_trunk = self.headers.iter().position(|h| h.block_hash() == *hash);
+        on_trunk.map(|n| Height::new(n as u32)).or(aside)
     }
     fn is_ancestor(&self, block: &BlockHash, of: &BlockHash) -> bool {
         self.height_of(block).zip(self.height_of(of)).is_some_and(|(block, of)| block <= of)
@@ -145,6 +164,9 @@ impl NodeView for FakeNode {
     }
     fn held_txs(&self, most: usize) -> Vec<TxRef> {
         self.txs.borrow().iter().take(most).copied().collect()
+    }
+    fn is_banned(&self, ip: IpAddr, _: UnixMillis) -> bool {
+        ip.to_string() == "6.6.6.6"
     }
     fn is_own_nonce(&self, nonce: u64) -> bool {
         nonce == self.own_nonce

@@ -123,6 +123,12 @@ pub struct PeerInfo {
     pub last_inv_sequence: u64,
     /// Transactions that wait to be announced to it.
     pub inv_to_send: usize,
+    /// Whether it is told of addresses.
+    pub addr_relay: bool,
+    /// Addresses that it told of and that were looked at.
+    pub addr_processed: u64,
+    /// Addresses that were passed over: it told of too many.
+    pub addr_limited: u64,
     /// When something last came; 0: never.
     pub last_received_at: UnixMillis,
     /// When something last went; 0: never.

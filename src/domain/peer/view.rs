@@ -1,9 +1,11 @@
+use core::net::IpAddr;
+
 use bitcoin::block::Header;
 use bitcoin::{BlockHash, Txid, Work, Wtxid};
 
 use super::TxRef;
 use super::downloads::PeerId;
-use crate::units::Height;
+use crate::units::{Height, UnixMillis};
 
 /// What the protocol asks of the node behind it. Every answer comes from memory.
 pub trait NodeView {
@@ -21,6 +23,8 @@ pub trait NodeView {
     fn work_wanted(&self) -> Work;
     /// Whether a block's body is there.
     fn has_block(&self, hash: &BlockHash) -> bool;
+    /// Whether a stranger may see a block: it is on the best chain, or left that lately.
+    fn is_shown(&self, hash: &BlockHash) -> bool;
     /// Whether old blocks may be gone.
     fn is_pruned(&self) -> bool;
     /// Hashes of the best header chain, the tip first, in doubling steps.
@@ -29,6 +33,11 @@ pub trait NodeView {
     fn headers_after(&self, locator: &[BlockHash], stop: BlockHash, most: usize) -> Vec<Header>;
     /// Missing bodies on the best header chain, the lowest first.
     fn blocks_wanted(&self, most: usize) -> Vec<(BlockHash, Height)>;
+    /// Missing bodies of the chain that ends in a known block, the lowest first; none where it cannot be the best chain yet: it has less
+    /// work than the tip's, or is known to be invalid.
+    fn blocks_wanted_up_to(&self, hash: &BlockHash, most: usize) -> Vec<(BlockHash, Height)>;
+    /// The height up to which the chain that ends in a known block is the best header's.
+    fn height_on_best(&self, hash: &BlockHash) -> Option<Height>;
     /// A known header.
     fn header(&self, hash: &BlockHash) -> Option<Header>;
     /// A known header's height.
@@ -49,6 +58,8 @@ pub trait NodeView {
     fn orphan_told(&self, tx: &TxRef, from: PeerId) -> Option<Vec<Txid>>;
     /// Held transactions.
     fn held_txs(&self, most: usize) -> Vec<TxRef>;
+    /// Whether nobody from there may connect.
+    fn is_banned(&self, ip: IpAddr, now: UnixMillis) -> bool;
     /// Whether we drew this nonce for a connection of our own.
     fn is_own_nonce(&self, nonce: u64) -> bool;
 }

@@ -135,7 +135,8 @@ pub(super) const TESTS: &[Flag] = &[
         .for_tests(),
     wired("stopatheight", "=<n>", "End when the best chain is that high; it may be some blocks higher (0)")
         .for_tests(),
-    void("test", "=<option>", "none of Core's options for its own tests is there").for_tests(),
+    wired("test", "=<option>", "addrman: addresses of nodes have the same places in every process")
+        .for_tests(),
     wired("testactivationheight", "=name@height.", "From which height a rule applies, on regtest")
         .for_tests(),
     wired("uacomment", "=<cmt>", "Add this to what the node calls itself"),

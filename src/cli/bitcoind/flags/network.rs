@@ -6,7 +6,7 @@ pub(super) const CONNECTION: &[Flag] = &[
     void("bantime", "=<n>", "nobody is banned by himself"),
     wired("bind", "=<addr>[:<port>][=onion]", "Listen there for other nodes; may be given more than once")
         .network_only(),
-    missing("cjdnsreachable", "", "connections go over IP alone"),
+    wired("cjdnsreachable", "", "Addresses of fc00::/8 are those of cjdns, which runs on this machine (0)"),
     wired("connect", "=<ip>", "Connect to this node; may be given more than once; -noconnect: to none")
         .network_only(),
     void("discover", "", "the node announces no address of its own"),
@@ -27,7 +27,7 @@ pub(super) const CONNECTION: &[Flag] = &[
     wired("networkactive", "", "Connect and listen at all (1)"),
     wired("onion", "=<ip:port>", "Reach hidden services through this SOCKS5 proxy (that of -proxy)"),
     missing("onlynet", "=<net>", "connections go over IPv4 and IPv6"),
-    missing("peerblockfilters", "", "filters are not served to peers"),
+    wired("peerblockfilters", "", "Serve filters of blocks to peers (BIP157); needs -blockfilterindex (0)"),
     void("peerbloomfilters", "", "bloom filters are not served"),
     wired("peertimeout", "=<n>", "Seconds that a handshake may take (60)").for_tests(),
     wired("port", "=<port>", "Listen at this port (8333, 18333, 48333, 38333, 18444)").network_only(),

@@ -162,6 +162,45 @@ impl HeaderTree {
         missing.take(max).map(|node| (node.hash, node.height)).collect()
     }
 
+    /// Blocks above the lowest missing one of a chain beside the best that are fetched.
+    const ASIDE_WINDOW: u32 = 1_024;
+
+    /// Up to `max` blocks of the chain that ends in `id` whose bodies are missing, the lowest first; none where it cannot be the best chain
+    /// yet: it has less work than the tip's, or one of its blocks has fallen.
+    pub fn blocks_wanted_up_to(&self, id: NodeId, max: usize) -> Vec<(BlockHash, Height)> {
+        let (node, tip) = (self.node(id), self.node(self.tip_id()));
+        if node.status.is_failed() || node.work < tip.work || !self.stands_on_base(id) {
+            return Vec::new();
+        }
+        let from = self.complete_below(id);
+        let top = from.to_u32().saturating_add(Self::ASIDE_WINDOW).min(node.height.to_u32());
+        let top = self.ancestor(id, Height::new(top));
+        let chain = std::iter::successors(top, |id| self.node(*id).parent).map(|id| self.node(id));
+        let above = chain.take_while(|node| node.height > from);
+        let mut missing: Vec<_> =
+            above.filter(|node| !node.status.was_stored()).map(|node| (node.hash, node.height)).collect();
+        missing.reverse();
+        missing.truncate(max);
+        missing
+    }
+
+    /// The height up to which all bodies of the chain that ends in `id` have come; at least where it leaves the active one.
+    fn complete_below(&self, id: NodeId) -> Height {
+        let mut complete = self.node(self.fork_point(id, self.tip_id())).height.to_u32();
+        let mut beyond = self.node(id).height.to_u32().saturating_add(1);
+        // What is complete has only what is complete below it.
+        while beyond.saturating_sub(complete) > 1 {
+            let middle = complete.midpoint(beyond);
+            let at = self.ancestor(id, Height::new(middle));
+            if at.is_some_and(|at| self.node(at).is_complete()) {
+                complete = middle;
+            } else {
+                beyond = middle;
+            }
+        }
+        Height::new(complete)
+    }
+
     /// Blocks between the last that is verified and the assumed base that are fetched ahead.
     const BELOW_BASE_WINDOW: usize = 1_024;
 

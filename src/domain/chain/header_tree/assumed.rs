@@ -81,11 +81,16 @@ impl HeaderTree {
     ///
     /// Core's test is `floor(work * spacing / proof) > seconds`; without the division: `work * spacing >= (seconds + 1) * proof`.
     fn is_buried(&self, id: NodeId) -> bool {
+        self.is_buried_for(id, BURIAL_S)
+    }
+
+    /// Whether the work from a block to the best header took more than so many seconds at that header's difficulty.
+    pub fn is_buried_for(&self, id: NodeId, seconds: u32) -> bool {
         let best = self.node(self.best_header_id());
         let (above, below) = (best.work(), self.node(id).work());
         let proof = work_of_bits(best.header().bits);
         above > below
-            && times(above - below, self.params().pow.spacing_s) >= times(proof, BURIAL_S.saturating_add(1))
+            && times(above - below, self.params().pow.spacing_s) >= times(proof, seconds.saturating_add(1))
     }
 }
 

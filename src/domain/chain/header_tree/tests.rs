@@ -445,3 +445,30 @@ fn a_pruned_chain_stands_and_a_pruned_branch_is_as_if_it_had_never_come() {
     store(&mut again, &next);
     assert_eq!((again.best_candidate(), again.blocks_wanted(9)), (next[0], vec![]));
 }
+
+#[test]
+fn blocks_beside_the_best_chain_are_wanted_where_they_may_become_the_best() {
+    let mut tree = tree();
+    let main = grow(&mut tree, HeaderTree::GENESIS, 1, 5);
+    store(&mut tree, &main);
+    tree.set_tip(main[4]);
+    let aside = grow(&mut tree, main[1], 2, 3);
+    let wanted = |tree: &HeaderTree, id, max| -> Vec<NodeId> {
+        tree.blocks_wanted_up_to(id, max).iter().map(|(hash, _)| tree.find(hash).unwrap()).collect()
+    };
+    assert_eq!(wanted(&tree, aside[2], 9), aside, "as much work as the tip's");
+    assert!(wanted(&tree, aside[1], 9).is_empty(), "less");
+    assert_eq!(wanted(&tree, aside[2], 1), aside[..1]);
+    store(&mut tree, &aside[1..2]);
+    assert_eq!(wanted(&tree, aside[2], 9), [aside[0], aside[2]]);
+    store(&mut tree, &aside[..1]);
+    assert_eq!(wanted(&tree, aside[2], 9), aside[2..]);
+    assert!(wanted(&tree, main[4], 9).is_empty(), "all there");
+    tree.mark_failed(aside[0]);
+    assert!(wanted(&tree, aside[2], 9).is_empty(), "known to be invalid");
+    // Of a long chain the lowest ones.
+    let long = grow(&mut tree, main[0], 3, 1_100);
+    assert_eq!(wanted(&tree, long[1_099], 2_000), long[..1_024]);
+    store(&mut tree, &long[..1_000]);
+    assert_eq!(wanted(&tree, long[1_099], 2_000), long[1_000..]);
+}

@@ -16,10 +16,10 @@ fn the_lowest_missing_blocks_are_asked_for_sixteen_a_peer() {
     assert_eq!([first.clone(), second].concat(), hashes);
     // Half the slots must be free before more is asked for.
     for hash in &first[..7] {
-        assert!(board.arrived(hash, at(0)));
+        assert!(board.arrived(hash, 1, at(0)));
         assert!(board.assign(1, FAR, &node, at(0)).is_empty());
     }
-    assert!(board.arrived(&first[7], at(0)));
+    assert!(board.arrived(&first[7], 1, at(0)));
     assert_eq!(board.assign(1, FAR, &node, at(0)).len(), 8);
 }
 
@@ -28,14 +28,14 @@ fn nobody_is_asked_beyond_its_reach_or_for_what_waits_to_be_judged() {
     let (node, mut board) = (FakeNode::new(20, 10), Downloads::default());
     let asked = board.assign(1, Height::new(12), &node, at(0));
     assert_eq!(asked.len(), 3);
-    asked.iter().for_each(|hash| assert!(board.arrived(hash, at(0))));
+    asked.iter().for_each(|hash| assert!(board.arrived(hash, 1, at(0))));
     board.reconsider();
     assert!(board.assign(1, Height::new(12), &node, at(0)).is_empty());
     // Judged and still missing (our fault): asked for again.
     asked.iter().for_each(|hash| board.judged(hash));
     board.reconsider();
     assert_eq!(board.assign(1, Height::new(12), &node, at(0)), asked);
-    assert!(!board.arrived(&node.headers[15].block_hash(), at(0)), "never asked for");
+    assert!(!board.arrived(&node.headers[15].block_hash(), 1, at(0)), "never asked for");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn who_holds_the_window_up_is_dropped_and_patience_doubles() {
             break;
         }
         for hash in got {
-            board.arrived(&hash, at(0));
+            board.arrived(&hash, 2, at(0));
             node.bodies.borrow_mut().insert(hash);
             board.judged(&hash);
         }
@@ -81,8 +81,16 @@ fn who_holds_the_window_up_is_dropped_and_patience_doubles() {
     assert!(!board.stalls(1, at(STALL_MS_MIN)));
     assert!(board.stalls(1, at(STALL_MS_MIN + 1)));
     assert!(!board.stalls(1, at(STALL_MS_MIN + 1)), "twice as long the next time");
-    board.arrived(&owed[0], at(0));
+    let said = ["Stall started peer=1", "Increased stalling timeout temporarily to 4 seconds"];
+    assert_eq!(board.take_notes(), said);
+    board.arrived(&owed[0], 1, at(0));
     assert!(!board.stalls(1, at(1_000_000)), "it came");
+    board.connected(1);
+    assert_eq!(board.take_notes(), ["Decreased stalling timeout to 3 seconds"]);
+    board.connected(10);
+    assert_eq!(board.take_notes(), ["Decreased stalling timeout to 2 seconds"]);
+    board.connected(1);
+    assert!(board.take_notes().is_empty());
 }
 
 #[test]
@@ -95,4 +103,36 @@ fn the_turn_at_the_headers_goes_round() {
     assert!(board.take_headers_turn(2));
     board.forget(2);
     assert!(board.take_headers_turn(1));
+}
+
+#[test]
+fn blocks_of_a_chain_beside_the_best_are_asked_for_once() {
+    let (mut board, node) = (Downloads::default(), FakeNode::new(40, 40));
+    let wanted: Vec<_> = (0..20).map(|n| (node.headers[n].block_hash(), Height::new(n as u32))).collect();
+    let asked = board.assign_aside(1, wanted.clone(), at(0));
+    assert_eq!((asked.len(), board.has_room(1)), (16, false));
+    assert_eq!(
+        board.assign_aside(2, wanted.clone(), at(0)).len(),
+        4,
+        "nobody is asked for those of the first"
+    );
+    assert!(board.assign_aside(3, wanted, at(0)).is_empty());
+    // They are not on the best chain of headers for a peer of which no more is known: it is not asked for them however late they are.
+    assert!(board.assign(4, Height::GENESIS, &node, at(BLOCK_REASSIGN_MS + 1)).len() <= 1);
+}
+
+#[test]
+fn who_sends_other_bytes_takes_no_block_off_who_was_asked_for_it() {
+    let (mut board, node) = (Downloads::default(), FakeNode::new(20, 10));
+    let asked = board.assign(1, FAR, &node, at(0));
+    assert!(board.arrived(&asked[0], 2, at(0)), "it was asked for, of another");
+    assert_eq!(board.in_flight(1), asked.len());
+    board.spoilt(&asked[0], 2);
+    assert_eq!(board.in_flight(1), asked.len());
+    board.spoilt(&asked[0], 1);
+    assert_eq!(board.in_flight(1), asked.len() - 1);
+    assert_eq!(board.assign(2, FAR, &node, at(0)), [asked[0]]);
+    // An operator's word takes it off whoever was asked.
+    board.assign_one(3, (asked[0], Height::new(10)), at(0));
+    assert_eq!((board.in_flight(2), board.in_flight(3)), (0, 1));
 }

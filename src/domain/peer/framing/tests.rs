@@ -13,7 +13,7 @@ fn decode(chunks: &[&[u8]]) -> Result<(Vec<Frame>, u64), FrameError> {
         }
         assert!(input.is_empty(), "everything is taken");
     }
-    Ok((frames, decoder.skipped()))
+    Ok((frames, decoder.take_skipped().len() as u64))
 }
 
 fn frame(name: &str, payload: &[u8]) -> Frame {
@@ -70,15 +70,21 @@ fn a_wrong_checksum_costs_its_message_alone() {
 
 #[test]
 fn foreign_bytes_are_seen_at_once() {
-    assert_eq!(decode(&[b"G"]), Err(FrameError::Magic));
-    assert_eq!(decode(&[&Magic::BITCOIN.to_bytes()]), Err(FrameError::Magic));
+    assert_eq!(decode(&[b"G"]), Err(FrameError::Magic { received: *b"G\0\0\0" }));
+    let received = Magic::BITCOIN.to_bytes();
+    assert_eq!(decode(&[&received]), Err(FrameError::Magic { received }));
+    let text = FrameError::Magic { received }.to_string();
+    assert_eq!(text, "Wrong MessageStart f9beb4d9 received");
 }
 
 #[test]
 fn a_claimed_length_is_refused_or_costs_nothing() {
     let mut header = encode_frame(MAGIC, Command::new("block"), &[]);
     header[16..20].copy_from_slice(&4_000_001u32.to_le_bytes());
-    assert_eq!(decode(&[&header]), Err(FrameError::Oversized { claimed: 4_000_001 }));
+    assert_eq!(
+        decode(&[&header]),
+        Err(FrameError::Oversized { command: Command::new("block"), claimed: 4_000_001 })
+    );
     header[16..20].copy_from_slice(&4_000_000u32.to_le_bytes());
     let mut decoder = FrameDecoder::new(MAGIC);
     assert_eq!(decoder.feed(&mut header.as_slice()), Ok(None));
@@ -124,4 +130,18 @@ proptest! {
             prop_assert!(decoder.capacity_bytes() <= 2 * arrived + HEADER_BYTES);
         }
     }
+}
+
+#[test]
+fn a_skipped_message_is_named_with_what_was_wrong() {
+    let mut bad = encode_frame(MAGIC, Command::new("badmsg\u{1}"), &[1, b'd']);
+    bad[20..24].copy_from_slice(&[0xff; 4]);
+    let mut decoder = FrameDecoder::new(MAGIC);
+    assert_eq!(decoder.feed(&mut bad.as_slice()), Ok(None));
+    let skipped = decoder.take_skipped();
+    assert_eq!(
+        skipped.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["Wrong checksum (badmsg, 2 bytes), expected 78df0a04 was ffffffff"]
+    );
+    assert!(decoder.take_skipped().is_empty());
 }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::peer::framing::FrameDecoder;
+use crate::peer::{Host, KnownNode, NodeAddress};
 
 const MAGIC: Magic = Magic::REGTEST;
 
@@ -62,6 +63,11 @@ fn every_message_comes_back() {
         Message::Tx(Arc::new(tx)),
         Message::Block(Arc::new(ParsedBlock::new(genesis))),
         Message::Mempool,
+        filters(FilterAsk::Filters, 7),
+        filters(FilterAsk::Headers, 8),
+        filters(FilterAsk::Checkpoints, 0),
+        Message::Addresses(AddressList { all_kinds: false, count: 2, nodes: nodes()[..2].to_vec() }),
+        Message::Addresses(AddressList { all_kinds: true, count: 5, nodes: nodes() }),
     ];
     for message in all {
         assert_eq!(message.command(), Some(message.name()));
@@ -76,8 +82,6 @@ fn what_is_only_heard_has_a_name_and_is_never_sent() {
     for (command, payload, name) in [
         ("nonsense", &[1u8, 2, 3][..], "nonsense"),
         ("b\u{7f}", &[], ""),
-        ("addr", &[2], "addr"),
-        ("addrv2", &[0], "addr"),
         ("filterload", &[], "filterload"),
         ("cmpctblock", &header, "cmpctblock"),
     ] {
@@ -111,7 +115,11 @@ fn whatever_a_frame_holds_is_a_message() {
         ("block", &[0], Flaw::Cut),
         ("ping", &[0], Flaw::Cut),
     ] {
-        assert_eq!(of(command, payload), Message::Malformed(Command::new(command), flaw), "{command}");
+        assert_eq!(
+            of(command, payload),
+            Message::Malformed(Command::new(command), flaw, payload.len()),
+            "{command}"
+        );
     }
     assert_eq!(of("verack", &[]), Message::Verack);
 }
@@ -160,4 +168,62 @@ proptest! {
         let commands = ["version", "inv", "headers", "getheaders", "block", "tx", "notfound", "ping", "addr"];
         let _ = raw(commands[which], &payload);
     }
+}
+
+fn filters(ask: FilterAsk, start: u32) -> Message {
+    Message::GetFilters(FilterRequest { ask, kind: 0, start: Height::new(start), stop: hash(1) })
+}
+
+fn nodes() -> Vec<KnownNode> {
+    let onion = "pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion";
+    let i2p = "c4gfnttsuwqomiygupdqqqyy5y5emnk5c73hrfvatri67prd7vyq.b32.i2p";
+    let cjdns = "fc00::1".parse::<Host>().unwrap().in_cjdns();
+    let hosts = ["1.2.3.4", "2803::1", onion, i2p].map(|text| text.parse().unwrap());
+    let node = |host| KnownNode { time_s: 5, services: 1_033, address: NodeAddress { host, port: 8333 } };
+    hosts.into_iter().chain([cjdns]).map(node).collect()
+}
+
+#[test]
+fn addresses_that_nobody_understands_are_counted_and_passed_over() {
+    let list = |message: Message| match message {
+        Message::Addresses(list) => (list.count, list.nodes.len()),
+        other => panic!("{other:?}"),
+    };
+    let row = |network: u8, bytes: &[u8]| {
+        let length = [bytes.len() as u8];
+        [&[1, 5, 0, 0, 0, 1, network][..], &length, bytes, &[0x20, 0x8d]].concat()
+    };
+    for (network, bytes) in [(0x99, &[7; 2][..]), (3, &[7; 10]), (2, &[[0; 10], [0xff; 10]].concat()[..12])] {
+        if network == 2 {
+            // Of another length than IPv6 has.
+            assert!(raw("addrv2", &row(network, bytes)).is_err());
+            continue;
+        }
+        assert_eq!(list(raw("addrv2", &row(network, bytes)).unwrap()), (1, 0));
+    }
+    let mapped = [[0; 10].as_slice(), &[0xff; 2], &[1, 2, 3, 4]].concat();
+    assert_eq!(list(raw("addrv2", &row(2, &mapped)).unwrap()), (1, 0), "IPv4 is not told of as IPv6");
+    // Of the first form what has no room there is left out when it is sent.
+    let all = Message::Addresses(AddressList { all_kinds: false, count: 5, nodes: nodes() });
+    let sent = Message::decode(&frame_of(&all.encode(MAGIC).unwrap())).unwrap();
+    assert_eq!(list(sent), (2, 2));
+    let long = [&[1, 5, 0, 0, 0, 1, 1, 0xfd, 0x01, 0x02][..], &[7; 515]].concat();
+    let error = raw("addrv2", &long).unwrap_err();
+    assert_eq!(
+        (error.to_string().as_str(), flaw(&error)),
+        ("an address of 513 bytes", Flaw::LongAddress(513))
+    );
+    assert_eq!(flaw(&error).to_string(), "Address too long: 513 > 512");
+}
+
+#[test]
+fn what_is_sent_of_filters_has_their_type_first() {
+    let payload = |message: Message| frame_of(&message.encode(MAGIC).unwrap()).payload;
+    let stop = hash(1);
+    let filter = payload(Message::Filter { block: stop, filter: vec![9, 8] });
+    assert_eq!(filter, [&[0][..], &[1; 32], &[2, 9, 8]].concat());
+    let headers = payload(Message::FilterHeaders { stop, previous: [2; 32], hashes: vec![[3; 32]; 2] });
+    assert_eq!(headers, [&[0][..], &[1; 32], &[2; 32], &[2], &[3; 64]].concat());
+    let points = payload(Message::FilterCheckpoints { stop, headers: vec![[3; 32]] });
+    assert_eq!(points, [&[0][..], &[1; 32], &[1], &[3; 32]].concat());
 }

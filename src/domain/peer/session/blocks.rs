@@ -24,7 +24,7 @@ impl Session {
     }
 
     /// What it announced before we knew it may be known now.
-    fn settle_unknown(&mut self, view: &dyn NodeView) {
+    pub(super) fn settle_unknown(&mut self, view: &dyn NodeView) {
         if let Some(hash) = self.unknown.filter(|hash| view.work_at(hash).is_some()) {
             self.unknown = None;
             self.knows_block(hash, view);
@@ -81,7 +81,10 @@ impl Session {
         let joins = self.has_header(&header.prev_blockhash, view);
         match self.phase {
             Phase::Ready if !self.config.kind.relays_blocks() => {}
-            Phase::Ready if !self.config.kind.is_inbound() => self.send(Message::Block(Arc::clone(block))),
+            // Who does not know what it stands on could only take it for an offence.
+            Phase::Ready if joins && !self.config.kind.is_inbound() => {
+                self.send(Message::Block(Arc::clone(block)));
+            }
             Phase::Ready if joins && self.send_headers => {
                 self.best_sent = Some(block.hash());
                 self.send(Message::Headers(vec![*header]));

@@ -1,5 +1,5 @@
 use super::{
-    COMPACT_VERSION, ConnectionKind, DisconnectReason, Effect, Message, NodeView, OUR_SERVICES,
+    COMPACT_VERSION, ConnectionKind, DisconnectReason, Effect, FILTERS, Message, NodeView, OUR_SERVICES,
     OUR_SERVICES_PRUNED, PROTOCOL_VERSION, Permissions, Phase, SERVICES_FOR_BLOCKS, SERVICES_FOR_NEWS,
     Session, Turn, UnixMillis, Version,
 };
@@ -13,13 +13,18 @@ impl Session {
         let (_, height) = view.tip();
         self.send(Message::Version(Version {
             protocol: PROTOCOL_VERSION,
-            services: if view.is_pruned() { OUR_SERVICES_PRUNED } else { OUR_SERVICES },
+            services: self.services(view),
             time: i64::try_from(now.to_seconds_floor()).unwrap_or(i64::MAX),
             nonce: self.config.nonce,
             user_agent: self.config.user_agent.clone(),
             height: height.to_u32(),
             relay: self.wants_txs(),
         }));
+    }
+
+    fn services(&self, view: &dyn NodeView) -> u64 {
+        let blocks = if view.is_pruned() { OUR_SERVICES_PRUNED } else { OUR_SERVICES };
+        if self.config.rules.serves_filters { blocks | FILTERS } else { blocks }
     }
 
     /// Whether transactions are to be announced to us.
@@ -47,6 +52,7 @@ impl Session {
         self.send(Message::Verack);
         self.remote = Some(version);
         self.phase = Phase::AwaitVerack;
+        self.ask_addresses(turn);
         if self.config.kind == ConnectionKind::Feeler {
             self.disconnect(DisconnectReason::FeelerDone);
         }
@@ -81,7 +87,8 @@ impl Session {
         }
         self.phase = Phase::Ready;
         self.effects.push(Effect::Ready);
-        if self.serves_blocks(turn.view) && self.config.kind.relays_blocks() {
+        let trusted = !self.config.kind.is_inbound() || self.config.permissions.has(Permissions::NO_BAN);
+        if trusted && self.serves_blocks(turn.view) && self.config.kind.relays_blocks() {
             turn.downloads.serves(self.config.id);
         }
         self.send(Message::SendCompact { high_bandwidth: false, version: COMPACT_VERSION });

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::sync::HeadersFrom;
 use super::{BlockHash, DisconnectReason, Header, Height, Session, Turn, UnixMillis};
 use crate::peer::NodeView;
 use crate::peer::limits::{HEADERS_MAX, PRESYNC_BATCHES_MAX, PRESYNC_MS_MAX};
@@ -136,7 +137,7 @@ impl Session {
     pub(super) fn sift_headers(&mut self, headers: Vec<Header>, turn: &mut Turn<'_>) {
         match self.presync.sift(headers, turn) {
             Sifted::Keep(headers) => self.effects.push(super::Effect::SubmitHeaders(headers)),
-            Sifted::Ask(from) => self.ask_headers_from(from, turn),
+            Sifted::Ask(from) => self.ask_headers(HeadersFrom::After(from), turn),
             Sifted::Drop(height) => {
                 self.note(format!("Ignoring low-work chain (height={height}) from"));
                 turn.downloads.end_headers_turn(self.config.id);
@@ -153,11 +154,5 @@ impl Session {
     /// Whether the first pass takes longer than is borne.
     pub(super) fn counts_for_too_long(&self, now: UnixMillis) -> bool {
         matches!(&self.presync, Presync::Counting(c) if now.ms_since(c.since) > PRESYNC_MS_MAX)
-    }
-
-    /// Whether a block that nobody asked for may be looked at: its header is known, or its chain has shown enough work.
-    pub(super) fn has_shown_work(header: &Header, view: &dyn NodeView) -> bool {
-        let enough = |below: Work| view.work_with(below, header).is_some_and(|w| w >= view.work_wanted());
-        view.has_header(&header.block_hash()) || view.work_at(&header.prev_blockhash).is_none_or(enough)
     }
 }

@@ -4,18 +4,18 @@ use bitcoin::Txid;
 use bitcoin::p2p::message_blockdata::Inventory;
 
 use super::{
-    DisconnectReason, Effect, FEE_FILTER_MAX, Message, NodeView, Permissions, Phase, Session, Turn, TxRef,
-    UnixMillis, Unwanted,
+    BlockHash, DisconnectReason, Effect, FEE_FILTER_MAX, Message, NodeView, Permissions, Phase, Session,
+    Turn, TxRef, UnixMillis, Unwanted,
 };
 use crate::peer::limits::{
-    FEE_FILTER_EVERY_MS, GETDATA_SENT_MAX, INV_MS_INBOUND, INV_MS_OUTBOUND, INVENTORY_MAX,
+    FEE_FILTER_EVERY_MS, GETDATA_SENT_MAX, INV_MS_INBOUND, INV_MS_OUTBOUND, INVENTORY_MAX, LIMITED_BLOCKS,
     TX_ANNOUNCEMENTS_A_TICK_MAX, TX_ANNOUNCEMENTS_MAX, TX_INV_SENT_MAX, TX_TO_ANNOUNCE_MAX,
 };
 use crate::wire::ParsedTx;
 
 /// A pause whose length nobody can foretell, `mean_ms` on average: as long as it takes until the next of events that happen by chance.
 /// The logarithm of a random number, its fraction by a straight line: within 6 % of the curve.
-fn pause_ms(mean_ms: u64, chance: u64) -> u64 {
+pub(super) fn pause_ms(mean_ms: u64, chance: u64) -> u64 {
     /// ln 2, in thousandths.
     const LN2: u64 = 693;
     let zeros = chance.leading_zeros();
@@ -91,10 +91,17 @@ impl Session {
         }
     }
 
-    pub(super) fn on_get_data(&mut self, items: Vec<Inventory>) {
+    pub(super) fn on_get_data(&mut self, items: Vec<Inventory>, turn: &Turn<'_>) {
         if let Some(first) = items.first() {
             self.note(format!("received getdata for: {} from", named(first)));
         }
+        let blocks = || items.iter().filter_map(block_of);
+        if blocks().any(|hash| self.is_too_old(&hash, turn)) {
+            self.note("Ignore block request below NODE_NETWORK_LIMITED threshold, disconnect".to_owned());
+            return self.disconnect(DisconnectReason::Unwanted(Unwanted::OldBlock));
+        }
+        let shown = |item: &Inventory| block_of(item).is_none_or(|hash| turn.view.is_shown(&hash));
+        let items = items.into_iter().filter(shown).collect();
         self.effects.push(Effect::Serve { items, before: self.last_inv_sequence });
     }
 
@@ -115,6 +122,15 @@ impl Session {
         }
     }
 
+    /// Whether a block is below those that a node without its old blocks offers, and two for whoever is a little behind: which of the older ones
+    /// are still there would tell it from others.
+    fn is_too_old(&self, hash: &BlockHash, turn: &Turn<'_>) -> bool {
+        let offered = turn.view.tip().1.to_u32().saturating_sub(LIMITED_BLOCKS.saturating_add(2));
+        turn.view.is_pruned()
+            && !self.config.permissions.has(Permissions::NO_BAN)
+            && turn.view.height_of(hash).is_some_and(|height| height.to_u32() < offered)
+    }
+
     /// The mempool has judged a transaction from this peer.
     pub fn tx_judged(&mut self, joined: bool, turn: &Turn<'_>) {
         if joined {
@@ -124,9 +140,13 @@ impl Session {
 
     pub(super) fn on_inv(&mut self, items: &[Inventory], turn: &mut Turn<'_>) {
         let syncing = Self::is_syncing(turn.view);
+        let mut announced = false;
         for item in items {
             match item {
-                Inventory::Block(hash) => self.on_block_announced(*hash, turn),
+                Inventory::Block(hash) => {
+                    announced = true;
+                    self.on_block_announced(*hash, turn);
+                }
                 _ if TxRef::of(item).is_some() && !self.wants_txs() => {
                     let hash = hash_of(item);
                     return self.disconnect(DisconnectReason::Unwanted(Unwanted::TxInv(hash)));
@@ -134,6 +154,9 @@ impl Session {
                 _ if syncing => {}
                 _ => self.on_tx_announced(item, turn.view),
             }
+        }
+        if announced {
+            self.fetch_blocks(turn);
         }
         self.fetch_txs(turn);
     }
@@ -218,6 +241,14 @@ impl Session {
         if !items.is_empty() {
             self.send(Message::Inv(items));
         }
+    }
+}
+
+/// The block that is asked for, in whatever form.
+fn block_of(item: &Inventory) -> Option<BlockHash> {
+    match item {
+        Inventory::Block(hash) | Inventory::WitnessBlock(hash) | Inventory::CompactBlock(hash) => Some(*hash),
+        _ => None,
     }
 }
 

@@ -3,24 +3,69 @@ use std::sync::Arc;
 use super::presync::Presync;
 use super::{
     BlockHash, DisconnectReason, Effect, Header, Height, Inventory, Locator, Message, NodeView, Permissions,
-    SERVICES_FOR_BLOCKS, Session, Turn, WITNESS,
+    Phase, SERVICES_FOR_BLOCKS, Session, Turn, WITNESS,
 };
 use crate::peer::limits::{GETBLOCKS_MAX, HEADERS_MAX, HEADERS_MS_MAX, HEADERS_SYNC_MS_MAX, LOCATOR_MAX};
-use crate::peer::{BlockVerdict, HeadersVerdict};
+use crate::peer::{BlockVerdict, FetchError, HeadersVerdict};
 use crate::wire::ParsedBlock;
 
 /// A tip that is older is far behind; seconds.
 const BEHIND_S: u64 = 24 * 60 * 60;
 
+/// Blocks above the tip whose bodies are kept though nobody asked for them: Core's number.
+const UNASKED_AHEAD_MAX: u32 = 288;
+
+/// Blocks of a chain beside the best that are looked at: more than all peers together usually are asked for.
+const ASIDE_LOOK: usize = 256;
+
+/// What is wrong with bytes that are not the block whose header they have, by Core's token.
+const MUTATIONS: [&str; 5] = [
+    "bad-txnmrklroot",
+    "bad-txns-duplicate",
+    "bad-witness-nonce-size",
+    "bad-witness-merkle-match",
+    "unexpected-witness",
+];
+
+/// From where on headers are asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum HeadersFrom {
+    /// From the one below our best: who has the same answers with that one, and what it has is known.
+    BelowBest,
+    /// From our best one.
+    Best,
+    /// From one that need not be on our best chain.
+    After(BlockHash),
+}
+
+/// What becomes of a block that nobody asked for.
+enum Unasked {
+    /// It is judged, and kept if it is good.
+    Judge,
+    /// Its header is: it is not worth its bytes now.
+    HeaderOnly,
+    /// Nothing: what stands behind it is less than a stranger must show.
+    LowWork,
+    /// Nobody knows what it stands on.
+    Unconnected,
+}
+
 impl Session {
-    /// The first exchange of headers, one peer at a time: all of them at once would send the same.
+    /// The first exchange of headers, one peer at a time while we are far behind: all of them at once would send the same.
     pub(super) fn begin_headers(&mut self, turn: &mut Turn<'_>) {
         let fits = self.config.kind.relays_blocks() && self.serves_blocks(turn.view);
-        if fits && turn.downloads.take_headers_turn(self.config.id) {
+        if fits && (turn.downloads.take_headers_turn(self.config.id) || Self::is_near(turn)) {
             self.headers_begun = true;
             self.sync_began_at = Some(turn.now);
-            self.ask_headers(None, turn);
+            self.note(format!("initial getheaders ({}) to", turn.view.best_header().1));
+            self.ask_headers(HeadersFrom::BelowBest, turn);
         }
+    }
+
+    /// Whether the best header is not a day old.
+    fn is_near(turn: &Turn<'_>) -> bool {
+        let best_time_s = turn.view.header(&turn.view.best_header().0).map_or(0, |best| u64::from(best.time));
+        turn.now.to_seconds_floor().saturating_sub(best_time_s) < BEHIND_S
     }
 
     /// Whoever does not answer in time lets another one try.
@@ -33,9 +78,11 @@ impl Session {
 
     /// Whether the first headers have been waited for in vain, while we are far behind and somebody else may have them.
     pub(super) fn headers_are_late(&mut self, turn: &mut Turn<'_>) -> bool {
+        if Self::is_near(turn) {
+            self.sync_began_at = None;
+        }
         let is_late = self.sync_began_at.is_some_and(|at| turn.now.ms_since(at) > HEADERS_SYNC_MS_MAX);
-        let behind = turn.now.to_seconds_floor().saturating_sub(turn.view.tip_time_s()) > BEHIND_S;
-        if !is_late || !behind || !turn.downloads.has_others(self.config.id) {
+        if !is_late || !turn.downloads.has_others(self.config.id) {
             return false;
         }
         self.sync_began_at = None;
@@ -48,36 +95,31 @@ impl Session {
     }
 
     /// Asks once, and again when that has been answered.
-    fn ask_headers(&mut self, first: Option<BlockHash>, turn: &Turn<'_>) {
+    pub(super) fn ask_headers(&mut self, from: HeadersFrom, turn: &Turn<'_>) {
         // Two passes over the same headers are asked for message by message; what else there is comes after them.
-        if self.headers_asked_at.is_some() || (first.is_none() && !self.presync.is_off()) {
+        let is_next = matches!(from, HeadersFrom::After(_));
+        if self.headers_asked_at.is_some() || (!is_next && !self.presync.is_off()) {
             return;
         }
         let mut hashes = turn.view.locator();
-        match first {
-            Some(hash) => hashes.insert(0, hash),
-            // Without the best header itself, a peer that has the same answers with that one, and its reach is known.
-            None if hashes.len() > 1 => drop(hashes.remove(0)),
-            None => {}
+        match from {
+            HeadersFrom::After(hash) => hashes.insert(0, hash),
+            HeadersFrom::BelowBest if hashes.len() > 1 => drop(hashes.remove(0)),
+            HeadersFrom::BelowBest | HeadersFrom::Best => {}
         }
         hashes.truncate(LOCATOR_MAX);
         self.headers_asked_at = Some(turn.now);
         self.send(Message::GetHeaders(Locator::from_hashes(hashes)));
     }
 
-    pub(super) fn ask_headers_from(&mut self, known: BlockHash, turn: &Turn<'_>) {
-        self.ask_headers(Some(known), turn);
-    }
-
     pub(super) fn on_headers(&mut self, headers: Vec<Header>, turn: &mut Turn<'_>) {
         if !self.awaits_headers(headers.first(), turn.view) {
             return;
         }
-        self.headers_asked_at = None;
         let Some(first) = headers.first() else {
+            self.headers_asked_at = None;
             self.presync = Presync::Off;
-            self.sync_began_at = None;
-            return turn.downloads.end_headers_turn(self.config.id);
+            return;
         };
         let zero = bitcoin::Work::from_be_bytes([0; 32]);
         if headers.iter().any(|header| turn.view.work_with(zero, header).is_none()) {
@@ -91,8 +133,10 @@ impl Session {
             if let Some(last) = headers.last() {
                 self.knows_block(last.block_hash(), turn.view);
             }
-            return self.ask_headers(None, turn);
+            // It announces: what was asked for would join what we have.
+            return self.ask_headers(HeadersFrom::Best, turn);
         }
+        self.headers_asked_at = None;
         if self.config.permissions.has(Permissions::NO_BAN) {
             // An operator trusts it: its chain need not show its work before.
             return self.effects.push(Effect::SubmitHeaders(headers));
@@ -116,7 +160,7 @@ impl Session {
             HeadersVerdict::TooEarly(_) => turn.downloads.end_headers_turn(self.config.id),
             HeadersVerdict::Unconnected => {
                 self.presync = Presync::Off;
-                self.ask_headers(None, turn);
+                self.ask_headers(HeadersFrom::Best, turn);
             }
             // Begun anew with a later tick: what was lost on our side is asked for again.
             HeadersVerdict::Failed => {
@@ -127,12 +171,10 @@ impl Session {
             HeadersVerdict::Accepted { last_height } => {
                 self.reach = self.reach.max(Some(last_height));
                 self.knows_block(last, turn.view);
+                self.protect_where_due(turn);
                 turn.downloads.reconsider();
                 if count >= HEADERS_MAX || !self.presync.is_off() {
-                    self.ask_headers(Some(last), turn);
-                } else {
-                    self.sync_began_at = None;
-                    turn.downloads.end_headers_turn(self.config.id);
+                    self.ask_headers(HeadersFrom::After(last), turn);
                 }
                 self.fetch_blocks(turn);
             }
@@ -147,18 +189,27 @@ impl Session {
         verdict: BlockVerdict,
         turn: &mut Turn<'_>,
     ) -> Vec<Effect> {
-        turn.downloads.judged(&hash);
+        self.judging.remove(&hash);
+        match &verdict {
+            BlockVerdict::Invalid(reject) if Self::is_mutation(reject) => {
+                turn.downloads.spoilt(&hash, self.config.id);
+            }
+            _ => turn.downloads.judged(&hash),
+        }
         match verdict {
             BlockVerdict::Invalid(reject) => {
+                if Self::is_mutation(&reject) {
+                    self.effects.push(Effect::Note(format!("Block mutated: {reject}")));
+                }
                 self.punish(DisconnectReason::InvalidBlock(reject));
-                // Where it stays all the same, it is not asked for the same once more until it tells of headers again.
-                self.reach = None;
+                // Where it stays all the same, it is not asked for the same once more until it tells of what it has again.
+                (self.reach, self.best_known) = (None, None);
             }
             BlockVerdict::KnownInvalid(reject) => {
                 self.punish_where_chosen(DisconnectReason::InvalidBlock(reject));
             }
             BlockVerdict::TooEarly(_) => {}
-            BlockVerdict::Orphan => self.ask_headers(None, turn),
+            BlockVerdict::Orphan => self.ask_headers(HeadersFrom::Best, turn),
             BlockVerdict::Known | BlockVerdict::Failed => self.fetch_blocks(turn),
             BlockVerdict::Accepted => {
                 self.last_block_at = turn.now;
@@ -179,31 +230,109 @@ impl Session {
         }
     }
 
+    fn is_mutation(reject: &str) -> bool {
+        reject.split([',', ' ']).next().is_some_and(|token| MUTATIONS.contains(&token))
+    }
+
+    /// Asks for blocks that it is known to have: of the best chain of headers, and where that has none left for it, of its own chain, if that
+    /// may become the best.
     pub(super) fn fetch_blocks(&mut self, turn: &mut Turn<'_>) {
-        let may = self.config.kind.relays_blocks() && self.serves_blocks(turn.view);
-        let Some(reach) = self.reach.filter(|_| may) else { return };
-        let hashes = turn.downloads.assign(self.config.id, reach, turn.view, turn.now);
+        let (id, view) = (self.config.id, turn.view);
+        self.settle_unknown(view);
+        let may = self.config.kind.relays_blocks() && turn.downloads.has_room(id) && self.serves_blocks(view);
+        let Some(best) = self.best_known.filter(|_| may) else { return };
+        // What has less work than our tip has nothing for us. Headers may be kept of less than a stranger must show: those whom an operator
+        // trusts show them.
+        let tip = view.work_at(&view.tip().0);
+        let enough = view.work_at(&best).is_some_and(|work| work >= view.work_wanted() && Some(work) >= tip);
+        let Some(shared) = view.height_on_best(&best).filter(|_| enough) else { return };
+        let mut hashes = turn.downloads.assign(id, shared, view, turn.now);
+        if hashes.is_empty() && view.height_of(&best).is_some_and(|height| height > shared) {
+            let wanted = view.blocks_wanted_up_to(&best, ASIDE_LOOK);
+            hashes = turn.downloads.assign_aside(id, wanted, turn.now);
+        }
+        self.effects.extend(turn.downloads.take_notes().into_iter().map(Effect::Note));
         if !hashes.is_empty() {
             self.send(Message::GetData(hashes.into_iter().map(Inventory::WitnessBlock).collect()));
         }
     }
 
+    /// Asks for a block that an operator wants from this peer.
+    pub fn fetch_one(&mut self, hash: BlockHash, turn: &mut Turn<'_>) -> Result<Vec<Effect>, FetchError> {
+        let remote = self.remote.as_ref().filter(|_| self.phase == Phase::Ready).ok_or(FetchError::NoPeer)?;
+        if remote.services & WITNESS == 0 {
+            return Err(FetchError::NoWitnesses);
+        }
+        let height = turn.view.height_of(&hash).ok_or(FetchError::NoHeader)?;
+        if turn.downloads.heights_in_flight(self.config.id).contains(&height)
+            && turn.downloads.is_asked(&hash)
+        {
+            return Err(FetchError::Asked);
+        }
+        turn.downloads.assign_one(self.config.id, (hash, height), turn.now);
+        self.send(Message::GetData(vec![Inventory::WitnessBlock(hash)]));
+        Ok(self.take_effects())
+    }
+
     pub(super) fn on_block(&mut self, block: Arc<ParsedBlock>, turn: &mut Turn<'_>) {
         let hash = block.hash();
-        let asked = turn.downloads.arrived(&hash, turn.now);
+        let asked = turn.downloads.arrived(&hash, self.config.id, turn.now);
         self.knows_block(hash, turn.view);
-        if !asked && !turn.view.has_header(&block.header().prev_blockhash) {
-            self.ask_headers(None, turn);
-        } else if asked || Self::has_shown_work(block.header(), turn.view) {
-            self.effects.push(Effect::SubmitBlock(block));
+        match if asked { Unasked::Judge } else { self.weigh(block.header(), turn.view) } {
+            Unasked::Judge => {
+                self.judging.insert(hash);
+                self.effects.push(Effect::SubmitBlock(block));
+            }
+            Unasked::HeaderOnly => {
+                if !turn.view.has_header(&hash) {
+                    self.effects.push(Effect::SubmitHeaders(vec![*block.header()]));
+                }
+            }
+            Unasked::LowWork => self.effects.push(Effect::Note(format!(
+                "AcceptBlockHeader: not adding new block header {hash}, missing anti-dos proof-of-work validation"
+            ))),
+            Unasked::Unconnected => {
+                self.effects.push(Effect::Note("AcceptBlock FAILED (prev-blk-not-found)".to_owned()));
+                self.punish(DisconnectReason::InvalidBlock("prev-blk-not-found".to_owned()));
+                self.ask_headers(HeadersFrom::Best, turn);
+            }
         }
         self.fetch_blocks(turn);
     }
 
+    /// Whether a block that nobody asked for is worth its bytes: Core's conditions.
+    fn weigh(&self, header: &Header, view: &dyn NodeView) -> Unasked {
+        let (hash, prev) = (header.block_hash(), header.prev_blockhash);
+        if !view.has_header(&prev) && !self.judging.contains(&prev) {
+            return Unasked::Unconnected;
+        }
+        // Without proof it is refused at first sight; what it stands on may be about to join.
+        let work = view.work_at(&prev).and_then(|below| view.work_with(below, header));
+        let Some(work) = work else { return Unasked::Judge };
+        let (tip, tip_height) = view.tip();
+        let is_weak = work < view.work_wanted();
+        if is_weak && !view.has_header(&hash) {
+            return Unasked::LowWork;
+        }
+        let lags = view.work_at(&tip).is_some_and(|tip| work < tip);
+        let height = view.height_of(&prev).unwrap_or(tip_height).next();
+        let is_far = height.blocks_above(tip_height) > UNASKED_AHEAD_MAX;
+        if is_weak || lags || is_far { Unasked::HeaderOnly } else { Unasked::Judge }
+    }
+
     pub(super) fn on_get_headers(&mut self, locator: &Locator, view: &dyn NodeView) {
+        let is_weak = view.work_at(&view.tip().0).is_some_and(|work| work < view.work_wanted());
+        if is_weak && !self.config.permissions.has(Permissions::DOWNLOAD) {
+            self.note(
+                "Ignoring getheaders from a peer while the active chain has too little work,".to_owned(),
+            );
+            // So that it does not wait for us.
+            return self.send(Message::Headers(Vec::new()));
+        }
         if locator.hashes.is_empty() {
             // One header alone, by its hash.
-            if let Some(header) = view.header(&locator.stop).filter(|_| view.has_block(&locator.stop)) {
+            let shown = view.has_block(&locator.stop) && view.is_shown(&locator.stop);
+            if let Some(header) = view.header(&locator.stop).filter(|_| shown) {
                 self.best_sent = Some(locator.stop);
                 self.send(Message::Headers(vec![header]));
             }
@@ -225,8 +354,13 @@ impl Session {
     /// A block was announced that is not there: headers are asked for, once whatever the number.
     pub(super) fn on_block_announced(&mut self, hash: BlockHash, turn: &mut Turn<'_>) {
         self.knows_block(hash, turn.view);
-        if !turn.view.has_block(&hash) {
-            self.ask_headers(None, turn);
+        if turn.view.has_block(&hash) {
+            return;
+        }
+        // While another one shows us its headers, one more is asked for each new block: should the first be slow, it goes on with these.
+        if self.headers_begun || (!self.asked_for_news && turn.downloads.is_news(hash)) {
+            self.asked_for_news |= !self.headers_begun;
+            self.ask_headers(HeadersFrom::Best, turn);
         }
     }
 

@@ -8,7 +8,10 @@ use bitcoin::{Network, Txid, Wtxid};
 use super::*;
 use crate::peer::limits::{HEADERS_MAX, HEADERS_MS_MAX, TX_INV_SENT_MAX};
 use crate::peer::testing::{FakeNode, NO_PROOF, chain};
-use crate::peer::{BlockVerdict, HeadersVerdict};
+use crate::peer::{
+    AddressBook, AddressList, BlockVerdict, FetchError, FilterAsk, FilterRange, FilterRequest,
+    HeadersVerdict, HostNetwork, KnownNode, NodeAddress,
+};
 use crate::wire::{ParsedBlock, ParsedTx};
 
 /// A day.
@@ -20,12 +23,15 @@ struct Rig {
     session: Session,
     downloads: Downloads,
     txs: TxBoard,
+    addresses: AddressBoard,
     now: UnixMillis,
 }
 
 fn config(kind: ConnectionKind, permissions: Permissions) -> SessionConfig {
     let rules = SessionRules::default();
-    SessionConfig { id: 1, kind, permissions, user_agent: "/Adit/".to_owned(), nonce: 5, rules }
+    let host = "5.6.7.8".parse().ok();
+    let (user_agent, entrance) = ("/Adit/".to_owned(), "here".to_owned());
+    SessionConfig { id: 1, kind, permissions, user_agent, nonce: 5, host, entrance, rules }
 }
 
 fn kind(inbound: bool) -> ConnectionKind {
@@ -52,7 +58,9 @@ impl Rig {
     fn open_as(node: FakeNode, config: SessionConfig) -> (Rig, Vec<Effect>) {
         let now = UnixMillis::from_seconds(1_000);
         let (session, effects) = Session::open(config, &node, now);
-        (Rig { node, session, downloads: Downloads::default(), txs: TxBoard::default(), now }, effects)
+        let addresses = AddressBoard::new(AddressBook::new([7; 32]), [HostNetwork::Ipv4], 3);
+        let (downloads, txs) = (Downloads::default(), TxBoard::default());
+        (Rig { node, session, downloads, txs, addresses, now }, effects)
     }
 
     fn ready(node: FakeNode, inbound: bool) -> Rig {
@@ -75,6 +83,7 @@ impl Rig {
             view: &self.node,
             downloads: &mut self.downloads,
             txs: &mut self.txs,
+            addresses: &mut self.addresses,
         };
         step(&mut self.session, &mut turn)
     }
@@ -135,7 +144,10 @@ fn a_node_without_its_old_blocks_says_so() {
 fn the_handshake_from_both_sides() {
     let (mut out, effects) = Rig::open(FakeNode::new(5, 5), false);
     assert_eq!(sent(&effects), ["version"]);
-    assert_eq!(sent(&out.hears(Message::Version(version()))), ["wtxidrelay", "sendaddrv2", "verack"]);
+    assert_eq!(
+        sent(&out.hears(Message::Version(version()))),
+        ["wtxidrelay", "sendaddrv2", "verack", "getaddr"]
+    );
     let first = ["sendcmpct", "sendheaders", "ping", "getheaders", "feefilter"];
     assert_eq!(sent(&out.hears(Message::Verack)), first);
     let (mut inbound, effects) = Rig::open(FakeNode::new(5, 5), true);
@@ -282,8 +294,8 @@ fn what_may_not_be_sent_or_asked() {
     assert_eq!(hears(open, none, excess("inv")).0, "inv message size = 60000");
     assert_eq!(hears(open, none, excess("getheaders")).0, "getheaders locator size 60000 > 101");
     assert_eq!(hears(open, none, excess("notfound")).0, "");
-    let broken = Message::Malformed(crate::peer::Command::new("tx"), crate::peer::Flaw::NoWitness);
-    let said = "ProcessMessages(tx): Exception 'Superfluous witness record' caught from peer=1";
+    let broken = Message::Malformed(crate::peer::Command::new("tx"), crate::peer::Flaw::NoWitness, 7);
+    let said = "ProcessMessages(tx, 7 bytes): Exception 'Superfluous witness record' caught from peer=1";
     assert_eq!(hears(open, none, broken), (String::new(), said.to_owned()));
 }
 
@@ -342,7 +354,10 @@ fn headers_first_then_bodies() {
     let last = rest.last().unwrap().block_hash();
     let verdict = HeadersVerdict::Accepted { last_height: Height::new(2_499) };
     let effects = rig.with(|s, turn| s.headers_judged(last, rest.len(), verdict, turn));
-    assert!(effects.is_empty() && rig.downloads.take_headers_turn(2), "its turn has ended");
+    assert!(
+        effects.is_empty() && !rig.downloads.take_headers_turn(2),
+        "it keeps its turn while we are far behind"
+    );
 }
 
 /// A node that wants so much work, and a peer's chain of `theirs` headers behind genesis in messages of the protocol's size.
@@ -389,7 +404,7 @@ fn headers_are_kept_only_of_a_chain_that_has_shown_enough_work() {
         assert_eq!(rig.says(message), [Effect::SubmitHeaders(message.clone())]);
         rig.keeps(message);
     }
-    assert!(rig.downloads.take_headers_turn(2), "its turn has ended");
+    assert!(!rig.downloads.take_headers_turn(2), "it keeps its turn while we are far behind");
     // What comes on top stands on enough work.
     let next = chain(4_602, 0, 7)[4_601];
     assert_eq!(rig.says(&[next]), [Effect::SubmitHeaders(vec![next])]);
@@ -405,7 +420,8 @@ fn a_chain_of_little_work_costs_no_memory_and_no_peer() {
     assert!(rig.downloads.take_headers_turn(2), "its turn has ended");
     // Nor does a block of it, which nobody asked for.
     let block = bitcoin::Block { header: theirs[0][0], txdata: vec![] };
-    assert!(rig.hears(Message::Block(Arc::new(ParsedBlock::new(block)))).is_empty());
+    let said = rig.hears(Message::Block(Arc::new(ParsedBlock::new(block))));
+    assert!(notes(&said)[0].ends_with("missing anti-dos proof-of-work validation") && said.len() == 1);
     // A short chain is not even counted.
     let (mut rig, theirs) = presync(4_500, 10);
     assert_eq!(sent(&rig.says(&theirs[0])), Vec::<&str>::new());
@@ -415,7 +431,7 @@ fn a_chain_of_little_work_costs_no_memory_and_no_peer() {
     // It may end without a word.
     let (mut rig, theirs) = presync(4_500, 2_000);
     rig.says(&theirs[0]);
-    assert!(rig.says(&[]).is_empty() && rig.downloads.take_headers_turn(2));
+    assert!(rig.says(&[]).is_empty());
     // What we have already may be shown by anybody.
     let (mut rig, theirs) = presync(4_500, 10);
     rig.node.headers.extend(&theirs[0]);
@@ -533,19 +549,17 @@ fn blocks_are_judged_and_their_senders_too() {
     rig.hears(Message::Headers(vec![]));
     let good = block_on(rig.node.headers[2].block_hash());
     assert_eq!(rig.hears(Message::Block(Arc::clone(&good))), [Effect::SubmitBlock(Arc::clone(&good))]);
-    let orphan = block_on(BlockHash::from_byte_array([9; 32]));
-    assert_eq!(sent(&rig.hears(Message::Block(orphan))), ["getheaders"]);
     let mut judged = |verdict| rig.with(|s, turn| s.block_judged(good.hash(), verdict, turn));
     assert!(judged(BlockVerdict::Accepted).is_empty() && judged(BlockVerdict::Failed).is_empty());
     assert!(judged(BlockVerdict::Known).is_empty());
     assert!(judged(BlockVerdict::TooEarly("time-too-new".to_owned())).is_empty());
-    assert!(judged(BlockVerdict::Orphan).is_empty(), "the question about headers is open already");
+    assert_eq!(sent(&judged(BlockVerdict::Orphan)), ["getheaders"]);
     let end = judged(BlockVerdict::Invalid("bad-cb-amount".to_owned()));
     assert_eq!(ends(&end), Some(&DisconnectReason::InvalidBlock("bad-cb-amount".to_owned())));
     // Who is let stay is not asked for the same again and again.
     let config = config(ConnectionKind::Manual, Permissions::NONE);
     let mut kept = Rig::ready_as(FakeNode::new(4, 3), config);
-    kept.session.reach = Some(Height::new(3));
+    kept.session.best_known = Some(kept.node.headers[3].block_hash());
     let verdict = BlockVerdict::Invalid("bad-cb-amount".to_owned());
     let effects = kept.with(|s, turn| s.block_judged(good.hash(), verdict, turn));
     assert_eq!((ends(&effects), sent(&effects).len()), (None, 0));
@@ -567,8 +581,8 @@ fn a_block_that_does_not_come_ends_the_connection() {
     let effects = rig.with(|s, turn| s.headers_judged(last, 1, verdict, turn));
     assert_eq!(effects, [Effect::Send(Message::GetData(vec![Inventory::WitnessBlock(last)]))]);
     assert_eq!(ends(&rig.after_ms(600_001)), Some(&DisconnectReason::BlockTimeout));
-    let (Rig { mut session, mut downloads, mut txs, .. }, _) = (rig, ());
-    session.closed(&mut downloads, &mut txs);
+    let (Rig { mut session, mut downloads, mut txs, mut addresses, .. }, _) = (rig, ());
+    session.closed(&mut downloads, &mut txs, &mut addresses);
     assert_eq!(downloads.in_flight(1), 0);
 }
 
@@ -585,7 +599,7 @@ fn a_staller_is_dropped() {
             break;
         }
         for hash in got {
-            rig.downloads.arrived(&hash, rig.now);
+            rig.downloads.arrived(&hash, 2, rig.now);
             rig.node.bodies.borrow_mut().insert(hash);
             rig.downloads.judged(&hash);
         }
@@ -797,4 +811,315 @@ fn what_paid_too_little_is_judged_again_when_it_comes_again() {
     assert!(rig.hears(Message::Tx(Arc::clone(&tx))).is_empty());
     rig.node.poor.borrow_mut().insert(tx.wtxid());
     assert_eq!(rig.hears(Message::Tx(Arc::clone(&tx))), [Effect::SubmitTx(tx)]);
+}
+
+/// A header on `prev`, which differs from others by its `branch`.
+fn header_on(prev: BlockHash, branch: u32) -> Header {
+    Header { prev_blockhash: prev, ..chain(2, 0, branch)[1] }
+}
+
+fn block_of(header: Header) -> Arc<ParsedBlock> {
+    Arc::new(ParsedBlock::new(bitcoin::Block { header, txdata: vec![] }))
+}
+
+#[test]
+fn an_unasked_block_is_kept_where_it_may_become_the_best() {
+    // On which block it stands; whether it is judged, whether its header is.
+    for (on, judged, header) in [(9, true, false), (8, true, false), (7, false, true), (0, false, true)] {
+        let mut rig = Rig::ready(FakeNode::new(10, 10), true);
+        let block = block_of(header_on(rig.node.headers[on].block_hash(), 5));
+        let effects = rig.hears(Message::Block(Arc::clone(&block)));
+        assert_eq!(effects.contains(&Effect::SubmitBlock(Arc::clone(&block))), judged, "{on}");
+        assert_eq!(effects.contains(&Effect::SubmitHeaders(vec![*block.header()])), header, "{on}");
+    }
+    // Far above the tip it waits until it is asked for, and a header that is known is known.
+    let mut rig = Rig::ready(FakeNode::new(400, 10), true);
+    let last = rig.node.headers[399];
+    assert!(!rig.hears(Message::Block(block_of(last))).contains(&Effect::SubmitBlock(block_of(last))));
+    // A trusted peer's header may be known with little work behind it: its body is not kept.
+    let mut weak = Rig::ready(FakeNode::new(10, 9), true);
+    weak.node.work_wanted = 100;
+    let block = block_of(weak.node.headers[9]);
+    assert!(weak.hears(Message::Block(Arc::clone(&block))).is_empty());
+}
+
+#[test]
+fn a_block_on_nothing_costs_its_sender_the_connection_but_not_behind_its_parent() {
+    let mut rig = Rig::ready(FakeNode::new(3, 3), true);
+    let first = block_of(header_on(rig.node.headers[2].block_hash(), 5));
+    let second = block_of(header_on(first.hash(), 5));
+    // Both in a row: the first is not judged yet when the second comes.
+    for block in [&first, &second] {
+        let effects = rig.hears(Message::Block(Arc::clone(block)));
+        assert!(effects.contains(&Effect::SubmitBlock(Arc::clone(block))));
+    }
+    rig.with(|s, turn| s.block_judged(first.hash(), BlockVerdict::Accepted, turn));
+    let orphan = block_on(BlockHash::from_byte_array([9; 32]));
+    let end = DisconnectReason::InvalidBlock("prev-blk-not-found".to_owned());
+    assert_eq!(ends(&rig.hears(Message::Block(Arc::clone(&orphan)))), Some(&end));
+    // Who is let stay is asked what it stands on.
+    let mut kept = Rig::ready_as(FakeNode::new(3, 3), config(ConnectionKind::Inbound, Permissions::NO_BAN));
+    kept.hears(Message::Headers(vec![]));
+    assert_eq!(sent(&kept.hears(Message::Block(orphan))), ["getheaders"]);
+}
+
+#[test]
+fn a_block_beside_the_best_chain_is_fetched_from_who_has_it() {
+    let mut rig = Rig::ready(FakeNode::new(10, 10), true);
+    rig.hears(Message::Headers(vec![]));
+    let aside = header_on(rig.node.headers[8].block_hash(), 5);
+    // Another chain as the fake node knows none: it says which of its blocks are wanted.
+    rig.node.aside = vec![(aside.block_hash(), Height::new(9))];
+    rig.node.forked = Some((aside, Height::new(9)));
+    let verdict = HeadersVerdict::Accepted { last_height: Height::new(9) };
+    let effects = rig.with(|s, turn| s.headers_judged(aside.block_hash(), 1, verdict, turn));
+    let wanted = vec![Inventory::WitnessBlock(aside.block_hash())];
+    assert_eq!(effects, [Effect::Send(Message::GetData(wanted))]);
+    assert!(rig.after_ms(250).iter().all(|e| !matches!(e, Effect::Send(Message::GetData(_)))), "once");
+}
+
+#[test]
+fn who_sends_other_bytes_under_a_blocks_hash_does_not_keep_it_from_us() {
+    let mut rig = Rig::ready(FakeNode::new(10, 9), true);
+    rig.hears(Message::Headers(vec![]));
+    let hash = rig.node.headers[9].block_hash();
+    rig.downloads.assign(2, Height::new(9), &rig.node, rig.now);
+    let effects = rig.hears(Message::Block(block_of(rig.node.headers[9])));
+    assert!(matches!(effects[..], [Effect::SubmitBlock(_)]));
+    let verdict = BlockVerdict::Invalid("bad-txnmrklroot".to_owned());
+    let effects = rig.with(|s, turn| s.block_judged(hash, verdict, turn));
+    assert!(notes(&effects)[0].starts_with("Block mutated: bad-txnmrklroot") && ends(&effects).is_some());
+    assert_eq!(rig.downloads.in_flight(2), 1, "the other one still owes it");
+}
+
+#[test]
+fn an_operator_has_a_block_fetched_from_one_peer() {
+    let mut rig = Rig::ready(FakeNode::new(10, 10), true);
+    let hash = rig.node.headers[3].block_hash();
+    let fetch = |rig: &mut Rig, hash| rig.with(|s, turn| s.fetch_one(hash, turn));
+    assert_eq!(fetch(&mut rig, BlockHash::from_byte_array([9; 32])), Err(FetchError::NoHeader));
+    assert_eq!(sent(&fetch(&mut rig, hash).unwrap()), ["getdata"]);
+    assert_eq!(fetch(&mut rig, hash), Err(FetchError::Asked));
+    // It is taken when it comes, however old it is.
+    let block = block_of(rig.node.headers[3]);
+    assert!(rig.hears(Message::Block(Arc::clone(&block))).contains(&Effect::SubmitBlock(block)));
+    let (mut early, _) = Rig::open(FakeNode::new(10, 10), true);
+    assert_eq!(fetch(&mut early, hash), Err(FetchError::NoPeer));
+    early.hears(Message::Version(Version { services: 1, ..version() }));
+    early.hears(Message::Verack);
+    assert_eq!(fetch(&mut early, hash), Err(FetchError::NoWitnesses));
+}
+
+#[test]
+fn old_blocks_of_a_node_that_keeps_the_last_ones_are_not_to_be_asked_for() {
+    let ask = |permissions: Permissions, height: usize| {
+        let node = FakeNode { pruned: true, ..FakeNode::new(400, 400) };
+        let mut rig = Rig::ready_as(node, config(ConnectionKind::Inbound, permissions));
+        let hash = rig.node.headers[height].block_hash();
+        ends(&rig.hears(Message::GetData(vec![Inventory::Block(hash)]))).cloned()
+    };
+    let end = Some(DisconnectReason::Unwanted(Unwanted::OldBlock));
+    assert_eq!(ask(Permissions::NONE, 399 - 290), None);
+    assert_eq!(ask(Permissions::NONE, 399 - 291), end);
+    assert_eq!(ask(Permissions::NO_BAN, 399 - 291), None);
+}
+
+fn node_at(text: &str, time_s: u64) -> KnownNode {
+    let address = NodeAddress { host: text.parse().unwrap(), port: 8333 };
+    KnownNode { time_s: u32::try_from(time_s).unwrap(), services: 9, address }
+}
+
+fn list(nodes: Vec<KnownNode>) -> Message {
+    Message::Addresses(AddressList { all_kinds: false, count: nodes.len(), nodes })
+}
+
+fn told(effects: &[Effect]) -> Vec<KnownNode> {
+    let nodes = |effect: &Effect| match effect {
+        Effect::Send(Message::Addresses(list)) => list.nodes.clone(),
+        _ => Vec::new(),
+    };
+    effects.iter().flat_map(nodes).collect()
+}
+
+#[test]
+fn addresses_are_kept_and_few_fresh_ones_are_passed_on() {
+    let mut rig = Rig::ready(FakeNode::new(5, 5), true);
+    rig.now = UnixMillis::from_seconds(1_700_000_000);
+    let now_s = rig.now.to_seconds_floor();
+    (2..6).for_each(|id| rig.addresses.include_for_tests(id));
+    let effects = rig.hears(list(vec![node_at("1.2.3.4", now_s)]));
+    let passed = |effects: &[Effect]| {
+        effects.iter().filter(|e| matches!(e, Effect::TellAddress { to, .. } if to.len() == 2)).count()
+    };
+    assert_eq!((passed(&effects), rig.addresses.book.len()), (1, 1));
+    // One of some time ago is kept and not passed on; whoever cannot be reached, is banned or offers nothing is not kept.
+    rig.now = rig.now.plus_ms(1_000_000);
+    let (old, later) = (node_at("2.2.3.4", now_s), rig.now.to_seconds_floor());
+    let useless = KnownNode { services: 0, ..node_at("3.3.3.3", later) };
+    let effects = rig.hears(list(vec![old, node_at("127.0.0.1", later), node_at("6.6.6.6", later), useless]));
+    assert_eq!((passed(&effects), rig.addresses.book.len()), (0, 2));
+    // More in one message are an answer to somebody.
+    rig.now = rig.now.plus_ms(1_000_000);
+    let later = rig.now.to_seconds_floor();
+    let many = (0..11).map(|n| node_at(&format!("9.{n}.1.1"), later)).collect();
+    assert_eq!(passed(&rig.hears(list(many))), 0);
+    let mut info = PeerInfo::default();
+    rig.session.describe(&mut info, &rig.node, rig.now);
+    assert!(info.addr_relay);
+    assert_eq!((info.addr_processed, info.addr_limited), (1 + 2 + 11, 0));
+}
+
+#[test]
+fn who_tells_too_much_is_not_listened_to() {
+    for (permissions, limited) in [(Permissions::NONE, 19), (Permissions::ADDR, 0)] {
+        let mut rig = Rig::ready_as(FakeNode::new(5, 5), config(ConnectionKind::Inbound, permissions));
+        rig.hears(list((0..20).map(|n| node_at(&format!("9.{n}.1.1"), 1_000)).collect()));
+        assert_eq!((rig.session.gossip.limited, rig.session.gossip.processed), (limited, 20 - limited));
+        rig.now = rig.now.plus_ms(10_000);
+        rig.hears(list(vec![node_at("1.1.1.1", 1_000), node_at("1.1.1.2", 1_000)]));
+        assert_eq!(rig.session.gossip.limited, limited + limited.min(1), "one every ten seconds");
+    }
+    for (kind, end) in [
+        (ConnectionKind::BlockRelayOnly, None),
+        (ConnectionKind::AddrFetch, Some(DisconnectReason::AddrFetchDone)),
+    ] {
+        let mut rig = Rig::ready_as(FakeNode::new(5, 5), config(kind, Permissions::NONE));
+        assert_eq!(ends(&rig.hears(list(vec![node_at("1.1.1.1", 1_000)]))), None);
+        let effects = rig.hears(list(vec![node_at("1.1.1.1", 1_000), node_at("1.1.1.2", 1_000)]));
+        assert_eq!(ends(&effects), end.as_ref());
+    }
+    let mut silent = Rig::ready_as(FakeNode::new(5, 5), config(ConnectionKind::AddrFetch, Permissions::NONE));
+    silent.hears(Message::Pong(Some(99)));
+    assert_eq!(ends(&silent.after_ms(300_000)), None);
+    assert_eq!(ends(&silent.after_ms(1)), Some(&DisconnectReason::AddrFetchTimeout));
+}
+
+#[test]
+fn addresses_are_told_once_to_who_asks() {
+    let known = |rig: &mut Rig| {
+        for n in 0..100 {
+            let node = node_at(&format!("{}.1.1.1", n + 1), 1_000);
+            rig.addresses.book.add(&[node], &node.address.host, (0, 1_000), 1);
+        }
+        rig.addresses.book.len() * 23 / 100
+    };
+    let later = |rig: &mut Rig| {
+        rig.hears(Message::Pong(Some(99)));
+        told(&rig.after_ms(1_300_000))
+    };
+    let mut rig = Rig::ready(FakeNode::new(5, 5), true);
+    let share = known(&mut rig);
+    rig.hears(Message::GetAddr);
+    assert_eq!(told(&rig.after_ms(1)).len(), share);
+    assert_eq!(notes(&rig.hears(Message::GetAddr)), ["Ignoring repeated \"getaddr\". peer=1"]);
+    // What it is told of later goes together, and not what it knows.
+    let news = node_at("200.1.1.1", 1_000);
+    rig.session.tell_address(news, 1);
+    rig.session.tell_address(news, 1);
+    assert!(told(&rig.after_ms(1)).is_empty());
+    assert_eq!(later(&mut rig), [news]);
+    rig.session.tell_address(news, 1);
+    assert!(later(&mut rig).is_empty());
+    let onion = "pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion";
+    rig.session.tell_address(node_at(onion, 1_000), 1);
+    assert!(rig.session.gossip.understands || later(&mut rig).is_empty());
+    (0..2 * crate::peer::limits::ADDRESSES_MAX).for_each(|n| {
+        rig.session.tell_address(node_at(&format!("8.{}.{}.1", n / 250, n % 250), 1_000), n as u64);
+    });
+    assert_eq!(later(&mut rig).len(), crate::peer::limits::ADDRESSES_MAX);
+    let mut chosen = Rig::ready(FakeNode::new(5, 5), false);
+    known(&mut chosen);
+    let text = "Ignoring \"getaddr\" from outbound-full-relay connection. peer=1";
+    assert_eq!(notes(&chosen.hears(Message::GetAddr)), [text]);
+    assert!(told(&chosen.after_ms(10_000)).is_empty());
+}
+
+#[test]
+fn filters_are_served_where_they_are_offered_and_rightly_asked_for() {
+    let ask = |serves: bool, request: FilterRequest| {
+        let mut config = config(ConnectionKind::Inbound, Permissions::NONE);
+        config.rules.serves_filters = serves;
+        let (mut rig, _) = Rig::open_as(FakeNode::new(3_000, 3_000), config);
+        let said = rig.hears(Message::Version(version()));
+        let offered = said
+            .iter()
+            .any(|effect| matches!(effect, Effect::Send(Message::Version(v)) if v.services & 1 << 6 != 0));
+        assert_eq!(offered, serves);
+        rig.hears(Message::Verack);
+        rig.hears(Message::GetFilters(request))
+    };
+    let hashes: Vec<BlockHash> = chain(3_000, 3_000, 0).iter().map(Header::block_hash).collect();
+    let request = |ask, start, stop: usize| FilterRequest {
+        ask,
+        kind: 0,
+        start: Height::new(start),
+        stop: hashes[stop],
+    };
+    for (ask_for, start, stop) in
+        [(FilterAsk::Filters, 1, 1_000), (FilterAsk::Headers, 1, 2_000), (FilterAsk::Checkpoints, 0, 2_999)]
+    {
+        let range = FilterRange {
+            ask: ask_for,
+            start: Height::new(start),
+            stop: hashes[stop],
+            stop_height: Height::new(stop as u32),
+        };
+        assert_eq!(ask(true, request(ask_for, start, stop)), [Effect::ServeFilters(range)]);
+    }
+    let refused = |serves, request| match ends(&ask(serves, request)) {
+        Some(DisconnectReason::Unwanted(unwanted)) => unwanted.clone(),
+        other => panic!("{other:?}"),
+    };
+    let first = request(FilterAsk::Filters, 1, 1);
+    assert_eq!(refused(false, first), Unwanted::FilterType(0));
+    assert_eq!(refused(true, FilterRequest { kind: 255, ..first }), Unwanted::FilterType(255));
+    let unknown = BlockHash::from_byte_array([9; 32]);
+    assert_eq!(refused(true, FilterRequest { stop: unknown, ..first }), Unwanted::FilterBlock(unknown));
+    let (start, stop) = (Height::new(2), Height::new(1));
+    assert_eq!(refused(true, FilterRequest { start, ..first }), Unwanted::FilterOrder { start, stop });
+    let many = request(FilterAsk::Filters, 0, 1_000);
+    assert_eq!(refused(true, many), Unwanted::FilterCount { count: 1_001, most: 1_000 });
+    let many = request(FilterAsk::Headers, 0, 2_000);
+    assert_eq!(refused(true, many), Unwanted::FilterCount { count: 2_001, most: 2_000 });
+}
+
+#[test]
+fn one_that_we_chose_and_that_lags_behind_is_asked_once_more_and_let_go() {
+    let rig = |kind, knows: Option<usize>| {
+        let mut rig = Rig::ready_as(FakeNode::new(10, 10), config(kind, Permissions::NONE));
+        rig.hears(Message::Headers(vec![]));
+        if let Some(at) = knows {
+            let last = rig.node.headers[at].block_hash();
+            let verdict = HeadersVerdict::Accepted { last_height: Height::new(at as u32) };
+            rig.with(|s, turn| s.headers_judged(last, 1, verdict, turn));
+        }
+        rig
+    };
+    let after = |rig: &mut Rig, ms| {
+        rig.hears(Message::Pong(Some(99)));
+        let effects = rig.after_ms(ms);
+        (sent(&effects).contains(&"getheaders"), ends(&effects).cloned())
+    };
+    for (kind, knows, end) in [
+        (ConnectionKind::OutboundFullRelay, None, true),
+        (ConnectionKind::OutboundFullRelay, Some(8), true),
+        (ConnectionKind::OutboundFullRelay, Some(9), false),
+        (ConnectionKind::BlockRelayOnly, Some(8), true),
+        (ConnectionKind::Manual, Some(8), false),
+        (ConnectionKind::Inbound, None, false),
+    ] {
+        let mut rig = rig(kind, knows);
+        assert_eq!(after(&mut rig, 1), (false, None));
+        assert_eq!(after(&mut rig, 1_200_001), (end, None), "{kind:?} {knows:?}");
+        let reason = end.then_some(DisconnectReason::OldChain);
+        assert_eq!(after(&mut rig, 120_001), (false, reason), "{kind:?} {knows:?}");
+    }
+    // Who had our tip first stays when there are later ones; a fifth one does not.
+    let mut protected = rig(ConnectionKind::OutboundFullRelay, Some(9));
+    assert!(protected.downloads.is_protected(1));
+    (2..7).for_each(|id| protected.downloads.protect(id));
+    assert!(protected.downloads.is_protected(4) && !protected.downloads.is_protected(5));
+    protected.downloads.forget(4);
+    protected.downloads.protect(5);
+    assert!(protected.downloads.is_protected(5));
 }
