@@ -3,9 +3,11 @@ use std::sync::Arc;
 use super::presync::Presync;
 use super::{
     BlockHash, DisconnectReason, Effect, Header, Height, Inventory, Locator, Message, NodeView, Permissions,
-    Phase, SERVICES_FOR_BLOCKS, Session, Turn, WITNESS,
+    Phase, SERVICES_FOR_BLOCKS, SERVICES_FOR_NEWS, Session, Turn, WITNESS,
 };
-use crate::peer::limits::{GETBLOCKS_MAX, HEADERS_MAX, HEADERS_MS_MAX, HEADERS_SYNC_MS_MAX, LOCATOR_MAX};
+use crate::peer::limits::{
+    GETBLOCKS_MAX, HEADERS_MAX, HEADERS_MS_MAX, HEADERS_SYNC_MS_MAX, LIMITED_BLOCKS, LOCATOR_MAX,
+};
 use crate::peer::{BlockVerdict, FetchError, HeadersVerdict};
 use crate::wire::ParsedBlock;
 
@@ -371,9 +373,19 @@ impl Session {
         best.blocks_above(tip) > LAG_MAX
     }
 
-    /// Whether blocks are fetched from it: all of them, or, where we are nearly there, the news that it brings.
+    /// Whether blocks are fetched from it: all of them; of who keeps the last ones alone those, where the next that we need is among them;
+    /// of others, where we are nearly there, the news that they bring.
     pub(super) fn serves_blocks(&self, view: &dyn NodeView) -> bool {
         let has = |wanted: u64| self.remote.as_ref().is_some_and(|r| r.services & wanted == wanted);
-        has(SERVICES_FOR_BLOCKS) || (has(WITNESS) && !Self::is_syncing(view))
+        let next_is_kept = || has(SERVICES_FOR_NEWS) && self.keeps_our_next(view);
+        has(SERVICES_FOR_BLOCKS) || (has(WITNESS) && !Self::is_syncing(view)) || next_is_kept()
+    }
+
+    /// Whether the block above our tip is one of the last ones of the chain that it has told of, and not about to be none.
+    fn keeps_our_next(&self, view: &dyn NodeView) -> bool {
+        /// Blocks that may join its chain while ours are on their way, as in Core.
+        const MARGIN: u32 = 2;
+        let best = self.best_known.and_then(|best| view.height_of(&best));
+        best.is_some_and(|best| best.blocks_above(view.tip().1) <= LIMITED_BLOCKS - MARGIN)
     }
 }

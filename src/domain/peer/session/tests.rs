@@ -783,6 +783,30 @@ fn without_services_nothing_is_asked_of_it() {
 }
 
 #[test]
+fn of_a_pruned_peer_the_last_blocks_are_fetched_and_no_others() {
+    // Its tip is so many blocks above ours.
+    let check = |services: u64, ahead: usize, fetched: bool| {
+        let node = FakeNode::new(ahead + 1, 1);
+        let best = node.headers[ahead];
+        let (mut rig, _) = Rig::open(node, true);
+        rig.hears(Message::Version(Version { services, ..version() }));
+        let mut effects = rig.hears(Message::Verack);
+        effects.extend(rig.hears(Message::Headers(vec![best])));
+        let verdict = HeadersVerdict::Accepted { last_height: Height::new(ahead as u32) };
+        let last = best.block_hash();
+        effects.extend(rig.with(|session, turn| session.headers_judged(last, 1, verdict.clone(), turn)));
+        assert_eq!(sent(&effects).contains(&"getdata"), fetched, "{services:#x}, {ahead} ahead");
+    };
+    for (ahead, of_pruned, of_silent) in
+        [(24, true, true), (25, true, false), (286, true, false), (287, false, false)]
+    {
+        check(0x409, ahead, true);
+        check(0x408, ahead, of_pruned);
+        check(0x8, ahead, of_silent);
+    }
+}
+
+#[test]
 fn parents_are_asked_of_whoever_tells_of_their_child() {
     let mut rig = Rig::ready(FakeNode::new(5, 5), false);
     rig.hears(Message::Headers(vec![]));
