@@ -58,7 +58,7 @@ const DURABLE_BEHIND_MAX: u32 = 12;
 const DIRTY_PIECE: usize = 4_096;
 /// Inputs that may be connected before the coins are flushed, however much room the cache has: a killed process finds the
 /// scripts done and the rest of them again in less than two seconds, also among 20,000,000 coins (`benches/wide_set.rs`).
-const UNFLUSHED_INPUTS_MAX: u64 = 500_000;
+const UNFLUSHED_INPUTS_MAX: u64 = 300_000;
 
 /// The chain: headers, blocks and coins, with one writer. It blocks; give it a thread of its own.
 pub struct Chainstate {
