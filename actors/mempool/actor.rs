@@ -136,10 +136,7 @@ impl MempoolActor {
 
     /// The next of a package's transactions, or its end.
     fn advance(&mut self, mut job: Box<PackageJob>, ctx: &mut Context<Self>) {
-        let followed = self.follow();
-        self.say(followed);
-        let now = self.clock.now();
-        self.pool.pass_time(now);
+        let now = self.present();
         let next = self.deps.chain.next_block(now);
         let chain = context(&*self.deps.chain, &next);
         match job.run.next(&mut self.pool, &chain, now) {
@@ -396,6 +393,15 @@ impl MempoolActor {
             Ok(block) => block.ok_or_else(|| fault(format!("block {hash} is not stored"))),
             Err(chain_fault) => Err(fault(chain_fault.to_string())),
         }
+    }
+
+    /// Brings the pool to the tip and to the present, which is returned.
+    pub(super) fn present(&mut self) -> UnixMillis {
+        let followed = self.follow();
+        self.say(followed);
+        let now = self.clock.now();
+        self.pool.pass_time(now);
+        now
     }
 
     pub(super) fn say(&self, followed: Result<(), ViewFault>) {

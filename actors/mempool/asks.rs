@@ -77,10 +77,7 @@ impl Handler<TestPackage> for MempoolActor {
     type Result = ResponseFuture<PackageVerdict>;
 
     fn handle(&mut self, msg: TestPackage, _ctx: &mut Self::Context) -> Self::Result {
-        let followed = self.follow();
-        self.say(followed);
-        let now = self.clock.now();
-        self.pool.pass_time(now);
+        let now = self.present();
         let next = self.deps.chain.next_block(now);
         let chain = context(&*self.deps.chain, &next);
         let prepared = self.pool.prepare_package(&msg.txs, &chain, Pays::Alone);

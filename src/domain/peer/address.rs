@@ -98,6 +98,17 @@ impl From<IpAddr> for Host {
 }
 
 impl Host {
+    /// The number of its network, and its bytes. BIP-0155
+    pub fn numbered(&self) -> (u8, Vec<u8>) {
+        match self {
+            Host::V4(v4) => (1, v4.octets().to_vec()),
+            Host::V6(v6) => (2, v6.octets().to_vec()),
+            Host::Onion(key) => (4, key.to_vec()),
+            Host::I2p(hash) => (5, hash.to_vec()),
+            Host::Cjdns(v6) => (6, v6.octets().to_vec()),
+        }
+    }
+
     /// Reads the 16 bytes of the first form of addresses; none where nobody can be there.
     pub fn from_v6_bytes(bytes: [u8; 16]) -> Option<Host> {
         let gone = bytes.starts_with(&ONION_V2_IN_V6) || bytes.starts_with(&NAME_IN_V6);

@@ -36,13 +36,7 @@ pub enum AddressFileError {
 }
 
 fn put_address(out: &mut Vec<u8>, host: &Host, port: u16) {
-    let (network, bytes): (u8, Vec<u8>) = match host {
-        Host::V4(v4) => (1, v4.octets().to_vec()),
-        Host::V6(v6) => (2, v6.octets().to_vec()),
-        Host::Onion(key) => (4, key.to_vec()),
-        Host::I2p(hash) => (5, hash.to_vec()),
-        Host::Cjdns(v6) => (6, v6.octets().to_vec()),
-    };
+    let (network, bytes) = host.numbered();
     out.push(network);
     out.extend(bytes);
     out.extend(port.to_be_bytes());

@@ -83,7 +83,7 @@ pub(super) fn put_addresses(out: &mut Vec<u8>, list: &AddressList) {
         put(out, &node.time_s);
         if list.all_kinds {
             put(out, &VarInt(node.services));
-            put_host(out, node.address.host);
+            put_host(out, &node.address.host);
         } else {
             put(out, &node.services);
             out.extend(node.address.host.to_v6_bytes().unwrap_or_default());
@@ -93,14 +93,8 @@ pub(super) fn put_addresses(out: &mut Vec<u8>, list: &AddressList) {
 }
 
 /// The network and the bytes. BIP-0155
-fn put_host(out: &mut Vec<u8>, host: Host) {
-    let (network, bytes) = match host {
-        Host::V4(v4) => (1, v4.octets().to_vec()),
-        Host::V6(v6) => (2, v6.octets().to_vec()),
-        Host::Onion(key) => (4, key.to_vec()),
-        Host::I2p(hash) => (5, hash.to_vec()),
-        Host::Cjdns(v6) => (6, v6.octets().to_vec()),
-    };
+fn put_host(out: &mut Vec<u8>, host: &Host) {
+    let (network, bytes) = host.numbered();
     out.push(network);
     put_count(out, bytes.len());
     out.extend(bytes);
