@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix::{MailboxError, Message, Recipient};
@@ -27,6 +27,14 @@ const BRIEF: Duration = Duration::from_millis(1);
 pub(crate) const AWAY_MAX: usize = 64;
 
 static AWAY: Semaphore = Semaphore::const_new(AWAY_MAX);
+/// Texts of whole blocks that are made at a time: one for each core, and one that reads meanwhile. More would take turns there, each of them be
+/// ready later, and all hold up who asks for little.
+static WHOLE_BLOCKS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(cores().saturating_add(1)));
+
+/// Threads that run at a time.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
 
 /// How far the node has come.
 enum Stage {
@@ -303,3 +311,20 @@ pub(crate) async fn off_thread<T: Send + 'static>(
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|_| Err(RpcError::internal("It panicked; the log says where")))
 }
+
+/// The same for what makes a whole block's text: in the order in which it was asked for.
+pub(crate) async fn in_turn<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, RpcError> + Send + 'static,
+) -> Result<T, RpcError> {
+    let turn = WHOLE_BLOCKS.acquire().await.map_err(|_| RpcError::internal("No turn comes"))?;
+    // Held until it is done, though who asked may have hung up.
+    let work = move || {
+        let _turn = turn;
+        work()
+    };
+    off_thread(work).await
+}
+
+#[cfg(test)]
+#[path = "ctx/tests.rs"]
+mod tests;

@@ -11,6 +11,7 @@ use crate::ctx::Ctx;
 use crate::descriptor::Known;
 use crate::json::{Json, read};
 use crate::params::{self, Params};
+use crate::server::Shape;
 use crate::signing::Covers;
 use crate::{address, descriptor, methods, named, request, rest, show, zmq};
 
@@ -58,6 +59,20 @@ fn call(given: &Json) {
             assert!(sat <= 2_100_000_000_000_000, "{sat}");
         }
         let _ = params::bytes(given.get(place), "bytes");
+    }
+}
+
+/// What a connection begins with: what is seen in it at once stays what it is when more comes, and its body lies behind its head.
+pub fn head(came: &[u8]) {
+    let shape = Shape::of(came);
+    let more = [came, b"\r\n\r\nContent-Length: 1\r\n\r\n"].concat();
+    match &shape {
+        Shape::Call { head, .. } => {
+            assert!(came.get(..*head).is_some_and(|head| head.ends_with(b"\n")), "a head that does not end");
+            assert_eq!(Shape::of(&more), shape);
+        }
+        Shape::Part => {}
+        Shape::Other => assert_eq!(Shape::of(&more), shape),
     }
 }
 

@@ -60,7 +60,7 @@ pub(crate) enum Lane {
 impl Lane {
     /// Which it looks like, before it is read.
     pub(crate) fn likely(body: &[u8]) -> Lane {
-        let holds = |part: &[u8], word: &[u8]| part.windows(word.len()).any(|found| found == word);
+        let holds = |part: &[u8], word: &[u8]| memchr::memmem::find(part, word).is_some();
         let (first, last) = (body.get(..ENDS_BYTES), body.len().checked_sub(ENDS_BYTES));
         let ends = [first.unwrap_or(body), last.and_then(|from| body.get(from..)).unwrap_or_default()];
         match body.len() {

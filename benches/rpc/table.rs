@@ -5,8 +5,8 @@ use crate::load::Run;
 use crate::work::Work;
 
 const HEAD: &str = "\
-| request | a second: bitcoind | Adit | times | CPU us: bitcoind | Adit | times less | clients' CPU us | p50 us: bitcoind | Adit | p99 us: bitcoind | Adit | p99 while blocks connect: bitcoind | Adit | p99 otherwise: bitcoind | Adit |
-|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|";
+| request | a second: bitcoind | Adit | times | CPU us: bitcoind | Adit | times less | clients' CPU us | p50 us: bitcoind | Adit | p99 us: bitcoind | Adit | p99 while blocks connect: bitcoind | Adit | p99 otherwise: bitcoind | Adit | longest us: bitcoind | Adit | the blocks took, ms: bitcoind | Adit |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|";
 
 pub fn markdown(rows: &[(Work, Vec<[Run; 2]>)]) -> String {
     let rows: Vec<String> = rows.iter().map(|(work, runs)| line(*work, runs)).collect();
@@ -33,6 +33,8 @@ fn line(work: Work, runs: &[[Run; 2]]) -> String {
         both(|run| run.p99_us),
         both(|run| run.p99_connecting_us),
         both(|run| run.p99_quiet_us),
+        both(|run| run.longest_us),
+        both(|run| run.blocks_us / 1e3),
     ];
     format!("| {} |", cells.join(" | "))
 }

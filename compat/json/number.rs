@@ -24,34 +24,36 @@ pub(super) fn double(value: f64, out: &mut Vec<u8>) {
     };
     let exponent: i32 = exponent.parse().unwrap_or(0);
     let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |rest| ("-", rest));
-    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    let (first, rest) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     out.extend_from_slice(sign.as_bytes());
-    if (-4..16).contains(&exponent) {
-        fixed(&digits, exponent, out);
-    } else {
-        out.extend_from_slice(trim(&with_point(&digits, 1)).as_bytes());
-        let sign = if exponent < 0 { '-' } else { '+' };
-        let _ = write!(out, "e{sign}{:02}", exponent.unsigned_abs());
+    match usize::try_from(exponent) {
+        Ok(behind @ ..DIGITS) => {
+            // There are as many digits as that at least.
+            let (whole, part) = rest.split_at_checked(behind).unwrap_or((rest, ""));
+            put([first, whole], part, out);
+        }
+        Err(_) if exponent >= -4 => {
+            let zeros = usize::try_from(exponent.unsigned_abs()).unwrap_or(1).saturating_sub(1);
+            out.extend_from_slice(b"0.");
+            out.extend(std::iter::repeat_n(b'0', zeros));
+            let digits = [first, rest].concat();
+            out.extend_from_slice(digits.trim_end_matches('0').as_bytes());
+        }
+        _ => {
+            put([first, ""], rest, out);
+            let sign = if exponent < 0 { '-' } else { '+' };
+            // Writing to memory does not fail.
+            let _ = write!(out, "e{sign}{:02}", exponent.unsigned_abs());
+        }
     }
 }
 
-fn fixed(digits: &str, exponent: i32, out: &mut Vec<u8>) {
-    let shown = match usize::try_from(exponent) {
-        Ok(exponent) => with_point(digits, exponent.saturating_add(1)),
-        Err(_) => {
-            let zeros = usize::try_from(exponent.unsigned_abs()).unwrap_or(0).saturating_sub(1);
-            format!("0.{}{digits}", "0".repeat(zeros))
-        }
-    };
-    out.extend_from_slice(trim(&shown).as_bytes());
-}
-
-/// The digits with a point behind the first `whole` ones.
-fn with_point(digits: &str, whole: usize) -> String {
-    let (before, behind) = digits.split_at_checked(whole).unwrap_or((digits, ""));
-    format!("{before}.{behind}")
-}
-
-fn trim(text: &str) -> &str {
-    text.trim_end_matches('0').trim_end_matches('.')
+/// Digits, and behind a point those that are not zeros to the end.
+fn put(whole: [&str; 2], part: &str, out: &mut Vec<u8>) {
+    whole.iter().for_each(|digits| out.extend_from_slice(digits.as_bytes()));
+    let part = part.trim_end_matches('0');
+    if !part.is_empty() {
+        out.push(b'.');
+        out.extend_from_slice(part.as_bytes());
+    }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::Json;
+use super::{Json, Name};
 
 /// Commas of a text at most: there is a value for each, of 32 bytes, so that they take 64 MB.
 const COMMAS_MAX: usize = 2_000_000;
@@ -74,9 +74,36 @@ impl<'de> Visitor<'de> for Build {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
         let mut fields = Vec::new();
-        while let Some((name, value)) = map.next_entry::<String, Json>()? {
-            fields.push((Cow::Owned(name), value));
+        while let Some((FieldName(name), value)) = map.next_entry()? {
+            fields.push((name, value));
         }
         Ok(Json::Object(fields))
+    }
+}
+
+/// The names that every call has.
+const CALL: [&str; 4] = ["method", "params", "id", "jsonrpc"];
+
+/// A field's name: those of a call are ours already.
+struct FieldName(Name);
+
+impl<'de> Deserialize<'de> for FieldName {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<FieldName, D::Error> {
+        from.deserialize_str(BuildName)
+    }
+}
+
+struct BuildName;
+
+impl Visitor<'_> for BuildName {
+    type Value = FieldName;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<FieldName, E> {
+        let ours = CALL.into_iter().find(|ours| *ours == name);
+        Ok(FieldName(ours.map_or_else(|| Cow::Owned(name.to_owned()), Cow::Borrowed)))
     }
 }

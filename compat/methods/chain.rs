@@ -12,7 +12,7 @@ use bitcoin::hashes::Hash;
 use bitcoin::{BlockHash, Network};
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::ctx::{Ctx, off_thread};
+use crate::ctx::{Ctx, in_turn, off_thread};
 use crate::error::RpcError;
 use crate::json::{Json, object};
 use crate::params::{self, Params};
@@ -89,14 +89,14 @@ async fn get_block_count(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
 }
 
 async fn get_best_block_hash(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
-    Ok(Json::text(ctx.node()?.chain.tip().hash))
+    Ok(Json::hash(ctx.node()?.chain.tip().hash))
 }
 
 async fn get_block_hash(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     let height: i32 = params.int(0)?;
     let hash =
         u32::try_from(height).ok().and_then(|height| ctx.node().ok()?.chain.hash_at(Height::new(height)));
-    hash.map(Json::text).ok_or_else(|| RpcError::invalid_parameter("Block height out of range"))
+    hash.map(Json::hash).ok_or_else(|| RpcError::invalid_parameter("Block height out of range"))
 }
 
 /// A known header.
@@ -166,7 +166,7 @@ async fn get_block(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
             let raw = chain.raw_block(&hash)?.ok_or_else(|| missing(&chain, &hash))?;
             lies_there(&chain, &hash).map(|()| Json::Hex(raw))
         };
-        return off_thread(read).await;
+        return in_turn(read).await;
     };
     // What is kept is shown as long as the block is stored.
     if let Some(inside) = kept.get(&hash, detail).filter(|_| chain.has_block(&hash)) {
@@ -176,7 +176,7 @@ async fn get_block(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
         }
         return Ok(show::block(&entry(&chain, &hash)?, &chain.tip(), &inside));
     }
-    off_thread(move || {
+    in_turn(move || {
         let entry = entry(&chain, &hash)?;
         let inside = inside(&chain, &hash, detail, network, &kept)?;
         Ok(show::block(&entry, &chain.tip(), &inside))

@@ -261,7 +261,7 @@ async fn get_tx_out(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
         (None, None) => return Ok(Json::Null),
     };
     Ok(object([
-        ("bestblock", Json::text(tip.hash)),
+        ("bestblock", Json::hash(tip.hash)),
         ("confirmations", Json::from(confirmations)),
         ("value", Json::from(output.value)),
         ("scriptPubKey", show::script(&output.script_pubkey, node.params.network)),

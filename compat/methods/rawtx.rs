@@ -20,7 +20,7 @@ use bitcoin::{
 use super::chain::entry;
 use super::coinstats::followed;
 use super::mempool::decode;
-use crate::ctx::{Ctx, off_thread};
+use crate::ctx::{Ctx, in_turn};
 use crate::descriptor::{Known, infer};
 use crate::error::RpcError;
 use crate::json::Json;
@@ -222,7 +222,7 @@ async fn get_raw_transaction(ctx: &Ctx, params: Params) -> Result<Json, RpcError
         shown.extend(confirmed(&node.chain, found.block.as_ref()));
         Ok(Json::Object(shown))
     };
-    if reads_much { off_thread(answer).await } else { ctx.briefly(answer).await }
+    if reads_much { in_turn(answer).await } else { ctx.briefly(answer).await }
 }
 
 fn confirmed(chain: &ChainReader, block: Option<&bitcoin::BlockHash>) -> Vec<(crate::json::Name, Json)> {

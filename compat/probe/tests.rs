@@ -1,4 +1,4 @@
-use super::{argument, output, psbt, request, rest, subscriber};
+use super::{argument, head, output, psbt, request, rest, subscriber};
 
 /// Chance that is the same each time: xorshift.
 struct Chance(u64);
@@ -47,6 +47,19 @@ fn requests_of_any_bytes_are_borne() {
             b"{\"method\":\"dumptxoutset\",\"params\":{\"path\":\"x\",\"options\":{\"rollback\":1}}}",
             b"[[[[[{\"a\":-0.0e300,\"b\":\"\\ud83d\\ude00\"}]]]]]",
             b"null",
+        ],
+    );
+}
+
+#[test]
+fn heads_of_any_bytes_are_borne() {
+    feed(
+        head,
+        &[
+            b"POST / HTTP/1.1\r\nHost: x\r\nAuthorization: Basic eA==\r\nContent-Length: 2\r\n\r\n{}",
+            b"POST / HTTP/1.1\nauthorization: Basic eA==\ncontent-length: 2\nConnection: keep-alive\n\n{}POST / HTTP",
+            b"Transfer-Encoding: chunked\r\n",
+            b"GET /rest/chaininfo.json HTTP/1.0\r\n\r\n",
         ],
     );
 }

@@ -3,6 +3,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::body::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
@@ -11,11 +12,18 @@ pub(super) struct Timed<W> {
     wire: W,
     patience: Duration,
     waits: Option<Pin<Box<Sleep>>>,
+    /// What has come before, and is read first.
+    before: Bytes,
 }
 
 impl<W> Timed<W> {
     pub(super) fn new(wire: W, patience: Duration) -> Timed<W> {
-        Timed { wire, patience, waits: None }
+        Timed { wire, patience, waits: None, before: Bytes::new() }
+    }
+
+    /// The same behind what has come from it already.
+    pub(super) fn behind(self, came: Vec<u8>) -> Timed<W> {
+        Timed { before: came.into(), ..self }
     }
 
     fn judge<T>(&mut self, polled: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
@@ -38,7 +46,12 @@ impl<W: AsyncRead + Unpin> AsyncRead for Timed<W> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.wire).poll_read(cx, buf)
+        if self.before.is_empty() {
+            return Pin::new(&mut self.wire).poll_read(cx, buf);
+        }
+        let now = self.before.len().min(buf.remaining());
+        buf.put_slice(&self.before.split_to(now));
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -7,6 +7,7 @@
 //! they fit what all strangers' answers may take together.
 
 mod io;
+mod plain;
 mod rpc;
 
 use std::io::Error as IoError;
@@ -27,9 +28,11 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::auth::{AuthError, Cookie, Users};
 use crate::config::Config;
-use crate::ctx::{AWAY_MAX, Ctx};
+use crate::ctx::{AWAY_MAX, Ctx, cores};
 
 use io::Timed;
+use plain::Plain;
+pub(crate) use plain::Shape;
 use rpc::Door;
 
 /// Bytes of a request's head: Core's 8 KiB of headers, and as much again for what a read brings beyond it.
@@ -75,9 +78,8 @@ pub struct Server {
 impl Server {
     /// Binds, writes the cookie, and answers from now on; not on a thread of an async runtime.
     pub fn start(config: Config, entropy: &dyn Entropy) -> Result<Server, StartError> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let runtime = Builder::new_multi_thread()
-            .worker_threads(cores.clamp(2, THREADS_MAX))
+            .worker_threads(cores().clamp(2, THREADS_MAX))
             .max_blocking_threads(AWAY_MAX)
             .thread_name("adit-jsonrpc")
             .enable_all()
@@ -93,7 +95,8 @@ impl Server {
         let (ending, _) = watch::channel(false);
         let (held, running) = mpsc::channel(1);
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        let house = House { routes: rpc::routes(&door), timeout, ending: ending.subscribe(), held, places };
+        let house =
+            House { routes: rpc::routes(&door), door, timeout, ending: ending.subscribe(), held, places };
         for listener in listeners {
             tokio::spawn(house.clone().accept(listener));
         }
@@ -169,6 +172,7 @@ async fn ends(mut ending: watch::Receiver<bool>) {
 #[derive(Clone)]
 struct House {
     routes: Router,
+    door: Arc<Door>,
     timeout: Duration,
     ending: watch::Receiver<bool>,
     /// Held by everything that runs.
@@ -206,6 +210,25 @@ impl House {
     async fn serve(self, stream: TcpStream, remote: SocketAddr) {
         // Where it can't be set, answers leave a little later.
         let _ = stream.set_nodelay(true);
+        let wire = Timed::new(stream, self.timeout);
+        let rest = if self.door.lets_in(remote) {
+            Plain::new(Arc::clone(&self.door), wire, &self.ending, self.timeout).serve().await
+        } else {
+            Ok(Some(wire))
+        };
+        let ended = match rest {
+            Ok(Some(wire)) => self.serve_any(wire, remote).await.map_err(|error| error.to_string()),
+            Ok(None) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%remote, %error, "a connection of JSON-RPC broke off");
+        }
+        drop(self.held);
+    }
+
+    /// Requests of every kind.
+    async fn serve_any(&self, wire: Timed<TcpStream>, remote: SocketAddr) -> hyper::Result<()> {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(self.timeout)
@@ -213,20 +236,15 @@ impl House {
             .max_headers(HEADERS_MAX)
             .half_close(true);
         let routes = self.routes.clone().layer(axum::Extension(rpc::Remote(remote)));
-        let wire = TokioIo::new(Timed::new(stream, self.timeout));
-        let connection = http.serve_connection(wire, TowerToHyperService::new(routes));
+        let connection = http.serve_connection(TokioIo::new(wire), TowerToHyperService::new(routes));
         tokio::pin!(connection);
-        let ended = tokio::select! {
+        tokio::select! {
             ended = &mut connection => ended,
             () = ends(self.ending.clone()) => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%remote, %error, "a connection of JSON-RPC broke off");
         }
-        drop(self.held);
     }
 }
 

@@ -26,11 +26,11 @@ use crate::rest::{self, Reply};
 use super::CONNECTIONS_MAX;
 
 /// Bytes of a request's line and headers, as Core has it. What is longer is refused; hyper bears twice as much for that.
-const HEAD_BYTES_MAX: usize = 8 << 10;
+pub(super) const HEAD_BYTES_MAX: usize = 8 << 10;
 /// Bytes of a body, as Core has it: a block in hex is a quarter of it.
 const BODY_BYTES_MAX: usize = 32 << 20;
 /// Bodies are read up to here without asking for room: those of all connections are 256 MB.
-const BODY_BYTES_SMALL: usize = 64 << 10;
+pub(super) const BODY_BYTES_SMALL: usize = 64 << 10;
 /// Larger ones together, in KiB: eight of the largest; who sends one more waits.
 const LARGE_BODIES_KIB_MAX: usize = 256 << 10;
 /// Bytes of a body with a block: four million in hex, and what stands around them.
@@ -48,8 +48,14 @@ const ANSWERS_KIB_MAX: usize = 256 << 10;
 const ANSWER_BYTES_SMALL: usize = 64 << 10;
 /// What a wrong password costs, as in Core.
 const WRONG_PASSWORD_COSTS: Duration = Duration::from_millis(250);
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=ISO-8859-1");
+/// The type of an answer.
+pub(super) const JSON_TEXT: &str = "application/json";
+const JSON: HeaderValue = HeaderValue::from_static(JSON_TEXT);
+/// The type of what has none of its own, as Core says it.
+pub(super) const HTML_TEXT: &str = "text/html; charset=ISO-8859-1";
+const HTML: HeaderValue = HeaderValue::from_static(HTML_TEXT);
+/// What is said where the queue is full.
+pub(super) const TOO_MANY: &str = "Work queue depth exceeded";
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 const REALM: HeaderValue = HeaderValue::from_static("Basic realm=\"jsonrpc\"");
 
@@ -101,6 +107,11 @@ impl Door {
             return Some(room);
         }
         self.large.acquire_many(kib).await.ok()
+    }
+
+    /// Whether a connection from there is answered anything at all.
+    pub(super) fn lets_in(&self, remote: SocketAddr) -> bool {
+        Subnet::allows(&self.ctx.config.allow, remote.ip())
     }
 
     fn work(&self, lane: Lane) -> &Work {
@@ -187,7 +198,7 @@ fn refusal(door: &Door, Remote(remote): Remote, request: &Request<Body>) -> Opti
     if head_bytes(request) > HEAD_BYTES_MAX {
         return Some(StatusCode::BAD_REQUEST);
     }
-    if !Subnet::allows(&door.ctx.config.allow, remote.ip()) {
+    if !door.lets_in(remote) {
         return Some(StatusCode::FORBIDDEN);
     }
     let known = [Method::GET, Method::POST, Method::HEAD, Method::PUT].contains(request.method());
@@ -230,20 +241,24 @@ async fn call(
         Ok(body) => body,
         Err(status) => return refused(status),
     };
-    if !door.users.may_call_any(&user) {
-        return bare(StatusCode::FORBIDDEN);
+    carried_out(&door, &user, body).await.map_or_else(too_many, written)
+}
+
+/// What is answered to a user's body; none where too many wait already. The body is let go of once it is read.
+pub(super) async fn carried_out(door: &Door, user: &str, body: impl AsRef<[u8]>) -> Option<Answer> {
+    if !door.users.may_call_any(user) {
+        return Some(Answer::bare(StatusCode::FORBIDDEN));
     }
     // As many bodies are read into values as are let in: what waits is bounded by that.
-    let likely = Lane::likely(&body);
-    let Some(mut inside) = door.work(likely).enter() else { return too_many() };
-    let request = Asked::read(&body);
+    let likely = Lane::likely(body.as_ref());
+    let mut inside = door.work(likely).enter()?;
+    let request = Asked::read(body.as_ref());
     drop(body);
     if likely != Lane::Calls && request.lane() != likely {
-        let Some(among_calls) = door.calls.enter() else { return too_many() };
-        inside = among_calls;
+        inside = door.calls.enter()?;
     }
     let _place = inside.place().await;
-    written(request.answer(&door.ctx, |method| door.users.may_call(&user, method)).await)
+    Some(request.answer(&door.ctx, |method| door.users.may_call(user, method)).await)
 }
 
 /// The user, or what is answered to a stranger.
@@ -335,7 +350,7 @@ fn written(Answer { status, body }: Answer) -> Response<Body> {
 }
 
 fn too_many() -> Response<Body> {
-    with_text(StatusCode::SERVICE_UNAVAILABLE, "Work queue depth exceeded")
+    with_text(StatusCode::SERVICE_UNAVAILABLE, TOO_MANY)
 }
 
 /// Bytes that count against what answers may take until they have been written.
