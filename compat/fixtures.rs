@@ -42,6 +42,7 @@ pub(crate) fn node_config(dir: &Path) -> NodeConfig {
             pool: adit_domain::mempool::MempoolConfig::default(),
             is_kept: true,
             is_plain: false,
+            takes_old_fees: false,
         },
         peer: PeerSettings {
             listen: None,

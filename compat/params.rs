@@ -119,6 +119,16 @@ pub(crate) fn int<T: TryFrom<i64>>(value: &Json) -> Result<T, RpcError> {
     whole.ok_or_else(|| RpcError::misc("JSON integer out of range"))
 }
 
+/// A number, whole or not.
+pub(crate) fn real(value: &Json) -> Result<f64, RpcError> {
+    match value {
+        Json::Double(number) => Ok(*number),
+        // As it is written: a number of 64 bits has a nearest double.
+        Json::Int(number) => number.to_string().parse().map_err(|_| not_a(value, "number")),
+        other => Err(not_a(other, "number")),
+    }
+}
+
 /// 32 bytes that are written with the last one first.
 pub(crate) fn hash(value: &Json, name: &str) -> Result<[u8; 32], RpcError> {
     let typed = text(value)?;

@@ -15,6 +15,7 @@ use adit_domain::wire::{ParsedBlock, ParsedTx};
 use bitcoin::{BlockHash, Txid, Wtxid};
 use tokio::sync::oneshot;
 
+use super::fees::Fees;
 use super::keep::Kept;
 use super::orphans::{Answer, Asker, FAILED_PAIRS_MAX};
 use super::{MempoolChain, MempoolConfig, MempoolDeps, MempoolReader, TxListeners};
@@ -84,6 +85,8 @@ pub struct MempoolActor {
     behind: bool,
     /// When what no peer has asked for is announced again.
     pub(super) broadcast_at: UnixMillis,
+    /// What transactions paid; none where fees are not estimated.
+    pub(super) fees: Option<Fees>,
 }
 
 impl MempoolActor {
@@ -96,6 +99,7 @@ impl MempoolActor {
     ) -> MempoolActor {
         let (clock, entropy) = (Arc::clone(&shared.clock), Arc::clone(&shared.entropy));
         let tip = deps.chain.next_block(clock.now()).prev;
+        let fees = config.fees.clone().map(|config| Fees::open(config, clock.now()));
         let mut actor = MempoolActor {
             pool: Mempool::new(config.pool, tip),
             deps,
@@ -111,6 +115,7 @@ impl MempoolActor {
             loaded: false,
             behind: false,
             broadcast_at: UnixMillis::new(0),
+            fees,
         };
         actor.broadcast_at = actor.next_broadcast();
         actor.load();
@@ -164,7 +169,7 @@ impl MempoolActor {
         for accepted in &verdict.joined {
             let txid = accepted.entry.tx.txid();
             if self.pool.get(&txid).is_some() {
-                self.joined(accepted, now);
+                self.joined(accepted, now, false);
                 joined.push(txid);
             }
         }
@@ -222,6 +227,7 @@ impl MempoolActor {
         let left = self.pool.take_left();
         self.changed |= !left.is_empty();
         self.reader.remove(&left);
+        self.fees_left(&left);
         let (before, floor) = (self.reader.fee_floor_sat_per_kvb(), self.pool.min_fee_sat_per_kvb());
         if !left.is_empty() && (1..floor).contains(&before) {
             self.reader.set_fee_floor(floor);
@@ -238,7 +244,7 @@ impl MempoolActor {
         match verdict {
             Ok(accepted) => {
                 let txid = tx.txid();
-                self.joined(&accepted, added_at);
+                self.joined(&accepted, added_at, true);
                 self.children_next(&[txid], reply.map(|reply| Answer::One(reply, Ok(txid))));
             }
             Err(refused) => {
@@ -258,8 +264,9 @@ impl MempoolActor {
         }
     }
 
-    fn joined(&mut self, accepted: &Accepted, added_at: UnixMillis) {
+    fn joined(&mut self, accepted: &Accepted, added_at: UnixMillis, is_alone: bool) {
         self.changed = true;
+        self.fees_joined(accepted, is_alone);
         let tx = &accepted.entry.tx;
         self.reader.put(Arc::clone(tx), added_at);
         self.listeners.tell(tx, u64::try_from(accepted.modified_fee_sat).unwrap_or(0), accepted.vsize);
@@ -348,6 +355,8 @@ impl MempoolActor {
     fn connect(&mut self, block: &ParsedBlock) {
         let contradicted = self.pool.block_connected(block, self.clock.now());
         let included: Vec<Txid> = block.txs().iter().map(ParsedTx::txid).collect();
+        self.fees_left(&contradicted);
+        self.fees_block(&block.hash(), &included);
         self.reader.remove(&contradicted);
         self.reader.mined(&included);
         self.reader.orphans().block_connected(block);
@@ -378,6 +387,7 @@ impl MempoolActor {
     }
 
     fn moved(&mut self) -> Result<(), ViewFault> {
+        self.fees_moved();
         self.reader.followed(self.pool.tip());
         self.forget_refused();
         Ok(())
@@ -464,6 +474,7 @@ impl Actor for MempoolActor {
             actor.say(settled);
             actor.publish();
             actor.broadcast_again();
+            actor.keep_fees(0);
         });
         ctx.run_interval(EXPIRE_EVERY, |actor, _| actor.expire());
         self.work(ctx);
@@ -479,6 +490,7 @@ impl Rebuild for MempoolActor {
         // Whoever waits for an answer hears that it may be offered again; what was kept goes on being read.
         self.queue.retain(|task| matches!(task, Task::One(Job { reply: None, .. }) | Task::Loaded(_)));
         (self.verifying, self.behind) = (false, false);
+        self.fees = self.fees.take().map(|fees| fees.reopened(now));
         self.pool = self.pool.emptied(next.prev);
         self.pool.readmit(self.reader.all(), &chain);
         self.reader.replace(&self.pool);
@@ -489,10 +501,11 @@ impl Rebuild for MempoolActor {
 
     /// What has not been read to its end stays as it is.
     fn wind_up(&mut self) -> Result<(), Fault> {
-        if !self.config.is_kept || !self.loaded {
-            return Ok(());
+        let fees = self.wind_up_fees();
+        if self.config.is_kept && self.loaded {
+            self.write().map_err(|failed| Fault::Storage(failed.to_string()))?;
         }
-        self.write().map(drop).map_err(|failed| Fault::Storage(failed.to_string()))
+        fees
     }
 }
 crate::supervised!(MempoolActor);

@@ -165,6 +165,7 @@ impl Handler<HurryMempool> for MempoolActor {
     fn handle(&mut self, msg: HurryMempool, _ctx: &mut Self::Context) {
         self.broadcast_at = UnixMillis::new(self.broadcast_at.to_ms().saturating_sub(msg.ms));
         self.broadcast_again();
+        self.keep_fees(msg.ms);
     }
 }
 
@@ -191,6 +192,7 @@ impl Handler<LookIntoMempool> for MempoolActor {
             usage_bytes: self.pool.usage_bytes(),
             min_fee_sat_per_kvb: self.pool.min_fee_sat_per_kvb(),
             is_loaded: self.loaded,
+            is_best: self.pool.is_best(),
         })
     }
 }

@@ -12,6 +12,10 @@ use bitcoin::BlockHash;
 pub trait MempoolChain: HeaderView + UtxoView + Send + Sync {
     /// What the next block must be.
     fn next_block(&self, now: UnixMillis) -> NextBlock;
+    /// The height of the header with the most work.
+    fn best_header_height(&self) -> Height;
+    /// Where a block stands in the best chain.
+    fn height_of(&self, hash: &BlockHash) -> Option<Height>;
     /// Whether the tip is the best that there is: it is not in the middle of a longer way.
     fn is_settled(&self) -> bool;
     /// The rules that the scripts of a block at this height are verified under, if it is yet to be made.

@@ -1,8 +1,10 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use adit_domain::mempool::Archive;
+use adit_domain::units::UnixMillis;
 
 /// Bytes of a file that are read at most: a pool of 1 GiB and as much again; a larger one is not the mempool's.
 const FILE_BYTES_MAX: u64 = 2 << 30;
@@ -23,7 +25,14 @@ pub(super) fn load(path: &Path) -> Option<Archive> {
         .ok()
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+/// How long ago a file was written, by the node's clock; none where there is none.
+pub(super) fn age_ms(path: &Path, now: UnixMillis) -> Option<u64> {
+    let written = fs::metadata(path).and_then(|known| known.modified()).ok()?;
+    let since = written.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Some(now.to_ms().saturating_sub(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)))
+}
+
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
     Ok(bytes)

@@ -6,6 +6,7 @@
 mod actor;
 mod asks;
 mod chain;
+mod fees;
 mod file;
 mod keep;
 mod listeners;
@@ -25,6 +26,7 @@ use crate::supervision::{ChildSpec, Intensity, Role};
 
 pub use actor::MempoolActor;
 pub use chain::MempoolChain;
+pub use fees::FeeConfig;
 pub use listeners::TxListeners;
 pub use reader::MempoolReader;
 
@@ -44,6 +46,8 @@ pub struct MempoolConfig {
     pub is_kept: bool,
     /// Whether the file's bytes are as they are, and not XORed with a key.
     pub is_plain: bool,
+    /// How fees are estimated; none: they are not.
+    pub fees: Option<FeeConfig>,
     /// How many panics are borne.
     pub intensity: Intensity,
 }

@@ -5,10 +5,11 @@ use actix::{Actor, Addr, Context, Handler};
 use adit_chainstate::ChainFault;
 use adit_domain::chain::{NextBlock, Tip};
 use adit_domain::consensus::{Coin, HeaderView, UtxoView, ViewFault};
+use adit_domain::fees::{Memory, SmartFee};
 use adit_domain::mempool::{Archive, PackageError, Prioritised, TxRejected};
 use adit_domain::peer::TxRef;
 use adit_domain::script::{ScriptError, ScriptFlags, ScriptVerifier, Spend};
-use adit_domain::units::{Height, UnixMillis};
+use adit_domain::units::{Clock, Height, UnixMillis};
 use adit_domain::wire::{ParsedBlock, ParsedTx};
 use bitcoin::absolute::LockTime;
 use bitcoin::block::Header;
@@ -24,8 +25,9 @@ use super::*;
 use crate::clock::{SystemClock, SystemEntropy};
 use crate::messages::chain::TipChanged;
 use crate::messages::mempool::{
-    GetMempool, GetPrioritised, GetTransaction, ImportFailed, ImportMempool, ImportOptions, Prioritise,
-    SaveFailed, SaveMempool, SubmitPackage, SubmitTransaction, TestPackage, TransactionAccepted,
+    EstimateFee, EstimateRawFee, FeesOff, GetMempool, GetPrioritised, GetTransaction, HurryMempool,
+    ImportFailed, ImportMempool, ImportOptions, Prioritise, SaveFailed, SaveMempool, SubmitPackage,
+    SubmitTransaction, TestPackage, TransactionAccepted,
 };
 use crate::net::MachineNet;
 use crate::supervision::Supervisor;
@@ -49,10 +51,11 @@ fn hash_of(blocks: &[Arc<ParsedBlock>]) -> BlockHash {
 
 impl HeaderView for FakeChain {
     fn tip_height(&self) -> Height {
-        Height::new(500)
+        Height::new(500 + u32::try_from(self.0.lock().unwrap().blocks.len()).unwrap())
     }
     fn header_at(&self, _: Height) -> Option<Header> {
-        Some(genesis_block(Network::Regtest).header)
+        let time = u32::try_from(SystemClock.now().to_seconds_floor()).unwrap();
+        Some(Header { time, ..genesis_block(Network::Regtest).header })
     }
 }
 
@@ -66,8 +69,16 @@ impl MempoolChain for FakeChain {
     fn next_block(&self, _: UnixMillis) -> NextBlock {
         let prev = hash_of(&self.0.lock().unwrap().blocks);
         let bits = genesis_block(Network::Regtest).header.bits;
-        let (height, version) = (Height::new(501), NextBlock::NO_VOTES);
+        let (height, version) = (self.tip_height().next(), NextBlock::NO_VOTES);
         NextBlock { prev, height, version, bits, time_min: 0, median_time_past: 0 }
+    }
+    fn best_header_height(&self) -> Height {
+        self.tip_height()
+    }
+    fn height_of(&self, hash: &BlockHash) -> Option<Height> {
+        let state = self.0.lock().unwrap();
+        let at = state.blocks.iter().position(|b| b.hash() == *hash)?;
+        Some(Height::new(501 + u32::try_from(at).unwrap()))
     }
     fn is_settled(&self) -> bool {
         !self.0.lock().unwrap().on_its_way
@@ -213,10 +224,19 @@ impl Rig {
         let chain = FakeChain::with_coins();
         let deps = MempoolDeps { chain: chain.clone(), verifier: Arc::new(Fine) };
         let pool = PoolConfig { bytes_max: 1_000_000, ..PoolConfig::default() };
+        let fees =
+            file.as_ref().map(|file| FeeConfig { file: Some(file.with_extension("fees")), takes_old: false });
         let mempool = start(
             &shared,
             deps,
-            MempoolConfig { pool, file, is_kept: true, is_plain: false, intensity: Intensity::default() },
+            MempoolConfig {
+                pool,
+                file,
+                is_kept: true,
+                is_plain: false,
+                fees,
+                intensity: Intensity::default(),
+            },
         );
         let (sender, heard) = mpsc::unbounded_channel();
         let ear: Addr<Ear> = Ear(sender).start();
@@ -448,6 +468,62 @@ async fn what_is_kept_says_when_it_came_what_is_added_and_who_waits_to_be_asked_
     assert_eq!(import(true).await.unwrap(), Err(ImportFailed));
     let nowhere = Rig::start(None);
     assert_eq!(nowhere.mempool.addr.send(SaveMempool).await.unwrap(), Err(SaveFailed::Unwritable));
+}
+
+/// What to pay to be in the next blocks.
+async fn fee(rig: &Rig) -> Result<SmartFee, FeesOff> {
+    rig.mempool.addr.send(EstimateFee { target: 2, conservative: false }).await.unwrap()
+}
+
+#[actix::test]
+async fn what_was_paid_is_told_and_remembered() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, kept) = (dir.path().join("mempool.dat"), dir.path().join("mempool.fees"));
+    let first = Rig::start(Some(file.clone()));
+    assert_eq!(fee(&first).await, Ok(SmartFee { sat_per_kvb: None, blocks: 0 }));
+    first.mempool.addr.send(first.chain.connect(&[])).await.unwrap();
+    let mut paid = None;
+    for block in 0..6 {
+        let txs = [0, 1, 2].map(|n| spend(outside(block * 3 + n), 90_000));
+        for tx in &txs {
+            first.offer(tx).await.unwrap();
+        }
+        paid = Some(10_000 * 1_000 / u64::try_from(txs[0].vsize()).unwrap());
+        // Of the last block nobody tells.
+        let event = first.chain.connect(&txs.each_ref());
+        if block < 5 {
+            first.mempool.addr.send(event).await.unwrap();
+        }
+    }
+    let known = Ok(SmartFee { sat_per_kvb: paid, blocks: 2 });
+    assert_eq!(fee(&first).await, known);
+    let question = EstimateRawFee { target: 13, likelihood: 0.95 };
+    let raw = first.mempool.addr.send(question).await.unwrap().unwrap();
+    let told: Vec<_> = raw.iter().map(|(memory, estimate)| (*memory, estimate.sat_per_kvb())).collect();
+    // The longest would have to know more.
+    assert_eq!(told, [(Memory::Medium, None), (Memory::Long, None)]);
+    // It is kept every hour, and at the end.
+    assert!(!kept.exists());
+    first.mempool.addr.send(HurryMempool { ms: 3_600_000 }).await.unwrap();
+    let since = std::time::Instant::now();
+    while !kept.exists() {
+        assert!(since.elapsed() < Duration::from_secs(60), "nothing is kept");
+        actix::clock::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(first.supervisor.stop_all().await, None);
+    let second = Rig::start(Some(file.clone()));
+    assert_eq!(fee(&second).await, known);
+    second.supervisor.crash("mempool").unwrap();
+    assert_eq!(fee(&second).await, known);
+    // What is old, or is none, says nothing.
+    let old = std::time::SystemTime::now() - Duration::from_secs(61 * 60 * 60);
+    std::fs::File::options().append(true).open(&kept).unwrap().set_modified(old).unwrap();
+    let third = Rig::start(Some(file.clone()));
+    assert_eq!(fee(&third).await, Ok(SmartFee { sat_per_kvb: None, blocks: 0 }));
+    std::fs::write(&kept, b"something else").unwrap();
+    let fourth = Rig::start(Some(file));
+    assert_eq!(fee(&fourth).await, Ok(SmartFee { sat_per_kvb: None, blocks: 0 }));
+    assert_eq!(fee(&Rig::start(None)).await, Err(FeesOff));
 }
 
 #[actix::test]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix::Message;
+use adit_domain::fees::{Estimate, Memory, SmartFee};
 use adit_domain::mempool::{
     Chunk, DustyPriority, MempoolDetail, MempoolSummary, PackageError, PackageVerdict, Prioritised,
     TxRejected, Wanted,
@@ -171,6 +172,33 @@ pub struct HurryMempool {
     pub ms: u64,
 }
 
+/// What to pay to be in a block within so many. Sent by: JSON-RPC. Handled by: mempool. Reply: no less than is relayed; none where too little
+/// is known. When full: refused.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Result<SmartFee, FeesOff>")]
+pub struct EstimateFee {
+    /// Blocks.
+    pub target: u32,
+    /// What happened lately moves it less.
+    pub conservative: bool,
+}
+
+/// What each memory says to that question that looks so far ahead. Sent by: JSON-RPC. Handled by: mempool. Reply: them, the shortest first.
+/// When full: refused.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Result<Vec<(Memory, Estimate)>, FeesOff>")]
+pub struct EstimateRawFee {
+    /// Blocks.
+    pub target: u32,
+    /// So many of those that pay it were in time, from 0 to 1.
+    pub likelihood: f64,
+}
+
+/// Transactions are not relayed, and nobody knows what is paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("fees are not estimated")]
+pub struct FeesOff;
+
 /// Puts what is held in order for whoever builds a block, now. Sent by: JSON-RPC. Handled by: mempool. Reply: when the reader has it.
 /// When full: refused.
 #[derive(Clone, Copy, Debug, Message)]
@@ -196,6 +224,8 @@ pub struct MempoolLook {
     pub min_fee_sat_per_kvb: u64,
     /// Whether what was kept over the last restart has been judged.
     pub is_loaded: bool,
+    /// Whether all that is held is known to be in the best order to mine it.
+    pub is_best: bool,
 }
 
 /// The mempool's size and contents. Sent by: rpc. Handled by: mempool. Reply: a summary. When full: refused.

@@ -102,7 +102,7 @@ impl TestNode {
         let mempool = mempool::start(
             &shared,
             deps,
-            MempoolConfig { pool, file: None, is_kept: false, is_plain: false, intensity },
+            MempoolConfig { pool, file: None, is_kept: false, is_plain: false, fees: None, intensity },
         );
         let deps = PeerDeps {
             chain: Arc::new(chain.reader.clone()),

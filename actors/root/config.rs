@@ -101,6 +101,8 @@ pub struct MempoolSettings {
     pub is_kept: bool,
     /// Whether the bytes of their file are as they are, and not XORed with a key.
     pub is_plain: bool,
+    /// Whether what is remembered of fees is read however old it is, for tests.
+    pub takes_old_fees: bool,
 }
 
 /// Other nodes.

@@ -13,8 +13,9 @@ use crate::events::EventBus;
 use crate::mempool::MempoolReader;
 use crate::messages::chain::{MarkBlock, PruneBlocks, SubmitBlock, SubmitHeaders};
 use crate::messages::mempool::{
-    AnnounceTransactions, GetChunks, GetPrioritised, HurryMempool, ImportMempool, LookIntoMempool,
-    Prioritise, PublishSnapshot, SaveMempool, SubmitPackage, SubmitTransaction, TestPackage, TestTransaction,
+    AnnounceTransactions, EstimateFee, EstimateRawFee, GetChunks, GetPrioritised, HurryMempool,
+    ImportMempool, LookIntoMempool, Prioritise, PublishSnapshot, SaveMempool, SubmitPackage,
+    SubmitTransaction, TestPackage, TestTransaction,
 };
 use crate::messages::peer::{
     BanPeers, ConnectPeer, DisconnectPeer, FetchBlockFrom, GetAddedNodes, GetBans, GetPeers, PingPeers,
@@ -78,6 +79,10 @@ pub struct NodeLinks {
     pub announce_txs: Recipient<AnnounceTransactions>,
     /// The mempool, for what it does now and then.
     pub hurry_mempool: Recipient<HurryMempool>,
+    /// The mempool: what to pay.
+    pub estimate_fee: Recipient<EstimateFee>,
+    /// The mempool: what that rests on.
+    pub estimate_raw_fee: Recipient<EstimateRawFee>,
     /// The mempool, to be kept.
     pub save_mempool: Recipient<SaveMempool>,
     /// The mempool, for what a file holds.

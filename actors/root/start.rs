@@ -23,7 +23,7 @@ use crate::chain::{self, Chain, ChainDeps, ChainSetup};
 use crate::events::EventBus;
 use crate::house::Shared;
 use crate::index;
-use crate::mempool::{self, Mempool, MempoolConfig, MempoolDeps};
+use crate::mempool::{self, FeeConfig, Mempool, MempoolConfig, MempoolDeps};
 use crate::payout::{self, OpenBooks, PayoutConfig, PayoutDeps};
 use crate::peer::{self, IndexedFilters, PeerConfig, PeerDeps, PeerFilters, Peers};
 use crate::rpc::{self, Drained, MempoolLinks, PoolLinks, RpcFacts, RpcLinks, RpcSockets, RpcStartError};
@@ -217,6 +217,8 @@ impl Starting<'_> {
             mempool_chunks: mempool.addr.clone().recipient(),
             announce_txs: mempool.addr.clone().recipient(),
             hurry_mempool: mempool.addr.clone().recipient(),
+            estimate_fee: mempool.addr.clone().recipient(),
+            estimate_raw_fee: mempool.addr.clone().recipient(),
             save_mempool: mempool.addr.clone().recipient(),
             import_mempool: mempool.addr.clone().recipient(),
             publish_mempool: mempool.addr.clone().recipient(),
@@ -287,6 +289,11 @@ impl Starting<'_> {
             file: Some(store.store.dir().path().join("mempool.dat")),
             is_kept: settings.is_kept,
             is_plain: settings.is_plain,
+            // Who is sent no transactions sees none wait.
+            fees: (!self.config.peer.blocks_only).then(|| FeeConfig {
+                file: Some(store.store.dir().path().join("fee_estimates.dat")),
+                takes_old: settings.takes_old_fees,
+            }),
             intensity: self.config.intensity,
         };
         let deps = MempoolDeps { chain: Arc::new(chain.reader.clone()), verifier };

@@ -47,6 +47,7 @@ fn config(dir: &Path) -> NodeConfig {
             },
             is_kept: true,
             is_plain: false,
+            takes_old_fees: false,
         },
         peer: PeerSettings {
             listen: Some(any),

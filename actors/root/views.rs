@@ -73,6 +73,14 @@ impl MempoolChain for ChainReader {
         ChainReader::next_block(self, now)
     }
 
+    fn best_header_height(&self) -> Height {
+        ChainReader::best_header(self).1
+    }
+
+    fn height_of(&self, hash: &BlockHash) -> Option<Height> {
+        ChainReader::height_in_best_chain(self, hash)
+    }
+
     fn is_settled(&self) -> bool {
         ChainReader::is_settled(self)
     }

@@ -3,6 +3,10 @@
 
 #[path = "tests/blocks.rs"]
 mod blocks;
+#[path = "tests/every.rs"]
+mod every;
+#[path = "tests/fees.rs"]
+mod fees;
 #[path = "tests/forms.rs"]
 mod forms;
 
@@ -27,6 +31,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("getmempoolancestors", "*.time", "each has its own clock"),
     ("getmempooldescendants", "*.time", "each has its own clock"),
     ("savemempool", "filename", "each has its own folder"),
+    ("dumptxoutset", "path", "each has its own folder"),
     ("gettxoutsetinfo", "disk_size", "coins are stored otherwise"),
     ("getnetworkinfo", "subversion", "it names us"),
     ("getnetworkinfo", "version", "the one at hand is built from a later tree"),
@@ -35,9 +40,10 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("getnetworkinfo", "networks", "no proxies"),
     ("getmininginfo", "currentblockweight", "one of the two alone has made blocks"),
     ("getmininginfo", "currentblocktx", "one of the two alone has made blocks"),
-    ("estimaterawfee", "short", "nothing is estimated yet"),
-    ("estimaterawfee", "medium", "nothing is estimated yet"),
-    ("estimaterawfee", "long", "nothing is estimated yet"),
+    ("getrpcinfo", "active_commands.*.duration", "each has its own clock"),
+    ("getrpcinfo", "logpath", "each has its own folder"),
+    ("help", "result", "texts are our own"),
+    ("uptime", "result", "each has its own clock"),
     ("getblocktemplate", "longpollid", "opaque"),
     ("getblocktemplate", "curtime", "each has its own clock"),
     ("getnettotals", "timemillis", "each has its own clock"),
@@ -174,6 +180,8 @@ struct Both<'a> {
     ours: &'a Client,
     theirs: &'a Client,
     findings: Vec<String>,
+    /// Each method: whether it has answered, and whether it has refused.
+    asked: BTreeMap<String, (bool, bool)>,
 }
 
 impl Both<'_> {
@@ -182,6 +190,12 @@ impl Both<'_> {
         let body = format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"{method}\",\"params\":{params}}}");
         let (our_reply, their_reply) = (self.ours.post(&body), self.theirs.post(&body));
         let (ours, theirs) = (our_reply.json(), their_reply.json());
+        let asked = self.asked.entry(method.to_owned()).or_default();
+        if ours.get("result").is_some() {
+            asked.0 = true
+        } else {
+            asked.1 = true
+        }
         let mut found = Vec::new();
         differences("", &ours, &theirs, &mut found);
         let help = |answer: &Json| {
@@ -235,7 +249,7 @@ fn answers_are_those_of_bitcoin_core() {
         let block = ours.call("getblock", &format!("[{hash},0]"));
         assert_eq!(theirs.call("submitblock", &format!("[{block}]")), Json::Null);
     }
-    let mut both = Both { ours: &ours, theirs: &theirs, findings: Vec::new() };
+    let mut both = Both { ours: &ours, theirs: &theirs, findings: Vec::new(), asked: BTreeMap::new() };
     for client in [&ours, &theirs] {
         until_indexed(client);
     }
@@ -254,6 +268,7 @@ fn answers_are_those_of_bitcoin_core() {
     forms::ask(&mut both);
     blocks::ask(&mut both);
     leftovers(&mut both);
+    every::ask(&mut both, &hashes[7]);
     assert!(both.findings.is_empty(), "{} differences:\n{}", both.findings.len(), both.findings.join("\n"));
 }
 
@@ -704,11 +719,7 @@ fn shapes(both: &mut Both<'_>) {
 }
 
 /// Methods of Core's that are not here, and why.
-const MISSING: &[(&str, &str)] = &[
-    ("abortprivatebroadcast", "transactions are not sent through networks of their own"),
-    ("exportasmap", "addresses of nodes are not grouped"),
-    ("getprivatebroadcastinfo", "transactions are not sent through networks of their own"),
-];
+const MISSING: &[(&str, &str)] = &[];
 
 /// Lines of use that differ, and why.
 const USAGE: &[(&str, &str)] = &[

@@ -12,7 +12,7 @@ use crate::json::{Json, object};
 use crate::logging;
 use crate::memory::Memory;
 use crate::params::{self, Params};
-use crate::table::Category::{Control, Hidden};
+use crate::table::Category::{Control, Hidden, Zmq};
 use crate::table::{Kind, Method, hidden, method, opt, req};
 
 pub(super) const METHODS: &[Method] = &[
@@ -59,6 +59,13 @@ pub(super) const METHODS: &[Method] = &[
         &[],
         "Waits until everyone has heard of every block.",
         |c, p| Box::pin(sync_with_queue(c, p)),
+    ),
+    method(
+        "getzmqnotifications",
+        Zmq,
+        &[],
+        "Where blocks and transactions are published over ZeroMQ.",
+        |c, p| Box::pin(get_zmq_notifications(c, p)),
     ),
 ];
 
@@ -168,6 +175,17 @@ async fn echo(_: &Ctx, params: Params) -> Result<Json, RpcError> {
         return Err(RpcError::misc(text));
     }
     Ok(Json::List(params.values().to_vec()))
+}
+
+async fn get_zmq_notifications(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
+    let shown = ctx.config.zmq.iter().map(|publisher| {
+        object([
+            ("type", Json::from(format!("pub{}", publisher.topic.name()))),
+            ("address", Json::from(publisher.address.clone())),
+            ("hwm", Json::from(publisher.queue_max)),
+        ])
+    });
+    Ok(Json::List(shown.collect()))
 }
 
 /// How long it may take until all have followed the tip.

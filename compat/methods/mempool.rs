@@ -104,7 +104,7 @@ async fn get_mempool_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
         ("maxdatacarriersize", Json::from(config.data_bytes_max)),
         ("limitclustercount", Json::from(config.cluster_txs_max)),
         ("limitclustersize", Json::from(config.cluster_vsize_max)),
-        ("optimal", Json::from(true)),
+        ("optimal", Json::from(look.is_best)),
     ]);
     if ctx.config.tells("fullrbf") {
         shown.push("fullrbf", true);

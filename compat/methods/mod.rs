@@ -1,5 +1,6 @@
 //! The methods, a file a family.
 
+mod absent;
 mod activity;
 mod addresses;
 mod bans;
@@ -7,6 +8,7 @@ mod chain;
 mod coinstats;
 mod control;
 mod descriptors;
+mod fees;
 mod info;
 mod mempool;
 mod mining;
@@ -28,7 +30,6 @@ mod spending;
 mod stats;
 mod submit;
 mod template;
-mod thin;
 mod util;
 
 use std::collections::HashMap;
@@ -44,13 +45,15 @@ pub(crate) use progress::Counting;
 pub(crate) use psbt::probe as probe_psbt;
 
 /// The families' tables.
-const FAMILIES: [&[Method]; 26] = [
+const FAMILIES: [&[Method]; 27] = [
+    absent::METHODS,
     activity::METHODS,
     addresses::METHODS,
     bans::METHODS,
     chain::METHODS,
     control::METHODS,
     descriptors::METHODS,
+    fees::METHODS,
     info::METHODS,
     mempool::METHODS,
     mining::METHODS,
@@ -69,7 +72,6 @@ const FAMILIES: [&[Method]; 26] = [
     spending::METHODS,
     stats::METHODS,
     submit::METHODS,
-    thin::METHODS,
     util::METHODS,
 ];
 

@@ -5,11 +5,12 @@
 //! and [`consensus::UtxoView`].
 //!
 //! Direction of the modules: `units <- wire, script <- consensus <- chain <- mempool <- template <- stratum`,
-//! `wire <- peer`, `units <- payout`. `tests/tidy.rs` holds it.
+//! `wire <- peer`, `units <- payout, fees`. `tests/tidy.rs` holds it.
 #![cfg_attr(test, allow(clippy::as_conversions, missing_docs))]
 
 pub mod chain;
 pub mod consensus;
+pub mod fees;
 pub mod mempool;
 pub mod payout;
 pub mod peer;

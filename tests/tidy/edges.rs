@@ -6,7 +6,7 @@ use crate::check_none;
 use crate::source::{product, read};
 
 /// A module of domain and the modules that it may use. What is not listed may not be used.
-const DOMAIN: [(&str, &[&str]); 10] = [
+const DOMAIN: [(&str, &[&str]); 11] = [
     ("units", &[]),
     ("wire", &["units"]),
     ("script", &["units", "wire"]),
@@ -17,6 +17,7 @@ const DOMAIN: [(&str, &[&str]); 10] = [
     ("stratum", &["units", "wire", "script", "consensus", "chain", "mempool", "template", "payout"]),
     ("peer", &["units", "wire"]),
     ("payout", &["units"]),
+    ("fees", &["units"]),
 ];
 
 /// A crate, the crates of ours that it may use, and those of others.

@@ -122,7 +122,8 @@ pub(super) fn check(config: &Config) -> Result<(), InitError> {
     prune_size(config)?;
     mempool(config)?;
     ports(config)?;
-    comments(config).map(|_| ())
+    comments(config)?;
+    old_fees(config)
 }
 
 fn refuse(refused: bool, text: &str) -> Result<(), InitError> {
@@ -292,6 +293,14 @@ fn deployments_on_mainnet(config: &Config) -> Result<(), InitError> {
         refuse(set(name), &format!("The -{name} option may not be used on mainnet."))?;
     }
     Ok(())
+}
+
+/// Where transactions are relayed at all.
+fn old_fees(config: &Config) -> Result<(), InitError> {
+    let on = |name: &str| config.layers.switch(name, false);
+    let given = on("acceptstalefeeestimates") && !on("blocksonly") && config.chain != Chain::Regtest;
+    let text = format!("acceptstalefeeestimates is not supported on {} chain.", config.chain.name());
+    refuse(given, &text)
 }
 
 fn is_hex_number(text: &str) -> bool {

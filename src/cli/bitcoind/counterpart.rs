@@ -34,7 +34,7 @@ pub(crate) enum Counterpart {
 }
 
 /// Flags that become keys. (`includeconf` has been followed.)
-const WITH_KEY: [&str; 39] = [
+const WITH_KEY: [&str; 51] = [
     "chain",
     "regtest",
     "signet",
@@ -63,6 +63,18 @@ const WITH_KEY: [&str; 39] = [
     "maxconnections",
     "maxmempool",
     "minrelaytxfee",
+    "incrementalrelayfee",
+    "dustrelayfee",
+    "blockmintxfee",
+    "datacarrier",
+    "datacarriersize",
+    "permitbaremultisig",
+    "bytespersigop",
+    "limitclustercount",
+    "limitclustersize",
+    "mempoolexpiry",
+    "persistmempool",
+    "acceptnonstdtxn",
     "server",
     "rpcbind",
     "rpcport",

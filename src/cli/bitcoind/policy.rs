@@ -12,15 +12,23 @@ use super::layers::Layers;
 const MEGABYTE: u64 = 1_000_000;
 /// Virtual bytes of Core's kilobyte.
 const KILOBYTE: u64 = 1_000;
-const HOUR_MS: u64 = 60 * 60 * 1_000;
+pub(super) const HOUR_MS: u64 = 60 * 60 * 1_000;
 /// Memory for transactions that wait, where nobody says how much; in Core's megabytes.
 const MEGABYTES: i64 = 300;
 
-/// Sets what the flags set.
-pub(super) fn apply(layers: &Layers, settings: &mut MempoolSettings) {
-    settings.is_kept = layers.switch("persistmempool", true);
-    settings.is_plain = layers.switch("persistmempoolv1", false);
-    let pool = &mut settings.pool;
+/// What the flags say.
+pub(super) fn of(layers: &Layers) -> MempoolSettings {
+    let mut pool = MempoolConfig::default();
+    relay(layers, &mut pool);
+    MempoolSettings {
+        pool,
+        is_kept: layers.switch("persistmempool", true),
+        is_plain: layers.switch("persistmempoolv1", false),
+        takes_old_fees: layers.switch("acceptstalefeeestimates", false),
+    }
+}
+
+fn relay(layers: &Layers, pool: &mut MempoolConfig) {
     limits(layers, pool);
     feerates(layers, pool);
     pool.bare_multisig = layers.switch("permitbaremultisig", pool.bare_multisig);

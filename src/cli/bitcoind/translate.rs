@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 
 use adit_compat::Topic;
+use adit_domain::mempool::limits::{CLUSTER_TXS_MAX, CLUSTER_VSIZE_MAX};
 use adit_domain::peer::{HostNetwork, Whitelist, Whitelisted};
 use adit_store::Layout;
 
@@ -17,6 +18,7 @@ use super::network;
 use super::paths::Paths;
 use super::policy;
 use super::serve;
+use crate::cli::settings::{DATA_BYTES_MAX, EXPIRY_H_MAX, FEE_SAT_MAX, WEIGHT_A_SIGOP_MAX};
 use crate::cli::settings::{Given, Settings};
 
 /// What connections out take of `-maxconnections`, as in Core: eight that relay all, two for blocks alone, one that tries others.
@@ -29,8 +31,7 @@ const CACHE_MIB_MAX: i64 = 1 << 20;
 const CACHE_MIB_MIN: i64 = 4;
 /// What block files may take at most, in MiB: beyond it nothing is ever pruned.
 const PRUNE_MIB_MAX: i64 = 1 << 24;
-/// Bytes of Core's megabyte, and of ours.
-const MEGABYTE: u64 = 1_000_000;
+/// Bytes of our megabyte.
 const MEBIBYTE: u64 = 1 << 20;
 
 /// A key of config/default.toml, its value, and the flag that it comes from.
@@ -69,7 +70,7 @@ pub(super) fn settings(config: &Config) -> Result<Settings, InitError> {
     settings.peer.reachable = reachable(config)?;
     settings.peer.fixed_places = config.layers.texts("test").iter().any(|text| text == "addrman");
     settings.peer.is_active = config.layers.switch("networkactive", true);
-    policy::apply(&config.layers, &mut settings.mempool);
+    settings.mempool = policy::of(&config.layers);
     Ok(settings)
 }
 
@@ -197,14 +198,40 @@ fn with_port(target: &str, default: u16) -> Result<String, InitError> {
     Ok(if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") })
 }
 
+/// What of the mempool's policy is not as it is by itself; as near as the keys come.
 fn mempool_keys(layers: &Layers, keys: &mut Keys) {
-    if layers.is_set("maxmempool") {
-        let bytes = u64::try_from(layers.number("maxmempool", 0)).unwrap_or(0).saturating_mul(MEGABYTE);
-        let mib = bytes.div_ceil(MEBIBYTE).clamp(5, 1 << 16);
-        keys.add("maxmempool", "mempool.max_mib", mib.to_string());
-    }
-    if let Some(sats) = layers.text("minrelaytxfee").and_then(|text| check::money(&text)) {
-        keys.add("minrelaytxfee", "mempool.min_fee_sat_per_kvb", sats.min(100_000_000).to_string());
+    let mib = |bytes: u64| bytes.div_ceil(MEBIBYTE).clamp(5, 1 << 16).to_string();
+    let fee = |sat: u64| sat.min(FEE_SAT_MAX).to_string();
+    let count = |number: usize, most: usize| number.min(most).to_string();
+    let policy = policy::of(layers);
+    let (pool, data) = (policy.pool, count(policy.pool.data_bytes_max, DATA_BYTES_MAX));
+    let hours = (pool.expiry_ms / policy::HOUR_MS).clamp(1, EXPIRY_H_MAX);
+    let cluster_kvb = (pool.cluster_vsize_max / 1_000).clamp(1, CLUSTER_VSIZE_MAX / 1_000);
+    let cluster_txs = count(pool.cluster_txs_max.max(1), CLUSTER_TXS_MAX);
+    let rows = [
+        ("maxmempool", "max_mib", mib(pool.bytes_max)),
+        ("minrelaytxfee", "min_fee_sat_per_kvb", fee(pool.min_fee_sat_per_kvb)),
+        ("incrementalrelayfee", "min_fee_sat_per_kvb", fee(pool.min_fee_sat_per_kvb)),
+        ("incrementalrelayfee", "incremental_fee_sat_per_kvb", fee(pool.incremental_sat_per_kvb)),
+        ("dustrelayfee", "dust_fee_sat_per_kvb", fee(pool.dust_sat_per_kvb)),
+        ("blockmintxfee", "block_min_fee_sat_per_kvb", fee(pool.block_min_sat_per_kvb)),
+        ("datacarrier", "data_bytes_max", data.clone()),
+        ("datacarriersize", "data_bytes_max", data),
+        ("permitbaremultisig", "bare_multisig", pool.bare_multisig.to_string()),
+        ("bytespersigop", "bytes_per_sigop", pool.weight_a_sigop.min(WEIGHT_A_SIGOP_MAX).to_string()),
+        ("limitclustercount", "cluster_txs_max", cluster_txs),
+        ("limitclustersize", "cluster_kvb_max", cluster_kvb.to_string()),
+        ("mempoolexpiry", "expiry_h", hours.to_string()),
+        ("persistmempool", "persist", policy.is_kept.to_string()),
+        ("acceptnonstdtxn", "accept_nonstandard", (!pool.is_strict).to_string()),
+    ];
+    let mut named: Vec<&str> = Vec::new();
+    for (flag, key, value) in rows {
+        // Two flags may speak of one key.
+        if layers.is_set(flag) && !named.contains(&key) {
+            named.push(key);
+            keys.add(flag, &format!("mempool.{key}"), value);
+        }
     }
 }
 

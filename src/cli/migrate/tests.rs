@@ -11,7 +11,7 @@ fn parts(conf: &str) -> (Vec<Counterpart>, tempfile::TempDir) {
 #[test]
 fn what_is_printed_is_a_configuration_that_means_the_same() {
     let conf = "regtest=1\ndbcache=700\npar=2\nassumevalid=0\n[regtest]\naddnode=1.2.3.4\nconnect=a:1\nbind=127.0.0.1:5\ntxindex=1\n\
-                testactivationheight=csv@7\nmaxmempool=100\nminimumchainwork=1000000000000000000000\n";
+                testactivationheight=csv@7\nmaxmempool=100\nmempoolexpiry=2\npersistmempool=0\ndatacarriersize=83\nminimumchainwork=1000000000000000000000\n";
     let (parts, dir) = parts(conf);
     let file = dir.path().join("bitcoin.conf");
     let settings = check(&file, &toml_of(&file, &parts)).unwrap();
@@ -23,6 +23,8 @@ fn what_is_printed_is_a_configuration_that_means_the_same() {
     assert_eq!(settings.peer.listen, Some("127.0.0.1:5".parse().unwrap()));
     assert!(settings.index.transactions && settings.params.assume_valid.is_none() && settings.pool.is_none());
     assert_eq!(settings.mempool.pool.bytes_max, 96 << 20);
+    assert_eq!((settings.mempool.pool.expiry_ms, settings.mempool.pool.data_bytes_max), (7_200_000, 83));
+    assert!(!settings.mempool.is_kept);
     assert!(!parts.iter().any(|part| matches!(part, Counterpart::Nothing { .. })), "{parts:?}");
     // Nothing was made beside the file.
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);

@@ -24,6 +24,7 @@ use adit_store::{DataDir, Layout};
 pub(crate) use error::{Place, SettingsError};
 pub(crate) use layers::Given;
 pub(crate) use network::Network;
+pub(crate) use parts::{DATA_BYTES_MAX, EXPIRY_H_MAX, FEE_SAT_MAX, WEIGHT_A_SIGOP_MAX};
 use reader::Reader;
 
 use super::logging;
@@ -89,7 +90,7 @@ impl Settings {
             chain,
             index,
             peer: parts::peer(r)?,
-            mempool: parts::mempool(r)?,
+            mempool: parts::mempool(r, network)?,
             pool: parts::pool(r, network)?,
             rpc: parts::rpc(r, &DataDir::folder(&datadir, &params.folder()))?,
             jsonrpc: parts::jsonrpc(r, &DataDir::folder(&datadir, &params.folder()))?,

@@ -10,6 +10,7 @@ use adit_actors::supervision::Intensity;
 use adit_chainstate::IndexConfig;
 use adit_compat::{Publisher, Topic};
 use adit_domain::mempool::MempoolConfig;
+use adit_domain::mempool::limits::{CLUSTER_TXS_MAX, CLUSTER_VSIZE_MAX};
 use adit_domain::peer::limits::HANDSHAKE_MS_MAX;
 use adit_domain::peer::{HostNetwork, Whitelist};
 use adit_domain::units::{Difficulty, parse_address};
@@ -19,6 +20,7 @@ use super::reader::Reader;
 use super::{Network, SettingsError};
 
 const TRANSACTIONS: &str = "index.transactions";
+const NONSTANDARD: &str = "mempool.accept_nonstandard";
 const SMALL_FILES: &str = "chain.small_files";
 const PRUNE_EXPECTED: &str =
     "0 (every block is kept), 1 (blocks go by command only), or a whole number from 550 to 16777216 (MiB)";
@@ -89,14 +91,43 @@ pub(super) fn peer(r: &mut Reader) -> Result<PeerSettings, SettingsError> {
     })
 }
 
-pub(super) fn mempool(r: &mut Reader) -> Result<MempoolSettings, SettingsError> {
+/// A bitcoin for 1,000 virtual bytes: no policy asks for more.
+pub(crate) const FEE_SAT_MAX: u64 = 100_000_000;
+/// What a transaction weighs at most: its data outputs cannot be larger.
+pub(crate) const DATA_BYTES_MAX: usize = 4_000_000;
+/// Beyond it one signature takes a whole block.
+pub(crate) const WEIGHT_A_SIGOP_MAX: u64 = 4_000_000;
+/// As long as a process may run: 114 years.
+pub(crate) const EXPIRY_H_MAX: u64 = 1_000_000;
+const HOUR_MS: u64 = 60 * 60 * 1_000;
+
+pub(super) fn mempool(r: &mut Reader, network: Network) -> Result<MempoolSettings, SettingsError> {
     let max_mib: u64 = r.number("mempool.max_mib", 5, 1 << 16, "MiB")?;
+    let mut fee = |name: &str| r.number(&format!("mempool.{name}_sat_per_kvb"), 0, FEE_SAT_MAX, "satoshis");
+    let (min, incremental, dust) = (fee("min_fee")?, fee("incremental_fee")?, fee("dust_fee")?);
+    let block_min = fee("block_min_fee")?;
+    let cluster_kvb: u64 = r.number("mempool.cluster_kvb_max", 1, CLUSTER_VSIZE_MAX / 1_000, "thousands")?;
+    let expiry_h: u64 = r.number("mempool.expiry_h", 1, EXPIRY_H_MAX, "hours")?;
+    let place = r.place(NONSTANDARD);
+    let accept_nonstandard = r.flag(NONSTANDARD)?;
+    if accept_nonstandard && network == Network::Mainnet {
+        return Err(SettingsError::bad(NONSTANDARD, "true", &place, "false on mainnet"));
+    }
     let pool = MempoolConfig {
         bytes_max: max_mib.saturating_mul(1 << 20),
-        min_fee_sat_per_kvb: r.number("mempool.min_fee_sat_per_kvb", 0, 100_000_000, "satoshis")?,
-        ..MempoolConfig::default()
+        min_fee_sat_per_kvb: min,
+        incremental_sat_per_kvb: incremental,
+        dust_sat_per_kvb: dust,
+        data_bytes_max: r.number("mempool.data_bytes_max", 0, DATA_BYTES_MAX, "bytes")?,
+        bare_multisig: r.flag("mempool.bare_multisig")?,
+        is_strict: !accept_nonstandard,
+        cluster_txs_max: r.number("mempool.cluster_txs_max", 1, CLUSTER_TXS_MAX, "transactions")?,
+        cluster_vsize_max: cluster_kvb.saturating_mul(1_000),
+        expiry_ms: expiry_h.saturating_mul(HOUR_MS),
+        weight_a_sigop: r.number("mempool.bytes_per_sigop", 0, WEIGHT_A_SIGOP_MAX, "virtual bytes")?,
+        block_min_sat_per_kvb: block_min,
     };
-    Ok(MempoolSettings { pool, is_kept: true, is_plain: false })
+    Ok(MempoolSettings { pool, is_kept: r.flag("mempool.persist")?, is_plain: false, takes_old_fees: false })
 }
 
 /// All of the keys are read and checked, whether the pool is on or off.

@@ -42,6 +42,9 @@ fn the_defaults_are_those_of_the_parts() {
     assert_eq!(usize::try_from(settings.chain.cache_mib).unwrap(), adit_chainstate::CACHE_MIB_DEFAULT);
     assert_eq!(settings.chain.script_cache_mib, adit_chainstate::SCRIPT_CACHE_MIB_DEFAULT);
     assert_eq!(settings.intensity, adit_actors::supervision::Intensity::default());
+    let pool = adit_domain::mempool::MempoolConfig::default();
+    assert_eq!(settings.mempool.pool, adit_domain::mempool::MempoolConfig { bytes_max: 300 << 20, ..pool });
+    assert!(settings.mempool.is_kept);
 }
 
 #[test]
@@ -115,6 +118,14 @@ fn bad_values_name_the_place_and_what_would_do() {
     check_error(
         given("", &[], &[("chain.prune_mib", "549"), ("network", "mainnet")]),
         "chain.prune_mib = \"549\" in the flag --set: expected 0 (every block is kept), 1 (blocks go by command only), or a whole number from 550 to 16777216 (MiB)",
+    );
+    check_error(
+        given("[mempool]\naccept_nonstandard = true", &[], &[("network", "mainnet")]),
+        "mempool.accept_nonstandard = \"true\" in the file a.toml: expected false on mainnet",
+    );
+    check_error(
+        given("", &[], &[("mempool.cluster_txs_max", "65")]),
+        "mempool.cluster_txs_max = \"65\" in the flag --set: expected a whole number from 1 to 64 (transactions)",
     );
     check_error(
         given("[index]\ntransactions = true", &[], &[("chain.prune_mib", "550")]),

@@ -9,8 +9,8 @@ use super::deployment::{Start, votes_of};
 use super::{HeaderView, Params};
 use crate::units::Height;
 
-/// Bits of a version that may be votes.
-const BITS: u32 = 29;
+/// Bits of a version that may be votes: miners count with those above (BIP-0323), which says nothing.
+const BITS: u32 = 5;
 
 /// The bits that won a vote which nobody here knows of, up to the end of some period.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,7 +85,7 @@ impl Rules {
 
     /// The bits that enough blocks of a period show.
     fn won_in_period(&self, end: Height, chain: &dyn HeaderView) -> u32 {
-        let mut counts = [0u32; 29];
+        let mut counts = [0u32; 5];
         let first = end.to_u32().saturating_sub(self.period.saturating_sub(1));
         for height in first.max(self.from)..=end.to_u32() {
             let version = chain.header_at(Height::new(height)).map_or(Version::ONE, |header| header.version);

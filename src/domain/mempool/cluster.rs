@@ -2,8 +2,9 @@
 //!
 //! Owns: nothing but numbers: members are known by their places, parents before children. Must not know: what a member is.
 
+use super::closure::{Part, part};
 use super::feerate::FeeRate;
-use super::limits::CLUSTER_TXS_MAX;
+use super::limits::{BETTER_PARTS_MAX, CLUSTER_TXS_MAX};
 
 /// A member: what it pays, and which members it spends, a bit each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,11 +23,11 @@ pub(super) struct Chunk {
 }
 
 /// A set of members, a bit each; there are never more than 64.
-type Set = u64;
+pub(super) type Set = u64;
 
 const _: () = assert!(CLUSTER_TXS_MAX == 64);
 
-fn bit(place: usize) -> Set {
+pub(super) fn bit(place: usize) -> Set {
     u32::try_from(place).ok().and_then(|place| 1u64.checked_shl(place)).unwrap_or(0)
 }
 
@@ -34,10 +35,47 @@ fn places(set: Set, count: usize) -> impl Iterator<Item = usize> {
     (0..count).filter(move |place| set & bit(*place) != 0)
 }
 
-/// The chunks of a cluster, the best first; each pays no more than the one before it.
-pub(super) fn chunks(members: &[Member]) -> Vec<Chunk> {
+/// The chunks of a cluster, the best first; each pays no more than the one before it. And whether there is no better order: then no part of any
+/// chunk pays more than the whole of it.
+pub(super) fn chunks(members: &[Member]) -> (Vec<Chunk>, bool) {
     let ancestors = ancestors(members);
-    let order = improved(members, &ancestors, &greedy(members, &ancestors));
+    let mut chunks = in_chunks(members, improved(members, &ancestors, &greedy(members, &ancestors)));
+    for _ in 0..BETTER_PARTS_MAX {
+        match first_better(members, &ancestors, &chunks) {
+            Ok(is_best) => return (chunks, is_best),
+            Err((at, better)) => chunks = in_chunks(members, with_part_first(&chunks, at, better)),
+        }
+    }
+    (chunks, false)
+}
+
+/// The first chunk of which a part pays more, and that part; where there is none, whether that is known for all.
+fn first_better(members: &[Member], ancestors: &[Set], chunks: &[Chunk]) -> Result<bool, (usize, Set)> {
+    let mut is_best = true;
+    for (at, chunk) in chunks.iter().enumerate() {
+        let set = chunk.members.iter().fold(0, |set, place| set | bit(*place));
+        match part(members, ancestors, set, chunk.rate) {
+            Part::Whole => {}
+            Part::Unknown => is_best = false,
+            Part::Better(better) => return Err((at, better)),
+        }
+    }
+    Ok(is_best)
+}
+
+/// The order in which a part of a chunk stands before its rest.
+fn with_part_first(chunks: &[Chunk], at: usize, better: Set) -> Vec<usize> {
+    let mut order = Vec::new();
+    for (place, chunk) in chunks.iter().enumerate() {
+        let is_first = |member: &&usize| place != at || better & bit(**member) != 0;
+        order.extend(chunk.members.iter().filter(is_first));
+        order.extend(chunk.members.iter().filter(|member| !is_first(member)));
+    }
+    order
+}
+
+/// Members in their order as chunks.
+fn in_chunks(members: &[Member], order: Vec<usize>) -> Vec<Chunk> {
     let mut chunks: Vec<Chunk> = Vec::new();
     for place in order {
         let rate = members.get(place).map(|member| member.rate).unwrap_or_default();

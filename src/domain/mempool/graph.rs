@@ -34,6 +34,8 @@ pub(super) struct Held {
 struct Chunk {
     rate: FeeRate,
     txids: Vec<Txid>,
+    /// Whether its cluster is known to be in the best order.
+    is_best: bool,
 }
 
 /// All of them.
@@ -48,6 +50,8 @@ pub(super) struct Graph {
     by_time: BTreeSet<(UnixMillis, Txid)>,
     next_sequence: u64,
     next_cluster: u64,
+    /// Chunks of clusters of which nobody knows whether they are in the best order.
+    unsure: usize,
     usage_bytes: u64,
     vsize: u64,
     fees_sat: u64,
@@ -229,7 +233,9 @@ impl Graph {
 
     fn leave(&mut self, txid: &Txid) -> Option<Held> {
         let gone = self.held.remove(txid)?;
-        gone.place.map(|place| self.chunks.remove(&place));
+        if let Some(place) = gone.place {
+            self.remove_chunk(&place);
+        }
         for parent in &gone.parents {
             if let Some(parent) = self.held.get_mut(parent) {
                 parent.children.remove(txid);
@@ -279,30 +285,43 @@ impl Graph {
         members.sort_by_key(|txid| self.held.get(txid).map(|held| held.sequence));
         for txid in &members {
             if let Some(place) = self.held.get(txid).and_then(|held| held.place) {
-                self.chunks.remove(&place);
+                self.remove_chunk(&place);
             }
         }
         let cluster = self.next_cluster;
         self.next_cluster = cluster.saturating_add(1);
-        for (index, (rate, txids)) in (0u64..).zip(self.chunks_of(&members, |_| None)) {
+        let (chunks, is_best) = self.chunks_of(&members, |_| None);
+        for (index, (rate, txids)) in (0u64..).zip(chunks) {
             let place = Place { rate, cluster, index };
             for txid in &txids {
                 if let Some(held) = self.held.get_mut(txid) {
                     held.place = Some(place);
                 }
             }
-            self.chunks.insert(place, Chunk { rate, txids });
+            self.unsure = self.unsure.saturating_add(usize::from(!is_best));
+            self.chunks.insert(place, Chunk { rate, txids, is_best });
         }
     }
 
+    fn remove_chunk(&mut self, place: &Place) {
+        if self.chunks.remove(place).is_some_and(|chunk| !chunk.is_best) {
+            self.unsure = self.unsure.saturating_sub(1);
+        }
+    }
+
+    /// Whether all that is held is known to be in the best order.
+    pub(super) fn is_best(&self) -> bool {
+        self.unsure == 0
+    }
+
     /// The chunks of transactions that hang together, given parents before children; what is not held is known to `other`. More than a cluster
-    /// may have (a reorganisation may bring them for a moment) are put in order by parts.
+    /// may have (a reorganisation may bring them for a moment) are put in order by parts. And whether there is no better order.
     pub(super) fn chunks_of(
         &self,
         members: &[Txid],
         other: impl Fn(&Txid) -> Option<(FeeRate, BTreeSet<Txid>)>,
-    ) -> Vec<(FeeRate, Vec<Txid>)> {
-        let mut all = Vec::new();
+    ) -> (Vec<(FeeRate, Vec<Txid>)>, bool) {
+        let (mut all, mut is_best) = (Vec::new(), members.len() <= CLUSTER_TXS_MAX);
         for part in members.chunks(CLUSTER_TXS_MAX) {
             let places: BTreeMap<Txid, u32> = part.iter().copied().zip(0..).collect();
             let bits = |parents: &BTreeSet<Txid>| {
@@ -322,9 +341,11 @@ impl Graph {
                 let txids = chunk.members.iter().filter_map(|place| part.get(*place).copied()).collect();
                 (chunk.rate, txids)
             };
-            all.extend(cluster::chunks(&numbers).into_iter().map(named));
+            let (chunks, known) = cluster::chunks(&numbers);
+            is_best &= known;
+            all.extend(chunks.into_iter().map(named));
         }
-        all
+        (all, is_best)
     }
 
     /// What is mined last, with what it pays.

@@ -374,7 +374,7 @@ impl Mempool {
         let rates = |clusters: Vec<Vec<Txid>>| -> Vec<FeeRate> {
             let chunks = |cluster: Vec<Txid>| {
                 let other = |txid: &Txid| self.newcomer(txid, members);
-                self.graph.chunks_of(&cluster, other).into_iter().map(|(rate, _)| rate)
+                self.graph.chunks_of(&cluster, other).0.into_iter().map(|(rate, _)| rate)
             };
             clusters.into_iter().flat_map(chunks).collect()
         };

@@ -4,6 +4,14 @@
 /// them fits 64 bits. Core's limit.
 pub const CLUSTER_TXS_MAX: usize = 64;
 
+/// Steps in which a chunk of a cluster is looked at for a part that pays more, each some 500 ns: chunks of 64 take a hundred or two. What takes
+/// longer stays as it is.
+pub const CLOSURE_STEPS_MAX: usize = 1_000;
+
+/// Parts that are put before the rest of their chunk, one after the other, when a cluster is put in order. Each makes the order better, and
+/// a few are enough.
+pub const BETTER_PARTS_MAX: usize = 64;
+
 /// Virtual bytes of them: a tenth of a block, so that they always fit one.
 pub const CLUSTER_VSIZE_MAX: u64 = 101_000;
 
@@ -85,3 +93,6 @@ pub const ORPHAN_INPUTS_A_COST: u64 = 10;
 
 /// Weight of the orphans that a peer may have told of while others have as many: one as large as may be relayed. With 125 peers 50 MB at most.
 pub const ORPHAN_WEIGHT_A_PEER: u64 = 404_000;
+
+/// Peers that have left and whose transactions may still be judged: as many as transactions that may wait for that.
+pub const ORPHAN_PEERS_GONE_MAX: usize = 1_000;

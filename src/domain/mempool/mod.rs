@@ -5,6 +5,7 @@
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 mod archive;
+mod closure;
 mod cluster;
 mod feerate;
 mod floor;

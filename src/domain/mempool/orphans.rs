@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bitcoin::{Txid, Wtxid};
 
-use super::limits::{ORPHAN_COST_MAX, ORPHAN_INPUTS_A_COST, ORPHAN_WEIGHT_A_PEER};
+use super::limits::{ORPHAN_COST_MAX, ORPHAN_INPUTS_A_COST, ORPHAN_PEERS_GONE_MAX, ORPHAN_WEIGHT_A_PEER};
 use crate::wire::{ParsedBlock, ParsedTx};
 
 /// A peer, as its connection is numbered.
@@ -40,6 +40,8 @@ pub struct Orphans {
     /// Who spends outputs of whom.
     by_parent: BTreeMap<Txid, BTreeSet<Wtxid>>,
     accounts: BTreeMap<PeerId, Account>,
+    /// Peers that have left: what is still judged of theirs is not kept. Numbers rise, so that the lowest are the first to be forgotten.
+    gone: BTreeSet<PeerId>,
     next: u64,
     /// All peers' together.
     cost: u64,
@@ -69,6 +71,9 @@ impl Orphans {
     /// Keeps one that a peer has sent; where there is too much then, something of whoever takes most leaves.
     pub fn add(&mut self, tx: Arc<ParsedTx>, missing: Vec<Txid>, from: PeerId) {
         let wtxid = tx.wtxid();
+        if self.gone.contains(&from) {
+            return;
+        }
         if !self.held.contains_key(&wtxid) {
             if weight_of(&tx) > ORPHAN_WEIGHT_A_PEER {
                 return;
@@ -92,7 +97,7 @@ impl Orphans {
 
     fn told_by(&mut self, wtxid: &Wtxid, from: PeerId) -> bool {
         let Some(orphan) = self.held.get_mut(wtxid) else { return false };
-        if !orphan.from.insert(from) {
+        if self.gone.contains(&from) || !orphan.from.insert(from) {
             return false;
         }
         let (weight, cost) = (weight_of(&orphan.tx), cost_of(&orphan.tx));
@@ -165,6 +170,10 @@ impl Orphans {
 
     /// A peer is gone.
     pub fn peer_gone(&mut self, peer: PeerId) {
+        self.gone.insert(peer);
+        if self.gone.len() > ORPHAN_PEERS_GONE_MAX {
+            self.gone.pop_first();
+        }
         let told = self.accounts.get(&peer).into_iter().flat_map(|account| account.told.values().copied());
         for wtxid in told.collect::<Vec<_>>() {
             self.untell(&wtxid, peer);

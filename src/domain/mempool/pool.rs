@@ -21,7 +21,7 @@ use super::{
 use crate::chain::NextBlock;
 use crate::consensus::{HeaderView, UtxoView};
 use crate::script::{ScriptFlags, ScriptVerifier};
-use crate::units::UnixMillis;
+use crate::units::{Height, UnixMillis};
 use crate::wire::{ParsedBlock, ParsedTx};
 
 /// What the pool may grow to, and what it asks for.
@@ -101,10 +101,21 @@ pub struct Accepted {
     pub vsize: u64,
     /// What it pays, and what an operator adds to that.
     pub modified_fee_sat: i64,
+    /// The tip's height when it came.
+    pub height: Height,
+    /// Nothing that is held is spent by it.
+    pub is_first: bool,
     /// Those that it took the place of.
     pub replaced: Vec<Txid>,
     /// Thrown out because the pool was full.
     pub evicted: Vec<Txid>,
+}
+
+impl Accepted {
+    /// What it pays for 1,000 virtual bytes, whatever an operator adds; satoshis.
+    pub fn sat_per_kvb_floor(&self) -> u64 {
+        self.entry.fee.to_sat().saturating_mul(1_000).checked_div(self.vsize).unwrap_or(0)
+    }
 }
 
 /// What has dust is not to be preferred: nobody may be paid for mining it.
@@ -186,6 +197,8 @@ impl Mempool {
         self.graph.add(members.iter().map(newcomer).collect());
         let mut left = Some(left);
         let accepted = |one: Checked| Accepted {
+            height,
+            is_first: self.graph.parents_of(&one.tx).is_empty(),
             modified_fee_sat: modified_sat(one.fee, one.delta_sat),
             vsize: one.rate().size,
             entry: MempoolEntry { tx: one.tx, fee: one.fee, sigop_cost: one.sigop_cost },
@@ -245,8 +258,11 @@ impl Mempool {
                 refused.push(tx.txid());
             }
         }
-        let kept = held.iter().map(|h| (Arc::clone(&h.entry.tx), h.added_at)).collect();
-        refused.extend(self.readmit(kept, chain));
+        for one in held.iter() {
+            if !self.comes_back(&one.entry.tx, chain, one.added_at, Some(one.height)) {
+                refused.push(one.entry.tx.txid());
+            }
+        }
         refused.extend(self.limit(now));
         refused
     }
@@ -258,13 +274,27 @@ impl Mempool {
         self.changed();
         let mut refused = Vec::new();
         for (tx, added_at) in txs {
-            let txid = tx.txid();
-            let prepared = self.prepare_by(tx, chain, Rules::BACK);
-            if prepared.and_then(|candidate| self.join(VerifiedTx(candidate), added_at)).is_err() {
-                refused.push(txid);
+            if !self.comes_back(&tx, chain, added_at, None) {
+                refused.push(tx.txid());
             }
         }
         refused
+    }
+
+    /// Whether one joins again that came at that time, and at that height of the tip, or at the present one.
+    fn comes_back(
+        &mut self,
+        tx: &Arc<ParsedTx>,
+        chain: &ChainContext<'_>,
+        added_at: UnixMillis,
+        height: Option<Height>,
+    ) -> bool {
+        let prepared = self.prepare_by(Arc::clone(tx), chain, Rules::BACK);
+        let joined = prepared.and_then(|candidate| {
+            let height = height.unwrap_or(candidate.height);
+            self.join(VerifiedTx(Candidate { height, ..candidate }), added_at)
+        });
+        joined.is_ok()
     }
 
     /// Throws out what has waited for too long, and what is built on it.
@@ -351,6 +381,11 @@ impl Mempool {
     /// How many are held, their virtual bytes as policy counts them, and what they pay.
     pub fn sum(&self) -> Sum {
         self.graph.sum()
+    }
+
+    /// Whether all that is held is known to be in the best order to mine it.
+    pub fn is_best(&self) -> bool {
+        self.graph.is_best()
     }
 
     /// Memory that the held transactions take.

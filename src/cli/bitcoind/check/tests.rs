@@ -63,6 +63,18 @@ fn what_does_not_go_together_is_said_in_cores_words() {
 }
 
 #[test]
+fn old_fees_are_for_regtest() {
+    let check = |words: &[&str], wanted: &str| assert_eq!(refusal(words, ""), wanted, "{words:?}");
+    check(&["-acceptstalefeeestimates"], "acceptstalefeeestimates is not supported on main chain.");
+    check(
+        &["-signet", "-acceptstalefeeestimates"],
+        "acceptstalefeeestimates is not supported on signet chain.",
+    );
+    check(&["-acceptstalefeeestimates", "-blocksonly"], "");
+    check(&["-regtest", "-acceptstalefeeestimates"], "");
+}
+
+#[test]
 fn levels_are_known_by_name() {
     let global = "Unsupported global logging level -loglevel=abc. Valid values: info, debug, trace.";
     assert_eq!(refusal(&["-loglevel=abc"], ""), global);

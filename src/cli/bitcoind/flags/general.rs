@@ -67,7 +67,8 @@ pub(super) const OPTIONS: &[Flag] = &[
 ];
 
 pub(super) const TESTS: &[Flag] = &[
-    void("acceptstalefeeestimates", "", "fees are not estimated").for_tests(),
+    wired("acceptstalefeeestimates", "", "Read what is remembered of fees however old it is, on regtest (0)")
+        .for_tests(),
     void("capturemessages", "", "no message is written to disk").for_tests(),
     void("checkaddrman", "=<n>", "there are no tables of addresses").for_tests(),
     void("checkblockindex", "", "the tree of headers checks itself where it changes").for_tests(),

@@ -59,6 +59,19 @@ fn flags_become_keys() {
     check(&["-maxconnections=94"], "p2p.inbound_max", "83");
     check(&["-maxmempool=5"], "mempool.max_mib", "5");
     check(&["-minrelaytxfee=0.00001"], "mempool.min_fee_sat_per_kvb", "1000");
+    check(&["-incrementalrelayfee=0.00002"], "mempool.min_fee_sat_per_kvb", "2000");
+    check(&["-incrementalrelayfee=0.00002"], "mempool.incremental_fee_sat_per_kvb", "2000");
+    check(&["-dustrelayfee=0"], "mempool.dust_fee_sat_per_kvb", "0");
+    check(&["-blockmintxfee=20000000"], "mempool.block_min_fee_sat_per_kvb", "100000000");
+    check(&["-nodatacarrier", "-datacarriersize=83"], "mempool.data_bytes_max", "0");
+    check(&["-datacarriersize=83"], "mempool.data_bytes_max", "83");
+    check(&["-permitbaremultisig=0"], "mempool.bare_multisig", "false");
+    check(&["-bytespersigop=5"], "mempool.bytes_per_sigop", "5");
+    check(&["-limitclustercount=4"], "mempool.cluster_txs_max", "4");
+    check(&["-limitclustersize=0"], "mempool.cluster_kvb_max", "1");
+    check(&["-mempoolexpiry=2"], "mempool.expiry_h", "2");
+    check(&["-nopersistmempool"], "mempool.persist", "false");
+    check(&["-acceptnonstdtxn"], "mempool.accept_nonstandard", "true");
 }
 
 #[test]
@@ -113,6 +126,7 @@ fn what_is_relayed_is_chosen() {
     });
     check(&["-nodatacarrier", "-datacarriersize=83"], |pool| pool.data_bytes_max = 0);
     assert!(read(&["-persistmempoolv1"]).mempool.is_plain);
+    assert!(read(&["-acceptstalefeeestimates"]).mempool.takes_old_fees);
 }
 
 #[test]

@@ -8,7 +8,8 @@ fn member(fee_sat: i64, size: u64, parents: &[usize]) -> Member {
 }
 
 fn check(members: &[Member], want: &[(&[usize], i64)]) {
-    let got = chunks(members);
+    let (got, is_best) = chunks(members);
+    assert!(is_best);
     let got: Vec<(&[usize], i64)> = got.iter().map(|c| (c.members.as_slice(), c.rate.fee_sat)).collect();
     assert_eq!(got, want);
 }
@@ -24,6 +25,9 @@ fn who_pays_for_whom() {
     // What nobody pays for is last, whatever an operator thinks of it.
     check(&[member(-7, 100, &[]), member(9, 100, &[0]), member(3, 100, &[0])], &[(&[0, 1, 2], 5)]);
     check(&[member(-70, 100, &[]), member(9, 100, &[0])], &[(&[0, 1], -61)]);
+    // Two pairs, of which one is better alone, though together they look like one.
+    let pairs = [member(0, 10, &[]), member(0, 10, &[]), member(9, 10, &[0]), member(8, 10, &[1])];
+    check(&pairs, &[(&[0, 2], 9), (&[1, 3], 8)]);
     // A diamond whose bottom pays.
     let diamond = [member(1, 100, &[]), member(1, 100, &[0]), member(1, 100, &[0]), member(99, 100, &[1, 2])];
     check(&diamond, &[(&[0, 1, 2, 3], 102)]);
@@ -34,8 +38,10 @@ fn sixty_four_members_are_put_in_order() {
     let chain: Vec<Member> = (0..64usize)
         .map(|n| member(n as i64, 100, &n.checked_sub(1).into_iter().collect::<Vec<_>>()))
         .collect();
-    assert_eq!(chunks(&chain).iter().map(|c| c.members.len()).sum::<usize>(), 64);
-    assert!(chunks(&[]).is_empty());
+    let (in_order, is_best) = chunks(&chain);
+    assert!(is_best);
+    assert_eq!(in_order.iter().map(|c| c.members.len()).sum::<usize>(), 64);
+    assert!(chunks(&[]).0.is_empty());
 }
 
 proptest! {
@@ -47,7 +53,8 @@ proptest! {
             let below = bit(place).wrapping_sub(1);
             Member { rate: FeeRate { fee_sat: *fee_sat, size: *size }, parents: a & b & below }
         }).collect();
-        let chunks = chunks(&members);
+        let (chunks, is_best) = chunks(&members);
+        prop_assert!(is_best);
         let order: Vec<usize> = chunks.iter().flat_map(|c| c.members.clone()).collect();
         let mut sorted = order.clone();
         sorted.sort_unstable();

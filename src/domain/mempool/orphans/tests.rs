@@ -56,6 +56,23 @@ fn it_is_kept_for_as_long_as_somebody_counts_for_it() {
 }
 
 #[test]
+fn what_is_judged_after_its_peer_has_left_is_not_kept() {
+    let mut orphans = Orphans::default();
+    let (a, b) = (tx(&[outside(0)], 1, 1), tx(&[outside(1)], 1, 2));
+    orphans.peer_gone(7);
+    orphans.add(Arc::clone(&a), vec![], 7);
+    assert_eq!(ids(&orphans), BTreeSet::new());
+    orphans.add(Arc::clone(&a), vec![], 8);
+    assert_eq!(orphans.told(&a.wtxid(), 7), Some(vec![]));
+    assert_eq!(orphans.get(&a.wtxid()).map(|orphan| orphan.from.clone()), Some(BTreeSet::from([8])));
+    // So many are remembered.
+    (100..).take(ORPHAN_PEERS_GONE_MAX).for_each(|peer| orphans.peer_gone(peer));
+    orphans.add(Arc::clone(&b), vec![], 7);
+    assert_eq!(ids(&orphans), BTreeSet::from([a.wtxid(), b.wtxid()]));
+    check_books(&orphans);
+}
+
+#[test]
 fn who_sends_many_loses_his_own() {
     let mut orphans = Orphans::default();
     let honest = tx(&[outside(0)], 1, 0);

@@ -31,7 +31,7 @@ struct FakeChain {
 
 impl HeaderView for FakeChain {
     fn tip_height(&self) -> Height {
-        Height::new(TIP)
+        self.next.height.parent().unwrap()
     }
     fn header_at(&self, height: Height) -> Option<Header> {
         let mut header = genesis_block(Network::Regtest).header;
@@ -576,10 +576,14 @@ fn a_reorganisation_brings_them_back() {
     rig.chain.coins = before;
     rig.chain.coins.remove(&coin(1));
     rig.chain.next.prev = tip_hash(7);
+    rig.chain.next.height = Height::new(TIP + 4);
     let refused = rig.pool.reorganised(&[block], &rig.chain.context(), &Says(Ok(())), NOW);
     assert_eq!(refused, [second.compute_txid()]);
     assert_eq!(rig.held(), [first.compute_txid(), built.compute_txid()]);
     assert_eq!(rig.pool.tip(), tip_hash(7));
+    // What comes back came now; what was held all the while came when it came.
+    let height = |tx: &Transaction| rig.pool.details(Wanted::One(tx.compute_txid()))[0].height.to_u32();
+    assert_eq!((height(&first), height(&built)), (TIP + 3, TIP));
 }
 
 #[test]
