@@ -30,6 +30,8 @@ const UNASKED: &[(&str, &str, &str)] = &[
 /// What never answers well here, and why.
 const NEVER_GOOD: &[(&str, &str)] = &[
     ("abortprivatebroadcast", "it is off on both"),
+    ("converttopsbt", "the one at hand must be told which version of the form is meant"),
+    ("createpsbt", "the one at hand must be told which version of the form is meant"),
     ("addconnection", "it takes a peer, which both would have to share"),
     ("disconnectnode", "it takes a peer, which both would have to share"),
     ("enumeratesigners", "no program that signs is named"),
@@ -103,6 +105,15 @@ fn good(both: &mut Both<'_>, block: &Json) {
         .ask("createrawtransaction", &format!("[[{{\"txid\":{},\"vout\":0}}],{{\"data\":\"00\"}}]", txs[0]));
     both.ask("combinerawtransaction", &format!("[[{made},{made}]]"));
     both.ask("signrawtransactionwithkey", &format!("[{made},[]]"));
+    let parts = format!("[{{\"txid\":{},\"vout\":0}}],{{\"data\":\"00\"}},7,true,2", txs[0]);
+    let forms = [("createpsbt", parts), ("converttopsbt", format!("{made},false,null"))];
+    for (method, given) in forms {
+        let ours = both.ours.call(method, &format!("[{given}]"));
+        let theirs = both.theirs.call(method, &format!("[{given},0]"));
+        if ours != theirs {
+            both.findings.push(format!("{method}: {ours} and theirs {theirs}"));
+        }
+    }
 }
 
 /// Where `block` has a coinbase that nobody has spent.
@@ -125,7 +136,8 @@ pub(super) fn ask(both: &mut Both<'_>, block: &Json) {
         let rows = if is_another(method) { ours.get(method) } else { theirs.get(method) };
         let count = rows.map_or(0, count);
         both.ask(method, "{\"nope\":1}");
-        both.ask(method, &format!("[{}]", vec!["1"; count + 1].join(",")));
+        let most = theirs.get(method).map_or(0, self::count).max(count);
+        both.ask(method, &format!("[{}]", vec!["1"; most + 1].join(",")));
         for (place, value) in (0..count).flat_map(|place| VALUES.map(|value| (place, value))) {
             if is_asked(method, value) {
                 let before = "null,".repeat(place);
