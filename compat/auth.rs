@@ -44,18 +44,29 @@ pub enum AuthError {
 
 /// A user, and what the password comes to with a salt.
 struct User {
-    name: String,
+    /// The name's hash: whatever is typed, 32 bytes are compared with 32.
+    name: Digest,
     salt: String,
-    /// None: what was given is no such thing, and no password comes to it.
-    hmac: Option<[u8; HMAC_BYTES]>,
+    hmac: Digest,
+    /// Whether some password may come to it; none does where what was given is no such thing.
+    is_sound: Choice,
 }
 
-const HMAC_BYTES: usize = 32;
+const DIGEST_BYTES: usize = 32;
+
+/// What is compared. Nothing else is: neither names nor passwords, whose lengths and first letters the time to compare them would tell.
+type Digest = [u8; DIGEST_BYTES];
 
 impl User {
+    fn new(name: &str, salt: String, hmac: Option<Digest>) -> User {
+        let is_sound = Choice::from(u8::from(hmac.is_some()));
+        User { name: digest(name), salt, hmac: hmac.unwrap_or_default(), is_sound }
+    }
+
     fn with_password(name: &str, password: &str, entropy: &dyn Entropy) -> User {
         let salt = hex_of_chance(2, entropy);
-        User { name: name.to_owned(), hmac: Some(hmac(&salt, password)), salt }
+        let hmac = hmac(&salt, password);
+        User::new(name, salt, Some(hmac))
     }
 
     /// `USER:SALT$HMAC`.
@@ -65,19 +76,29 @@ impl User {
         let sound = !rest.contains(':') && !hmac.contains('$');
         // Core compares the text, whose digits are small.
         let small = !hmac.bytes().any(|digit| digit.is_ascii_uppercase());
-        let hmac = <[u8; HMAC_BYTES]>::from_hex(hmac).ok().filter(|_| small);
-        sound.then(|| User { name: name.to_owned(), salt: salt.to_owned(), hmac })
+        let hmac = Digest::from_hex(hmac).ok().filter(|_| small);
+        sound.then(|| User::new(name, salt.to_owned(), hmac))
     }
 
-    /// Takes the same time for every user and password of the same length.
-    fn is(&self, name: &str, password: &str) -> Choice {
-        let known = self.hmac.unwrap_or_default();
-        let same = hmac(&self.salt, password).ct_eq(&known) & Choice::from(u8::from(self.hmac.is_some()));
-        same & name.as_bytes().ct_eq(self.name.as_bytes())
+    /// Whether it is this one, by the hash of the name that was typed. What is done depends on the length of what was typed alone: a password
+    /// is hashed for every user, whatever the name is, both digests are compared to the end, and what they say is joined without a branch.
+    fn is(&self, name: &Digest, password: &str) -> Choice {
+        same(&hmac(&self.salt, password), &self.hmac) & same(name, &self.name) & self.is_sound
     }
 }
 
-fn hmac(salt: &str, password: &str) -> [u8; HMAC_BYTES] {
+/// Two digests, to their last byte.
+fn same(one: &Digest, other: &Digest) -> Choice {
+    #[cfg(test)]
+    tests::COMPARED.with_borrow_mut(|compared| compared.push(one.len()));
+    one.ct_eq(other)
+}
+
+fn digest(text: &str) -> Digest {
+    sha256::Hash::hash(text.as_bytes()).to_byte_array()
+}
+
+fn hmac(salt: &str, password: &str) -> Digest {
     let mut engine = HmacEngine::<sha256::Hash>::new(salt.as_bytes());
     engine.input(password.as_bytes());
     Hmac::from_engine(engine).to_byte_array()
@@ -155,7 +176,8 @@ impl Users {
         let decoded = STANDARD.decode(encoded.trim()).ok()?;
         let text = String::from_utf8(decoded).ok()?;
         let (name, password) = text.split_once(':')?;
-        let known = self.users.iter().fold(Choice::from(0), |known, user| known | user.is(name, password));
+        let hash = digest(name);
+        let known = self.users.iter().fold(Choice::from(0), |known, user| known | user.is(&hash, password));
         bool::from(known).then(|| name.to_owned())
     }
 

@@ -14,6 +14,9 @@ const TIP_AGE_S_MAX: u64 = 24 * 60 * 60;
 const BLOCK_WEIGHT_MAX: u64 = 4_000_000;
 const BLOCK_WEIGHT_RESERVED: u64 = 8_000;
 
+/// Connections at a time where the system has files for them: with 16 KiB of buffers each 64 MB.
+pub const CONNECTIONS_MAX: usize = 4_000;
+
 /// How JSON-RPC is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -39,6 +42,8 @@ pub struct Config {
     pub threads: usize,
     /// Calls that wait beside them; more are refused.
     pub work_queue: usize,
+    /// Connections at a time; beyond it strangers make room for whoever comes.
+    pub connections_max: usize,
     /// Whether REST is served beside it, to whom no password is asked of.
     pub rest: bool,
     /// What is published over ZeroMQ, for who asks: those that [`crate::Zmq`] has bound.
@@ -88,6 +93,7 @@ impl Config {
             cookie_mode: 0o600,
             threads: 16,
             work_queue: 64,
+            connections_max: CONNECTIONS_MAX,
             rest: false,
             zmq: Vec::new(),
             timeout: Duration::from_secs(30),

@@ -26,7 +26,7 @@ const BRIEF: Duration = Duration::from_millis(1);
 /// What is done off those threads at a time. Who asked may have hung up since, so that those who may ask do not bound it.
 pub(crate) const AWAY_MAX: usize = 64;
 
-static AWAY: Semaphore = Semaphore::const_new(AWAY_MAX);
+static AWAY: Away = Away(Semaphore::const_new(AWAY_MAX));
 /// Texts of whole blocks that are made at a time: one for each core, and one that reads meanwhile. More would take turns there, each of them be
 /// ready later, and all hold up who asks for little.
 static WHOLE_BLOCKS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(cores().saturating_add(1)));
@@ -303,13 +303,26 @@ where
 pub(crate) async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, RpcError> + Send + 'static,
 ) -> Result<T, RpcError> {
-    let place = AWAY.acquire().await.map_err(|_| RpcError::internal("No thread is left"))?;
-    let work = move || {
-        let _place = place;
-        work()
-    };
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|_| Err(RpcError::internal("It panicked; the log says where")))
+    AWAY.run(work).await
+}
+
+/// So much is done off the threads that speak at a time.
+struct Away(Semaphore);
+
+impl Away {
+    /// A place is taken until the work is done, whether anybody still waits for it or not.
+    async fn run<T: Send + 'static>(
+        &'static self,
+        work: impl FnOnce() -> Result<T, RpcError> + Send + 'static,
+    ) -> Result<T, RpcError> {
+        let place = self.0.acquire().await.map_err(|_| RpcError::internal("No thread is left"))?;
+        let work = move || {
+            let _place = place;
+            work()
+        };
+        let done = tokio::task::spawn_blocking(work).await;
+        done.unwrap_or_else(|_| Err(RpcError::internal("It panicked; the log says where")))
+    }
 }
 
 /// The same for what makes a whole block's text: in the order in which it was asked for.

@@ -15,6 +15,7 @@ mod differ;
 mod error;
 #[cfg(test)]
 mod fixtures;
+mod flood;
 mod help;
 mod json;
 mod logging;
@@ -33,7 +34,7 @@ mod table;
 mod zmq;
 
 pub use auth::{AuthError, Subnet};
-pub use config::{Config, VERSION};
+pub use config::{CONNECTIONS_MAX, Config, VERSION};
 pub use error::RpcError;
 pub use json::{Json, object};
 pub use logging::{CATEGORIES as LOG_CATEGORIES, is_log_category};

@@ -13,7 +13,7 @@ use bitcoin::Amount;
 use bitcoin::hashes::Hash;
 
 pub(crate) use hex::text as hex_text;
-pub(crate) use read::read;
+pub(crate) use read::{commas, read};
 pub(crate) use text::Text;
 
 /// A field's name: most are ours, known when we are built.

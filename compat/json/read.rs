@@ -7,12 +7,17 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::{Json, Name};
 
-/// Commas of a text at most: there is a value for each, of 32 bytes, so that they take 64 MB.
+/// Commas of a text at most: there is a value for each, of 32 bytes, and as much again for its name, so that they take 200 MB.
 const COMMAS_MAX: usize = 2_000_000;
+
+/// How many commas a text has, within its texts too.
+pub(crate) fn commas(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte == b',').count()
+}
 
 /// A whole text as a value; none where it is not JSON, or has more than [`COMMAS_MAX`].
 pub(crate) fn read(bytes: &[u8]) -> Option<Json> {
-    if bytes.iter().filter(|byte| **byte == b',').count() > COMMAS_MAX {
+    if commas(bytes) > COMMAS_MAX {
         return None;
     }
     serde_json::from_slice(bytes).ok()

@@ -5,20 +5,26 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
-/// A wire whose other end must take what it has asked for: where it takes nothing for so long, the connection breaks off.
+/// Bytes that must be taken for each [`Timed::new`]'s patience of waiting: at 30 seconds 9 kB a second, less than any line has. Whoever takes a
+/// byte now and then would hold what it asked for as long as it likes.
+const TAKEN_BYTES_MIN: u32 = 256 << 10;
+
+/// A wire whose other end must take what it has asked for: where it makes us wait for too long, the connection breaks off.
 pub(super) struct Timed<W> {
     wire: W,
     patience: Duration,
-    waits: Option<Pin<Box<Sleep>>>,
+    /// How long it has made us wait, less what it has taken since.
+    waited: Duration,
+    waits: Option<(Instant, Pin<Box<Sleep>>)>,
     /// What has come before, and is read first.
     before: Bytes,
 }
 
 impl<W> Timed<W> {
     pub(super) fn new(wire: W, patience: Duration) -> Timed<W> {
-        Timed { wire, patience, waits: None, before: Bytes::new() }
+        Timed { wire, patience, waited: Duration::ZERO, waits: None, before: Bytes::new() }
     }
 
     /// The same behind what has come from it already.
@@ -26,16 +32,29 @@ impl<W> Timed<W> {
         Timed { before: came.into(), ..self }
     }
 
-    fn judge<T>(&mut self, polled: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
-        if polled.is_ready() {
-            self.waits = None;
+    fn judge(&mut self, polled: Poll<io::Result<usize>>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(taken) = &polled {
+            if let Some((since, _)) = self.waits.take() {
+                self.waited = self.waited.saturating_add(since.elapsed());
+            }
+            self.forgive(taken.as_ref().map_or(0, |taken| *taken));
             return polled;
         }
-        let patience = self.patience;
-        let waits = self.waits.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-        match waits.as_mut().poll(cx) {
+        let left = self.patience.saturating_sub(self.waited);
+        let (_, ends) =
+            self.waits.get_or_insert_with(|| (Instant::now(), Box::pin(tokio::time::sleep(left))));
+        match ends.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// So many bytes were taken.
+    fn forgive(&mut self, bytes: usize) {
+        if !self.waited.is_zero() {
+            let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+            let worth = self.patience.checked_div(TAKEN_BYTES_MIN).unwrap_or_default().saturating_mul(bytes);
+            self.waited = self.waited.saturating_sub(worth);
         }
     }
 }
@@ -82,3 +101,6 @@ impl<W: AsyncWrite + Unpin> AsyncWrite for Timed<W> {
         Pin::new(&mut self.wire).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests;

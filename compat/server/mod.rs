@@ -2,10 +2,12 @@
 //!
 //! Owns: who is let in, how long anyone may take, how much may be held for whom. Must not know: what a method does.
 //!
-//! What a stranger can make us hold: a connection with [`HEAD_BYTES_MAX`] of headers, for `Config::timeout`. A body is read
-//! only for a user who has shown a password; where REST is served, one of [`crate::rest::BODY_BYTES_MAX`] for anyone, and answers as far as
-//! they fit what all strangers' answers may take together.
+//! What a stranger can make us hold: a connection with [`HEAD_BYTES_MAX`] of headers, for `Config::timeout`, and only as long as nobody else
+//! needs its place ([`guests`]). A body is read only for a user who has shown a password; where REST is served, one of
+//! [`crate::rest::BODY_BYTES_MAX`] for anyone, within the same time, and answers as far as they fit what all strangers' answers may take
+//! together.
 
+mod guests;
 mod io;
 mod plain;
 mod rpc;
@@ -24,12 +26,13 @@ use hyper_util::service::TowerToHyperService;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 use crate::auth::{AuthError, Cookie, Users};
 use crate::config::Config;
 use crate::ctx::{AWAY_MAX, Ctx, cores};
 
+use guests::{Guest, Guests};
 use io::Timed;
 use plain::Plain;
 pub(crate) use plain::Shape;
@@ -39,8 +42,6 @@ use rpc::Door;
 const HEAD_BYTES_MAX: usize = 16 << 10;
 /// Headers of a request: as many of 16 bytes as Core's 8 KiB hold. hyper makes room for all of them, 32 bytes each, as it reads.
 const HEADERS_MAX: usize = 512;
-/// Connections at a time: with 16 KiB of buffers each 64 MB; beyond it they wait in the system's queue.
-const CONNECTIONS_MAX: usize = 4_000;
 /// Connections that wait to be taken in.
 const BACKLOG: u32 = 1_024;
 /// Threads that speak; what takes long goes to others.
@@ -89,14 +90,13 @@ impl Server {
         let listeners = bind(&config.bind)?;
         let addresses = listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
         let (users, cookie) = Users::new(&config, entropy)?;
-        let timeout = config.timeout;
+        let (timeout, guests) = (config.timeout, Guests::new(config.connections_max));
         let ctx = Arc::new(Ctx::new(config));
         let door = Arc::new(Door::new(Arc::clone(&ctx), users));
         let (ending, _) = watch::channel(false);
         let (held, running) = mpsc::channel(1);
-        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let house =
-            House { routes: rpc::routes(&door), door, timeout, ending: ending.subscribe(), held, places };
+            House { routes: rpc::routes(&door), door, timeout, ending: ending.subscribe(), held, guests };
         for listener in listeners {
             tokio::spawn(house.clone().accept(listener));
         }
@@ -177,7 +177,7 @@ struct House {
     ending: watch::Receiver<bool>,
     /// Held by everything that runs.
     held: mpsc::Sender<()>,
-    places: Arc<Semaphore>,
+    guests: Arc<Guests>,
 }
 
 impl House {
@@ -185,19 +185,19 @@ impl House {
         let ended = ends(self.ending.clone());
         tokio::pin!(ended);
         loop {
-            let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return };
             let accepted = tokio::select! {
                 _ = &mut ended => return,
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, remote)) => {
-                    let connection = self.clone().serve(stream, remote);
-                    tokio::spawn(async move {
-                        connection.await;
-                        drop(place);
-                    });
-                }
+                // There is room for this one, or nobody else is looked at until there is.
+                Ok((stream, remote)) => tokio::select! {
+                    _ = &mut ended => return,
+                    guest = self.guests.enter() => {
+                        let Some(guest) = guest else { return };
+                        tokio::spawn(self.clone().serve(stream, remote, guest));
+                    }
+                },
                 Err(error) => {
                     tracing::warn!(%error, "JSON-RPC cannot take a connection in");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -206,20 +206,14 @@ impl House {
         }
     }
 
-    /// One connection: as many requests as its client sends, one after the other.
-    async fn serve(self, stream: TcpStream, remote: SocketAddr) {
+    /// One connection: as many requests as its client sends, one after the other, as long as nobody else needs its place more.
+    async fn serve(self, stream: TcpStream, remote: SocketAddr, guest: Guest) {
         // Where it can't be set, answers leave a little later.
         let _ = stream.set_nodelay(true);
         let wire = Timed::new(stream, self.timeout);
-        let rest = if self.door.lets_in(remote) {
-            Plain::new(Arc::clone(&self.door), wire, &self.ending, self.timeout).serve().await
-        } else {
-            Ok(Some(wire))
-        };
-        let ended = match rest {
-            Ok(Some(wire)) => self.serve_any(wire, remote).await.map_err(|error| error.to_string()),
-            Ok(None) => Ok(()),
-            Err(error) => Err(error.to_string()),
+        let ended = tokio::select! {
+            ended = self.serve_all(wire, remote, &guest) => ended,
+            () = guest.sent_away() => Err("somebody else needs its place".to_owned()),
         };
         if let Err(error) = ended {
             tracing::debug!(%remote, %error, "a connection of JSON-RPC broke off");
@@ -227,20 +221,45 @@ impl House {
         drop(self.held);
     }
 
+    async fn serve_all(
+        &self,
+        wire: Timed<TcpStream>,
+        remote: SocketAddr,
+        guest: &Guest,
+    ) -> Result<(), String> {
+        let rest = if self.door.lets_in(remote) {
+            Plain::new(Arc::clone(&self.door), wire, guest.clone(), &self.ending, self.timeout).serve().await
+        } else {
+            Ok(Some(wire))
+        };
+        match rest.map_err(|error| error.to_string())? {
+            Some(wire) => self.serve_any(wire, remote, guest).await.map_err(|error| error.to_string()),
+            None => Ok(()),
+        }
+    }
+
     /// Requests of every kind.
-    async fn serve_any(&self, wire: Timed<TcpStream>, remote: SocketAddr) -> hyper::Result<()> {
+    async fn serve_any(
+        &self,
+        wire: Timed<TcpStream>,
+        remote: SocketAddr,
+        guest: &Guest,
+    ) -> hyper::Result<()> {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(self.timeout)
             .max_buf_size(HEAD_BYTES_MAX)
             .max_headers(HEADERS_MAX)
             .half_close(true);
-        let routes = self.routes.clone().layer(axum::Extension(rpc::Remote(remote)));
+        let routes = self.routes.clone().layer(axum::Extension(rpc::Remote(remote, guest.clone())));
         let connection = http.serve_connection(TokioIo::new(wire), TowerToHyperService::new(routes));
         tokio::pin!(connection);
         tokio::select! {
             ended = &mut connection => ended,
             () = ends(self.ending.clone()) => {
+                if guest.is_silent() {
+                    return Ok(());
+                }
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 
 use super::ends;
+use super::guests::Guest;
 use super::io::Timed;
 use super::rpc::{self, BODY_BYTES_SMALL, Door, HEAD_BYTES_MAX};
 use crate::request::Answer;
@@ -101,6 +102,7 @@ struct Proven {
 pub(super) struct Plain<W> {
     door: Arc<Door>,
     wire: Timed<W>,
+    guest: Guest,
     waits: Waits,
     ending: watch::Receiver<bool>,
     /// What has come and is not answered yet.
@@ -113,12 +115,13 @@ impl<W: AsyncRead + AsyncWrite + Unpin> Plain<W> {
     pub(super) fn new(
         door: Arc<Door>,
         wire: Timed<W>,
+        guest: Guest,
         ending: &watch::Receiver<bool>,
         patience: Duration,
     ) -> Plain<W> {
         let waits = Waits::new(ending.clone(), patience);
         let ending = ending.clone();
-        Plain { door, wire, waits, ending, came: Vec::new(), proven: None, date: Date::default() }
+        Plain { door, wire, guest, waits, ending, came: Vec::new(), proven: None, date: Date::default() }
     }
 
     /// Answers calls, one after the other. The wire comes back with the first request that is something else; none where there will be no more.
@@ -130,6 +133,8 @@ impl<W: AsyncRead + AsyncWrite + Unpin> Plain<W> {
             let answer = rpc::carried_out(&self.door, user, body).await;
             self.forget(end);
             let closes = *self.ending.borrow();
+            // What it takes is counted until it has been taken.
+            let (answer, _room) = answer.unzip();
             self.write(answer, closes).await?;
             if closes {
                 break;
@@ -175,6 +180,7 @@ impl<W: AsyncRead + AsyncWrite + Unpin> Plain<W> {
         if !proves(&self.door, &mut self.proven, shown) {
             return Ok(None);
         }
+        self.guest.prove();
         let end = head.saturating_add(length);
         while let missing @ 1.. = end.saturating_sub(self.came.len()) {
             if !self.hear(missing).await? {

@@ -3,10 +3,10 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::State;
@@ -20,10 +20,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use crate::auth::{Subnet, Users};
 use crate::ctx::Ctx;
+use crate::flood::{Flood, Said};
+use crate::json::commas;
 use crate::request::{Answer, Lane, Request as Asked};
 use crate::rest::{self, Reply};
 
-use super::CONNECTIONS_MAX;
+use super::guests::Guest;
 
 /// Bytes of a request's line and headers, as Core has it. What is longer is refused; hyper bears twice as much for that.
 pub(super) const HEAD_BYTES_MAX: usize = 8 << 10;
@@ -41,11 +43,18 @@ const BLOCK_BODIES_KIB_MAX: usize = 4 * (BLOCK_BODY_BYTES_MAX >> 10);
 const BLOCKS_AT_ONCE: usize = 4;
 /// Blocks that wait beside them: a pool's programs send one each.
 const BLOCKS_WAITING_MAX: usize = 64;
+/// Thousands of values that large bodies are read into at a time, at a hundred bytes each with a name 400 MB: twice the most that one body may
+/// have. A batch of a hundred thousand calls has four hundred.
+const VALUES_K_MAX: usize = 4_000;
 /// Answers to strangers, in KiB, that lie here until they are taken: two mempools of a hundred thousand transactions. Who asks for more gets
 /// none, so that nobody fills the memory by asking and not reading.
 const ANSWERS_KIB_MAX: usize = 256 << 10;
+/// Answers to users, likewise: eight of the largest batches, beside those that are still being made.
+const USERS_ANSWERS_KIB_MAX: usize = 512 << 10;
 /// Answers up to this size are not counted: those of all connections are 256 MB.
-const ANSWER_BYTES_SMALL: usize = 64 << 10;
+const ANSWER_BYTES_SMALL: u64 = 64 << 10;
+/// Bytes that a stranger may send to be thrown away, so that what it is told reaches it: a connection that is closed with bytes unread is reset.
+const UNWANTED_BYTES_MAX: usize = BLOCK_BODY_BYTES_MAX;
 /// What a wrong password costs, as in Core.
 const WRONG_PASSWORD_COSTS: Duration = Duration::from_millis(250);
 /// The type of an answer.
@@ -60,8 +69,8 @@ const CLOSE: HeaderValue = HeaderValue::from_static("close");
 const REALM: HeaderValue = HeaderValue::from_static("Basic realm=\"jsonrpc\"");
 
 /// Where a connection comes from.
-#[derive(Clone, Copy)]
-pub(super) struct Remote(pub(super) SocketAddr);
+#[derive(Clone)]
+pub(super) struct Remote(pub(super) SocketAddr, pub(super) Guest);
 
 /// What stands between a request and a method.
 pub(super) struct Door {
@@ -78,8 +87,14 @@ pub(super) struct Door {
     large: Semaphore,
     /// What those with blocks may take beside them.
     large_blocks: Semaphore,
-    /// What answers to strangers may take, in KiB.
+    /// What large bodies may be read into, in thousands of values.
+    values: Semaphore,
+    /// What answers to users may take, in KiB.
     answers: Arc<Semaphore>,
+    /// What answers to strangers may take, in KiB.
+    rest_answers: Arc<Semaphore>,
+    /// What the log says of wrong passwords.
+    wrong: Mutex<Flood>,
 }
 
 impl Door {
@@ -88,13 +103,16 @@ impl Door {
         Door {
             calls: work(),
             blocks: Work::new(BLOCKS_AT_ONCE, BLOCKS_WAITING_MAX),
-            polls: Work::new(CONNECTIONS_MAX, 0),
+            polls: Work::new(ctx.config.connections_max, 0),
             rest: work(),
             ctx,
             users,
             large: Semaphore::new(LARGE_BODIES_KIB_MAX),
             large_blocks: Semaphore::new(BLOCK_BODIES_KIB_MAX),
-            answers: Arc::new(Semaphore::new(ANSWERS_KIB_MAX)),
+            values: Semaphore::new(VALUES_K_MAX),
+            answers: Arc::new(Semaphore::new(USERS_ANSWERS_KIB_MAX)),
+            rest_answers: Arc::new(Semaphore::new(ANSWERS_KIB_MAX)),
+            wrong: Mutex::default(),
         }
     }
 
@@ -112,6 +130,16 @@ impl Door {
     /// Whether a connection from there is answered anything at all.
     pub(super) fn lets_in(&self, remote: SocketAddr) -> bool {
         Subnet::allows(&self.ctx.config.allow, remote.ip())
+    }
+
+    /// Room for what a body is read into; small ones need none, since so few are let in.
+    async fn values(&self, body: &[u8]) -> Option<SemaphorePermit<'_>> {
+        if body.len() <= BODY_BYTES_SMALL {
+            return None;
+        }
+        // One that has too many is refused by its reader.
+        let thousands = (commas(body) / 1_000).min(VALUES_K_MAX);
+        self.values.acquire_many(u32::try_from(thousands).unwrap_or(u32::MAX)).await.ok()
     }
 
     fn work(&self, lane: Lane) -> &Work {
@@ -174,17 +202,20 @@ async fn other(
     Extension(remote): Extension<Remote>,
     request: Request<Body>,
 ) -> Response<Body> {
-    if let Some(status) = refusal(&door, remote, &request) {
+    if let Some(status) = refusal(&door, &remote, &request) {
         return refused(status);
     }
     let target = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
     if !door.ctx.config.rest || !rest::is_path(&target) {
         return bare(StatusCode::NOT_FOUND);
     }
-    let (body, _) = match body(&door, request, None, rest::BODY_BYTES_MAX).await {
-        Ok(body) => body,
-        Err(status) => return bare(status),
+    let whole = body(&door, request, None, rest::BODY_BYTES_MAX);
+    let body = match tokio::time::timeout(door.ctx.config.timeout, whole).await {
+        Ok(Ok((body, _))) => body,
+        Ok(Err(status)) => return refused(status),
+        Err(_) => return refused(StatusCode::REQUEST_TIMEOUT),
     };
+    remote.1.speak();
     let Some(inside) = door.rest.enter() else { return too_many() };
     let _place = inside.place().await;
     match rest::answer(&door.ctx, &target, &body).await {
@@ -194,11 +225,11 @@ async fn other(
 }
 
 /// Who may not even ask, and what is no question.
-fn refusal(door: &Door, Remote(remote): Remote, request: &Request<Body>) -> Option<StatusCode> {
+fn refusal(door: &Door, Remote(remote, _): &Remote, request: &Request<Body>) -> Option<StatusCode> {
     if head_bytes(request) > HEAD_BYTES_MAX {
         return Some(StatusCode::BAD_REQUEST);
     }
-    if !door.lets_in(remote) {
+    if !door.lets_in(*remote) {
         return Some(StatusCode::FORBIDDEN);
     }
     let known = [Method::GET, Method::POST, Method::HEAD, Method::PUT].contains(request.method());
@@ -222,16 +253,16 @@ async fn call(
     Extension(remote): Extension<Remote>,
     request: Request<Body>,
 ) -> Response<Body> {
-    if let Some(status) = refusal(&door, remote, &request) {
+    if let Some(status) = refusal(&door, &remote, &request) {
         return refused(status);
     }
     if request.method() != Method::POST {
         let text = "JSONRPC server handles only POST requests";
         return with_text(StatusCode::METHOD_NOT_ALLOWED, text);
     }
-    let user = match proven(&door, remote, request.headers()).await {
-        Ok(user) => user,
-        Err(refused) => return refused,
+    let Some(user) = proven(&door, &remote, request.headers()).await else {
+        tokio::spawn(throw_away(door.ctx.config.timeout, request.into_body()));
+        return stranger();
     };
     let length = match said_length(request.headers()) {
         Some(length) if length > BODY_BYTES_MAX => return refused(StatusCode::PAYLOAD_TOO_LARGE),
@@ -244,32 +275,60 @@ async fn call(
     carried_out(&door, &user, body).await.map_or_else(too_many, written)
 }
 
-/// What is answered to a user's body; none where too many wait already. The body is let go of once it is read.
-pub(super) async fn carried_out(door: &Door, user: &str, body: impl AsRef<[u8]>) -> Option<Answer> {
+/// What is answered to a user's body, and its room until it is taken; none where too many wait already, to be carried out or to be taken. The body is
+/// let go of once it is read.
+pub(super) async fn carried_out(door: &Door, user: &str, body: impl AsRef<[u8]>) -> Option<(Answer, Room)> {
     if !door.users.may_call_any(user) {
-        return Some(Answer::bare(StatusCode::FORBIDDEN));
+        return Some((Answer::bare(StatusCode::FORBIDDEN), None));
     }
     // As many bodies are read into values as are let in: what waits is bounded by that.
     let likely = Lane::likely(body.as_ref());
     let mut inside = door.work(likely).enter()?;
+    let _values = door.values(body.as_ref()).await;
     let request = Asked::read(body.as_ref());
     drop(body);
     if likely != Lane::Calls && request.lane() != likely {
         inside = door.calls.enter()?;
     }
     let _place = inside.place().await;
-    Some(request.answer(&door.ctx, |method| door.users.may_call(user, method)).await)
+    let answer = request.answer(&door.ctx, |method| door.users.may_call(user, method)).await;
+    let bytes = answer.body.iter().flatten().map(length_of).fold(0, u64::saturating_add);
+    let room = room_for(bytes, &door.answers, USERS_ANSWERS_KIB_MAX)?;
+    Some((answer, room))
 }
 
-/// The user, or what is answered to a stranger.
-async fn proven(door: &Door, Remote(remote): Remote, headers: &HeaderMap) -> Result<String, Response<Body>> {
-    let Some(shown) = headers.get(AUTHORIZATION) else { return Err(stranger()) };
+/// The user; none where it is a stranger.
+async fn proven(door: &Door, Remote(remote, guest): &Remote, headers: &HeaderMap) -> Option<String> {
+    let shown = headers.get(AUTHORIZATION)?;
     if let Some(user) = door.users.prove(shown.as_bytes()) {
-        return Ok(user);
+        guest.prove();
+        return Some(user);
     }
-    tracing::warn!(%remote, "incorrect password attempt");
+    let said = door.wrong.lock().unwrap_or_else(PoisonError::into_inner).line(Instant::now());
+    match said {
+        Said::Yes { unsaid: 0 } => tracing::warn!(%remote, "incorrect password attempt"),
+        Said::Yes { unsaid } => {
+            tracing::warn!(%remote, "incorrect password attempt, and {unsaid} before it that are not told one by one");
+        }
+        Said::No => {}
+    }
     tokio::time::sleep(WRONG_PASSWORD_COSTS).await;
-    Err(stranger())
+    None
+}
+
+/// Reads what a stranger sends and forgets it, for a while and up to a size.
+async fn throw_away(within: Duration, mut body: Body) {
+    let mut bytes = 0_usize;
+    let all = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            bytes = bytes.saturating_add(frame.data_ref().map_or(0, Bytes::len));
+            if bytes > UNWANTED_BYTES_MAX {
+                return;
+            }
+        }
+    };
+    // Whoever takes longer is not waited for.
+    let _ = tokio::time::timeout(within, all).await;
 }
 
 fn said_length(headers: &HeaderMap) -> Option<usize> {
@@ -308,10 +367,32 @@ async fn body(
     }
 }
 
+/// What an answer takes until it has been taken, or nobody takes it any more; small ones take nothing.
+pub(super) type Room = Option<OwnedSemaphorePermit>;
+
+/// None where there is no room for so many bytes.
+fn room_for(bytes: u64, all: &Arc<Semaphore>, most_kib: usize) -> Option<Room> {
+    if bytes <= ANSWER_BYTES_SMALL {
+        return Some(None);
+    }
+    // One that is larger than all of it has it for itself.
+    let kib = usize::try_from(bytes / 1024).unwrap_or(usize::MAX).min(most_kib);
+    let kib = u32::try_from(kib).unwrap_or(u32::MAX);
+    Arc::clone(all).try_acquire_many_owned(kib).ok().map(Some)
+}
+
 /// The answer's pieces, one after the other; how many bytes there are is known.
 struct Pieces {
     rest: std::vec::IntoIter<Bytes>,
     bytes: u64,
+    _room: Room,
+}
+
+impl Pieces {
+    fn new(pieces: Vec<Bytes>, room: Room) -> Pieces {
+        let bytes = pieces.iter().map(length_of).fold(0, u64::saturating_add);
+        Pieces { rest: pieces.into_iter(), bytes, _room: room }
+    }
 }
 
 impl HttpBody for Pieces {
@@ -340,12 +421,25 @@ fn length_of(piece: &Bytes) -> u64 {
     u64::try_from(piece.len()).unwrap_or(u64::MAX)
 }
 
-fn written(Answer { status, body }: Answer) -> Response<Body> {
+/// An answer to a user.
+fn written((Answer { status, body }, room): (Answer, Room)) -> Response<Body> {
     let Some(pieces) = body else { return bare(status) };
-    let bytes = pieces.iter().map(length_of).fold(0, u64::saturating_add);
-    let mut response = Response::new(Body::new(Pieces { rest: pieces.into_iter(), bytes }));
+    whole(status, JSON, Pieces::new(pieces, room))
+}
+
+/// An answer to a stranger.
+fn told(door: &Door, Reply { status, kind, body }: Reply) -> Response<Body> {
+    let body = Bytes::from(body);
+    match room_for(length_of(&body), &door.rest_answers, ANSWERS_KIB_MAX) {
+        Some(room) => whole(status, HeaderValue::from_static(kind), Pieces::new(vec![body], room)),
+        None => with_text(StatusCode::SERVICE_UNAVAILABLE, "Too many answers wait to be taken"),
+    }
+}
+
+fn whole(status: StatusCode, kind: HeaderValue, pieces: Pieces) -> Response<Body> {
+    let mut response = Response::new(Body::new(pieces));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    response.headers_mut().insert(CONTENT_TYPE, kind);
     response
 }
 
@@ -353,40 +447,11 @@ fn too_many() -> Response<Body> {
     with_text(StatusCode::SERVICE_UNAVAILABLE, TOO_MANY)
 }
 
-/// Bytes that count against what answers may take until they have been written.
-struct Held {
-    bytes: Vec<u8>,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-/// An answer to a stranger.
-fn told(door: &Door, Reply { status, kind, body }: Reply) -> Response<Body> {
-    let body = if body.len() <= ANSWER_BYTES_SMALL {
-        Bytes::from(body)
-    } else {
-        // One that is larger than all of it has it for itself.
-        let kib = u32::try_from((body.len() / 1024).min(ANSWERS_KIB_MAX)).unwrap_or(u32::MAX);
-        let Ok(permit) = Arc::clone(&door.answers).try_acquire_many_owned(kib) else {
-            return with_text(StatusCode::SERVICE_UNAVAILABLE, "Too many answers wait to be taken");
-        };
-        Bytes::from_owner(Held { bytes: body, _permit: permit })
-    };
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    response
-}
-
 /// What ends the connection too: what was not read of the request is not looked at.
 fn refused(status: StatusCode) -> Response<Body> {
     let mut response = bare(status);
-    if matches!(status, StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE) {
+    let ends = [StatusCode::BAD_REQUEST, StatusCode::PAYLOAD_TOO_LARGE, StatusCode::REQUEST_TIMEOUT];
+    if ends.contains(&status) {
         response.headers_mut().insert(CONNECTION, CLOSE);
     }
     response
@@ -414,3 +479,6 @@ fn stranger() -> Response<Body> {
     response.headers_mut().insert(WWW_AUTHENTICATE, REALM);
     response
 }
+
+#[cfg(test)]
+mod tests;

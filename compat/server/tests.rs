@@ -22,6 +22,14 @@ fn warming(change: impl FnOnce(&mut Config)) -> (tempfile::TempDir, Server, Clie
     (dir, server, client)
 }
 
+/// What `-rpcauth` has behind the salt.
+fn rpcauth(salt: &str, password: &str) -> String {
+    use bitcoin::hashes::{Hash, HashEngine, Hmac, HmacEngine, sha256};
+    let mut engine = HmacEngine::<sha256::Hash>::new(salt.as_bytes());
+    engine.input(password.as_bytes());
+    Hmac::from_engine(engine).to_string()
+}
+
 fn check(reply: &Reply, status: u16, body: &str) {
     assert_eq!((reply.status, reply.body.as_str()), (status, body), "{}", reply.head);
 }
@@ -139,28 +147,57 @@ fn requests_that_come_at_once_are_answered_in_their_order() {
     assert_eq!(answers.matches("HTTP/1.1 401").count(), 100, "{answers}");
 }
 
+/// What a method may be asked in: alone in each version, with arguments by place and by name, without an answer, and in batches.
+fn askings(method: &str) -> [String; 7] {
+    [
+        format!("{{\"method\":\"{method}\"}}"),
+        format!("{{\"jsonrpc\":\"1.0\",\"id\":1,\"method\":\"{method}\",\"params\":[]}}"),
+        format!(
+            "{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"{method}\",\"params\":{{\"args\":[1],\"x\":2}}}}"
+        ),
+        format!("{{\"params\":[\"{PAYEE}\"],\"method\":\"{method}\"}}"),
+        format!("{{\"jsonrpc\":\"2.0\",\"method\":\"{method}\"}}"),
+        format!("[{{\"method\":\"{method}\"}}]"),
+        format!("[{COUNT},{{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"{method}\",\"params\":{{}}}}]"),
+    ]
+}
+
+/// What nobody may have moved: chain, mempool, network, bans, what is logged, and what runs.
+fn state(client: &Client) -> Vec<String> {
+    const TOLD: [&str; 7] = [
+        "getchaintips",
+        "getmininginfo",
+        "getmempoolinfo",
+        "getnetworkinfo",
+        "listbanned",
+        "getpeerinfo",
+        "logging",
+    ];
+    TOLD.iter().map(|method| client.call(method, "[]").to_string()).collect()
+}
+
 #[test]
 fn strangers_are_refused_whatever_they_ask_for() {
     let house = House::start();
     let client = house.client();
-    for method in crate::methods::all() {
-        let body = format!("{{\"method\":\"{}\"}}", method.name);
-        let request = format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let before = state(&client);
+    let strangers = |path: &str, body: &str, header: &str| {
+        let request = format!("POST {path} HTTP/1.1\r\n{header}Content-Length: {}\r\n\r\n{body}", body.len());
         let reply = client.send(request.as_bytes());
         check(&reply, 401, "");
-        assert!(
-            reply.head.to_lowercase().contains("www-authenticate: basic realm=\"jsonrpc\""),
-            "{}",
-            reply.head
-        );
+        let asked = "www-authenticate: basic realm=\"jsonrpc\"";
+        assert!(reply.head.to_lowercase().contains(asked), "{}", reply.head);
+    };
+    for method in crate::methods::all() {
+        askings(method.name).iter().for_each(|body| strangers("/", body, ""));
+        strangers("/wallet/w", &askings(method.name)[0], "");
     }
     for credentials in ["", "x", "__cookie__:", "__cookie__:00", ":", "a:b:c"] {
         let wrong = Client { credentials: credentials.to_owned(), ..client.clone() };
-        check(&wrong.post(COUNT), 401, "");
+        check(&wrong.post("{\"method\":\"stop\"}"), 401, "");
     }
-    for header in ["Basic", "Basic !", "Bearer x", "basic YTpi"] {
-        let request = format!("POST / HTTP/1.1\r\nAuthorization: {header}\r\nContent-Length: 0\r\n\r\n");
-        check(&client.send(request.as_bytes()), 401, "");
+    for header in ["Basic", "Basic !", "Bearer x", "basic YTpi", "Basic \u{fe}"] {
+        strangers("/", "{\"method\":\"stop\"}", &format!("Authorization: {header}\r\n"));
     }
     for (method, status) in [("GET", 405), ("PUT", 405), ("HEAD", 405), ("DELETE", 405), ("OPTIONS", 405)] {
         let reply = client.send(format!("{method} / HTTP/1.1\r\nConnection: close\r\n\r\n").as_bytes());
@@ -172,6 +209,163 @@ fn strangers_are_refused_whatever_they_ask_for() {
         };
         assert_eq!(got, status, "{method}");
     }
+    // REST is off: there is nothing at its paths, for users neither.
+    for path in ["/rest/chaininfo.json", "/rest/mempool/info.json", "/rest/getutxos.json", "/rest/"] {
+        let request = format!("GET {path} HTTP/1.1\r\n{}\r\n", client.authorization());
+        check(&client.send(request.as_bytes()), 404, "");
+        check(&client.send(format!("GET {path} HTTP/1.1\r\n\r\n").as_bytes()), 404, "");
+    }
+    assert_eq!(state(&client), before);
+}
+
+#[test]
+fn who_may_call_one_method_calls_no_other() {
+    let house = House::with(|config| {
+        config.user = "u".to_owned();
+        config.password = "p".to_owned();
+        config.auth = vec!["all:s$".to_owned() + &rpcauth("s", "q")];
+        config.whitelist = vec!["u:getblockcount".to_owned()];
+        config.whitelist_default = Some(false);
+    });
+    let all = Client { credentials: "all:q".to_owned(), ..house.client() };
+    let user = Client { credentials: "u:p".to_owned(), ..all.clone() };
+    let before = state(&all);
+    for method in crate::methods::all().iter().filter(|method| method.name != "getblockcount") {
+        askings(method.name).iter().for_each(|body| check(&user.post(body), 403, ""));
+    }
+    // Neither another spelling nor what is none.
+    for name in ["GetBlockCount", " stop", "stop ", "getblockcount\\u0000", "x"] {
+        check(&user.post(&format!("{{\"method\":\"{name}\"}}")), 403, "");
+    }
+    check(&user.post("{\"method\":\"s\\u0074op\"}"), 403, "");
+    // Of two methods in one request the first counts, for who asks and for what is done.
+    check(&user.post("{\"method\":\"stop\",\"method\":\"getblockcount\"}"), 403, "");
+    check(&user.post("{\"method\":\"getblockcount\",\"method\":\"stop\",\"id\":1}"), 200, ZERO);
+    let both = "[{\"method\":\"getblockcount\",\"method\":\"stop\",\"id\":1}]";
+    check(&user.post(both), 200, &format!("[{}]\n", ZERO.trim_end()));
+    assert_eq!(state(&all), before);
+}
+
+#[test]
+fn strangers_make_room_for_whoever_comes() {
+    use std::io::Read;
+    const PLACES: usize = 4;
+    let (_dir, server, client) = warming(|config| {
+        config.connections_max = PLACES;
+        config.rest = true;
+        config.timeout = Duration::from_secs(3600);
+    });
+    // Nothing, half a head, half of what is read of anyone, and of a body that nobody wants: each would stay for an hour.
+    let halves = [
+        "",
+        "POST / HTTP/1.1\r\nHos",
+        "POST /rest/getutxos.json HTTP/1.1\r\nContent-Length: 10\r\n\r\n[",
+        "POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\n[",
+    ];
+    let stranger = |half: &&str| {
+        let mut stream = client.connect();
+        stream.write_all(half.as_bytes()).unwrap();
+        stream
+    };
+    let mut strangers: Vec<_> = halves.iter().map(stranger).collect();
+    let request = format!(
+        "POST / HTTP/1.1\r\n{}Content-Length: {}\r\n\r\n{COUNT}",
+        client.authorization(),
+        COUNT.len()
+    );
+    let mut user = client.connect();
+    user.write_all(request.as_bytes()).unwrap();
+    assert_eq!(receive(&mut user).status, 500);
+    // As many again, twice: each takes the place of one of the first, none that of the user.
+    strangers.extend(halves.iter().chain(&halves).map(stranger));
+    for _ in 0..3 {
+        assert_eq!(client.post(COUNT).status, 500);
+        user.write_all(request.as_bytes()).unwrap();
+        assert_eq!(receive(&mut user).status, 500);
+    }
+    for mut gone in strangers.drain(..halves.len() * 2) {
+        // What was answered before, and the end.
+        let mut rest = Vec::new();
+        match gone.read_to_end(&mut rest) {
+            Ok(_) => assert!(rest.is_empty() || rest.starts_with(b"HTTP/1.1 401"), "{rest:?}"),
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
+        }
+    }
+    // Those that are left do not hold up the end.
+    server.stop();
+}
+
+#[test]
+fn a_stranger_hears_that_he_is_one_whatever_he_sends() {
+    let (_dir, server, client) = warming(|_| {});
+    let body = "x".repeat(4 << 20);
+    for header in ["", "Authorization: Basic eDp5\r\n"] {
+        let head = format!("POST / HTTP/1.1\r\n{header}Content-Length: {}\r\n\r\n", body.len());
+        let mut stream = client.connect();
+        // Twice: what is thrown away is thrown away to its end, and no further.
+        for _ in 0..2 {
+            stream.write_all(head.as_bytes()).unwrap();
+            stream.write_all(body.as_bytes()).unwrap();
+            check(&receive(&mut stream), 401, "");
+        }
+    }
+    server.stop();
+}
+
+#[test]
+fn what_is_no_request_is_sent_away() {
+    use std::io::Read;
+    let house = House::with(|config| config.rest = true);
+    let client = house.client();
+    let auth = client.authorization();
+    let many = "a: b\r\n".repeat(10_000);
+    let long = "a".repeat(1 << 20);
+    let endless = format!("fff\r\n{}\r\n", "a".repeat(0xfff)).repeat(65);
+    for (bytes, statuses) in [
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), &[0, 400, 505][..]),
+        ("\u{16}\u{3}\u{1}\0".to_owned() + &long, &[0, 400]),
+        (format!("GET / HTTP/1.1\r\n{many}\r\n"), &[0, 400, 431]),
+        (format!("GET / HTTP/1.1\r\nX: {long}\r\n\r\n"), &[0, 400, 431]),
+        (format!("GET /{long} HTTP/1.1\r\n\r\n"), &[0, 400, 414, 431]),
+        (format!("GET /rest/{} HTTP/1.1\r\n\r\n", "a".repeat(9 << 10)), &[400]),
+        (format!("POST / HTTP/1.1\r\n{auth}Content-Length: 5\r\nContent-Length: 6\r\n\r\n"), &[0, 400]),
+        (format!("POST / HTTP/1.1\r\n{auth}Content-Length: -5\r\n\r\n"), &[0, 400]),
+        (format!("POST / HTTP/1.1\r\n{auth}Content-Length: 99999999999999999999\r\n\r\n"), &[0, 400]),
+        (format!("POST / HTTP/1.1\r\n{auth}Transfer-Encoding: gzip\r\n\r\n"), &[0, 400]),
+        (format!("POST / HTTP/1.1\r\n{auth}Transfer-Encoding: chunked\r\n\r\nzz\r\n"), &[0, 400]),
+        // What it would be upgraded to is not spoken here: it is answered as if it had not asked.
+        (
+            format!(
+                "POST / HTTP/1.1\r\n{auth}Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\nContent-Length: {}\r\n\r\n{COUNT}",
+                COUNT.len()
+            ),
+            &[200],
+        ),
+        ("CONNECT example.org:80 HTTP/1.1\r\n\r\n".to_owned(), &[405]),
+        ("GET http://example.org/ HTTP/1.1\r\n\r\n".to_owned(), &[405]),
+        // A body without end, of a stranger.
+        (
+            format!("POST /rest/getutxos.json HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{endless}"),
+            &[0, 413],
+        ),
+    ] {
+        let mut stream = client.connect();
+        // It may be sent away before it has said all of it.
+        let _ = stream.write_all(bytes.as_bytes());
+        let reply = receive(&mut stream);
+        assert!(statuses.contains(&reply.status), "{:.100}: {reply:?}", bytes);
+    }
+    // And of a user: as much as a body may have, and no more.
+    let mut stream = client.connect();
+    stream
+        .write_all(format!("POST / HTTP/1.1\r\n{auth}Transfer-Encoding: chunked\r\n\r\n").as_bytes())
+        .unwrap();
+    let chunk = format!("100000\r\n{}\r\n", " ".repeat(1 << 20));
+    while stream.write_all(chunk.as_bytes()).is_ok() {}
+    let mut told = Vec::new();
+    let _ = stream.read_to_end(&mut told);
+    assert!(told.is_empty() || told.starts_with(b"HTTP/1.1 413"), "{}", String::from_utf8_lossy(&told));
+    check(&client.post(COUNT), 200, ZERO);
 }
 
 #[test]
@@ -210,11 +404,7 @@ fn it_says_that_it_warms_up_and_the_cookie_goes_with_it() {
 
 #[test]
 fn who_may_call_what_is_kept() {
-    // `rpcauth` of user `u` with the password `p` and the salt `s`.
-    use bitcoin::hashes::{Hash, HashEngine, Hmac, HmacEngine, sha256};
-    let mut engine = HmacEngine::<sha256::Hash>::new(b"s");
-    engine.input(b"p");
-    let row = format!("u:s${}", Hmac::from_engine(engine));
+    let row = format!("u:s${}", rpcauth("s", "p"));
     let (_dir, server, cookie) = warming(|config| {
         config.auth = vec![row.clone()];
         config.whitelist = vec!["u:getblockcount, uptime".to_owned(), "u:getblockcount,help".to_owned()];

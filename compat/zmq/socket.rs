@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use thiserror::Error;
@@ -13,19 +13,24 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
 use tokio::sync::Notify;
 
-use super::address::Place;
+use crate::flood::{self, Flood};
+
+use super::address::{Place, Topic};
 use super::wire::{self, FRAME_BYTES_MAX, Frame, GREETING_BYTES, Said, WireError};
 
-/// Subscribers of an address at a time; more are let go. A node has a handful.
+/// Subscribers of an address at a time; a node has a handful. For one more somebody goes who listens to nothing, or who reads too slowly.
 const SUBSCRIBERS_MAX: usize = 256;
 /// What one may ask for: there are five topics.
 const PREFIXES_MAX: usize = 64;
 /// Bytes that wait for one subscriber: eight of the largest blocks. What is more is not sent to it, and its counters show that.
 const QUEUE_BYTES_MAX: usize = 32 << 20;
-/// Bytes that wait for all subscribers of an address, though one message that waits for several lies here once.
+/// Bytes that wait for all subscribers of an address; a message that waits for several lies here once. For more of them the one goes for whom most
+/// waits, so that those who don't read keep nothing from those who do.
 const QUEUES_BYTES_MAX: usize = 256 << 20;
 /// Messages that wait for one where no other limit is asked for, and what any limit is at most: each has its own place in a queue.
 const QUEUE_MESSAGES_MAX: usize = 100_000;
+/// Answers to pings that wait for one: a subscriber sends its next when it has this one's.
+const PONGS_MAX: usize = 16;
 /// How long a peer may take to say who it is.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(30);
 /// Peers that wait to be taken in.
@@ -42,8 +47,27 @@ pub(super) struct Message {
     pub(super) counter: u32,
 }
 
+/// A message in somebody's queue, or on its way; counted until nobody has it any more.
+struct Kept {
+    message: Message,
+    all: Arc<AtomicUsize>,
+}
+
+impl Kept {
+    fn new(message: Message, all: &Arc<AtomicUsize>) -> Arc<Kept> {
+        all.fetch_add(message.body.len(), Ordering::Relaxed);
+        Arc::new(Kept { message, all: Arc::clone(all) })
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.message.body.len(), Ordering::Relaxed);
+    }
+}
+
 enum Waiting {
-    Message(Arc<Message>),
+    Message(Arc<Kept>),
     /// Bytes as they are.
     Pong(Vec<u8>),
 }
@@ -51,7 +75,7 @@ enum Waiting {
 impl Waiting {
     fn bytes(&self) -> usize {
         match self {
-            Waiting::Message(message) => message.body.len(),
+            Waiting::Message(kept) => kept.message.body.len(),
             Waiting::Pong(bytes) => bytes.len(),
         }
     }
@@ -62,13 +86,17 @@ impl Waiting {
 struct State {
     prefixes: Vec<Vec<u8>>,
     queue: VecDeque<Waiting>,
+    /// Of what waits, and of what is on its way.
     queued_bytes: usize,
+    pongs: usize,
 }
 
 #[derive(Default)]
 struct Subscriber {
     state: Mutex<State>,
     arrived: Notify,
+    /// Somebody else needs its place.
+    gone: Notify,
 }
 
 impl Subscriber {
@@ -85,8 +113,12 @@ enum PeerError {
     Wire(#[from] WireError),
     #[error("too many subscriptions")]
     Prefixes,
+    #[error("too many pings")]
+    Pings,
     #[error("it did not say who it is in time")]
     Late,
+    #[error("it listens to nothing, or reads too slowly, and others need its place")]
+    Slow,
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -96,7 +128,11 @@ pub(super) struct Socket {
     pub(super) address: String,
     queue_max: usize,
     subscribers: Mutex<Vec<Arc<Subscriber>>>,
-    queued_bytes: AtomicUsize,
+    subscribers_max: usize,
+    queued_bytes: Arc<AtomicUsize>,
+    queued_bytes_max: usize,
+    /// What the log says of those who find no place.
+    refused: Mutex<Flood>,
 }
 
 /// What takes peers in.
@@ -145,7 +181,15 @@ fn forget_socket(path: &Path) -> io::Result<()> {
 impl Socket {
     pub(super) fn new(address: String, queue_max: usize) -> Socket {
         let queue_max = if queue_max == 0 { QUEUE_MESSAGES_MAX } else { queue_max.min(QUEUE_MESSAGES_MAX) };
-        Socket { address, queue_max, subscribers: Mutex::default(), queued_bytes: AtomicUsize::new(0) }
+        Socket {
+            address,
+            queue_max,
+            subscribers: Mutex::default(),
+            subscribers_max: SUBSCRIBERS_MAX,
+            queued_bytes: Arc::default(),
+            queued_bytes_max: QUEUES_BYTES_MAX,
+            refused: Mutex::default(),
+        }
     }
 
     fn subscribers(&self) -> MutexGuard<'_, Vec<Arc<Subscriber>>> {
@@ -172,38 +216,30 @@ impl Socket {
 
     /// Puts a message into the queues of those who want it; where one is full, it misses this one.
     pub(super) fn send(&self, message: Message) {
-        let message = Arc::new(message);
-        for subscriber in self.subscribers().iter() {
-            if subscriber.lock().wants(message.topic) {
-                self.queue(subscriber, Waiting::Message(Arc::clone(&message)));
+        let mut all = self.subscribers();
+        let bytes = message.body.len();
+        // What somebody has half written goes when its task does: until then no more is let go than have to be.
+        let mut left = self.queued_bytes.load(Ordering::Relaxed).saturating_add(bytes);
+        while left > self.queued_bytes_max {
+            let Some(freed) = let_go_slowest(&mut all) else { break };
+            left = left.saturating_sub(freed);
+        }
+        let kept = Kept::new(message, &self.queued_bytes);
+        let topic = kept.message.topic;
+        for subscriber in all.iter() {
+            let mut state = subscriber.lock();
+            if !state.wants(topic) {
+                continue;
+            }
+            let own = state.queued_bytes.saturating_add(bytes);
+            if state.queue.len() < self.queue_max && own <= QUEUE_BYTES_MAX {
+                state.push(Waiting::Message(Arc::clone(&kept)));
+                drop(state);
+                subscriber.arrived.notify_one();
+            } else {
+                tracing::debug!(address = self.address, "a subscriber is slow: a message is not sent to it");
             }
         }
-    }
-
-    fn queue(&self, subscriber: &Subscriber, waiting: Waiting) {
-        let bytes = waiting.bytes();
-        let mut state = subscriber.lock();
-        let own = state.queued_bytes.saturating_add(bytes);
-        // Nobody else adds: all messages come from one place, and a pong is small.
-        let all = self.queued_bytes.load(Ordering::Relaxed).saturating_add(bytes);
-        let room = state.queue.len() < self.queue_max && own <= QUEUE_BYTES_MAX && all <= QUEUES_BYTES_MAX;
-        if room {
-            state.queued_bytes = own;
-            self.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
-            state.queue.push_back(waiting);
-            drop(state);
-            subscriber.arrived.notify_one();
-        } else {
-            tracing::debug!(address = self.address, "a subscriber is slow: a message is not sent to it");
-        }
-    }
-
-    fn next(&self, subscriber: &Subscriber) -> Option<Waiting> {
-        let mut state = subscriber.lock();
-        let waiting = state.queue.pop_front()?;
-        state.queued_bytes = state.queued_bytes.saturating_sub(waiting.bytes());
-        self.queued_bytes.fetch_sub(waiting.bytes(), Ordering::Relaxed);
-        Some(waiting)
     }
 
     /// Takes peers in until it is dropped.
@@ -228,12 +264,9 @@ impl Socket {
         let subscriber = Arc::new(Subscriber::default());
         {
             let mut all = self.subscribers();
-            if all.len() >= SUBSCRIBERS_MAX {
-                tracing::warn!(
-                    address = self.address,
-                    "ZMQ has {SUBSCRIBERS_MAX} subscribers: no more are taken in"
-                );
-                return;
+            if all.len() >= self.subscribers_max && !let_go_idlest(&mut all) {
+                drop(all);
+                return self.say_full();
             }
             all.push(Arc::clone(&subscriber));
         }
@@ -244,11 +277,69 @@ impl Socket {
             }
         });
     }
+
+    fn say_full(&self) {
+        let said = self.refused.lock().unwrap_or_else(PoisonError::into_inner).line(Instant::now());
+        if let flood::Said::Yes { unsaid } = said {
+            let most = self.subscribers_max;
+            let address = &self.address;
+            tracing::warn!(address, unsaid, "ZMQ has {most} subscribers that all read: no more are taken in");
+        }
+    }
+}
+
+/// Sends the one away for whom most waits; tells how much that was. None where nothing waits for anybody.
+fn let_go_slowest(all: &mut Vec<Arc<Subscriber>>) -> Option<usize> {
+    let waiting = all.iter().map(|one| one.lock().queued_bytes).enumerate();
+    let (at, bytes) = waiting.max_by_key(|(_, bytes)| *bytes).filter(|(_, bytes)| *bytes > 0)?;
+    all.remove(at).let_go();
+    Some(bytes)
+}
+
+/// Sends the oldest away who listens to nothing, else the slowest; whether there was one.
+fn let_go_idlest(all: &mut Vec<Arc<Subscriber>>) -> bool {
+    let listens = |one: &Arc<Subscriber>| {
+        let state = one.lock();
+        Topic::ALL.iter().any(|topic| state.wants(topic.name()))
+    };
+    match all.iter().position(|one| !listens(one)) {
+        Some(at) => {
+            all.remove(at).let_go();
+            true
+        }
+        None => let_go_slowest(all).is_some(),
+    }
+}
+
+impl Subscriber {
+    /// It has no place any more: nothing waits for it, and its task ends.
+    fn let_go(&self) {
+        self.lock().queue.clear();
+        self.gone.notify_one();
+    }
+
+    fn next(&self) -> Option<Waiting> {
+        self.lock().queue.pop_front()
+    }
+
+    /// It has been written.
+    fn done(&self, waiting: &Waiting) {
+        let mut state = self.lock();
+        state.queued_bytes = state.queued_bytes.saturating_sub(waiting.bytes());
+        if matches!(waiting, Waiting::Pong(_)) {
+            state.pongs = state.pongs.saturating_sub(1);
+        }
+    }
 }
 
 impl State {
     fn wants(&self, topic: &str) -> bool {
         self.prefixes.iter().any(|prefix| topic.as_bytes().starts_with(prefix))
+    }
+
+    fn push(&mut self, waiting: Waiting) {
+        self.queued_bytes = self.queued_bytes.saturating_add(waiting.bytes());
+        self.queue.push_back(waiting);
     }
 }
 
@@ -261,7 +352,6 @@ struct Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.socket.subscribers().retain(|other| !Arc::ptr_eq(other, &self.subscriber));
-        while self.socket.next(&self.subscriber).is_some() {}
     }
 }
 
@@ -270,10 +360,15 @@ impl Seat {
         let (mut from, mut to) = tokio::io::split(stream);
         let mut unread = Vec::new();
         let shaken = self.shake_hands(&mut from, &mut to, &mut unread);
-        tokio::time::timeout(HANDSHAKE_WITHIN, shaken).await.map_err(|_| PeerError::Late)??;
+        let shaken = tokio::time::timeout(HANDSHAKE_WITHIN, shaken);
+        tokio::select! {
+            shaken = shaken => shaken.map_err(|_| PeerError::Late)??,
+            () = self.subscriber.gone.notified() => return Err(PeerError::Slow),
+        }
         tokio::select! {
             ended = self.listen(&mut from, &mut unread) => ended,
             ended = self.speak(&mut to) => ended,
+            () = self.subscriber.gone.notified() => Err(PeerError::Slow),
         }
     }
 
@@ -338,7 +433,16 @@ impl Seat {
                     state.prefixes.swap_remove(at);
                 }
             }
-            Said::Ping(pong) => self.socket.queue(&self.subscriber, Waiting::Pong(pong)),
+            Said::Ping(pong) => {
+                let mut state = self.subscriber.lock();
+                if state.pongs >= PONGS_MAX {
+                    return Err(PeerError::Pings);
+                }
+                state.pongs = state.pongs.saturating_add(1);
+                state.push(Waiting::Pong(pong));
+                drop(state);
+                self.subscriber.arrived.notify_one();
+            }
             Said::Ready | Said::Other => {}
         }
         Ok(())
@@ -346,11 +450,15 @@ impl Seat {
 
     async fn speak(&self, to: &mut (impl AsyncWrite + Unpin)) -> Result<(), PeerError> {
         loop {
-            match self.socket.next(&self.subscriber) {
-                None => self.subscriber.arrived.notified().await,
-                Some(Waiting::Pong(bytes)) => to.write_all(&bytes).await?,
-                Some(Waiting::Message(message)) => write(to, &message).await?,
+            let Some(waiting) = self.subscriber.next() else {
+                self.subscriber.arrived.notified().await;
+                continue;
+            };
+            match &waiting {
+                Waiting::Pong(bytes) => to.write_all(bytes).await?,
+                Waiting::Message(kept) => write(to, &kept.message).await?,
             }
+            self.subscriber.done(&waiting);
         }
     }
 }
@@ -376,3 +484,6 @@ async fn read_more(from: &mut (impl AsyncRead + Unpin), unread: &mut Vec<u8>) ->
     unread.extend_from_slice(part.get(..count).unwrap_or_default());
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -215,7 +215,8 @@ fn a_slow_subscriber_misses_messages_and_keeps_nobody_waiting() {
         hub.publish(Topic::RawTx, &body);
     }
     let queued = hub.0.lock().unwrap()[0].socket.queued();
-    assert!(queued <= 7 * body.len(), "{queued}");
+    // Those in the queue, and the one on its way.
+    assert!(queued <= 8 * body.len(), "{queued}");
     // Then it reads what there is, and the counters say how much there was.
     let mut ready = vec![0; 2 + 38];
     slow.read_exact(&mut ready).unwrap();
@@ -236,7 +237,7 @@ fn a_slow_subscriber_misses_messages_and_keeps_nobody_waiting() {
     assert!(counters.is_sorted() && counters[0] == 0 && counters.len() < sent as usize, "{counters:?}");
     drop(slow);
     until("it is let go", || !hub.is_wanted(Topic::RawTx));
-    assert_eq!(hub.0.lock().unwrap()[0].socket.queued(), 0);
+    until("nothing waits for it", || hub.0.lock().unwrap()[0].socket.queued() == 0);
     zmq.stop();
 }
 

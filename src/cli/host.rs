@@ -123,18 +123,36 @@ impl HostError {
 /// Open files at once: 4,000 connections of JSON-RPC, 10,000 nodes, as many miners, and the node's own files, several times over.
 const FILES_MAX: u64 = 65_536;
 
+/// Of the files that may be open the connections of JSON-RPC take a quarter at most: the node's own, its peers and its miners have the rest, since a
+/// node that can't open a file of its own ends.
+const RPC_FILES_PART: u64 = 4;
+
 /// Lets the process have as many files open as the system allows it, up to [`FILES_MAX`]: what it is given at first, often 1,024, is meant for
-/// programs that know no better. Where that fails, fewer connections are borne.
-fn raise_file_limit() {
+/// programs that know no better. Where that fails, fewer connections are borne. Tells how many it may have.
+fn raise_file_limit() -> u64 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = maximum.map_or(FILES_MAX, |most| most.min(FILES_MAX));
-    if current.is_some_and(|current| current < wanted) {
-        let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
-        if let Err(error) = raised {
-            tracing::warn!(%error, "no more than {} files may be open", current.unwrap_or_default());
+    let Some(current) = current.filter(|current| *current < wanted) else {
+        return current.unwrap_or(FILES_MAX);
+    };
+    match setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum }) {
+        Ok(()) => wanted,
+        Err(error) => {
+            tracing::warn!(%error, "no more than {current} files may be open");
+            current
         }
     }
+}
+
+/// Connections that JSON-RPC may have open at a time.
+pub(crate) fn rpc_connections_max() -> usize {
+    connections_of(raise_file_limit())
+}
+
+fn connections_of(files: u64) -> usize {
+    let files = usize::try_from(files / RPC_FILES_PART).unwrap_or(usize::MAX);
+    files.clamp(1, adit_compat::CONNECTIONS_MAX)
 }
 
 /// A running node.

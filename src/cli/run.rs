@@ -8,7 +8,7 @@ use adit_compat::{Config, Server, Zmq};
 use clap::Args;
 
 use super::exit::Exit;
-use super::host::{Host, HostError};
+use super::host::{self, Host, HostError};
 use super::logging;
 use super::settings::{Given, Settings, SettingsError};
 
@@ -112,7 +112,8 @@ fn node(settings: Settings) -> Result<Exit, HostError> {
     let published = zmq.as_ref().map(|zmq| zmq.publishers().to_vec()).unwrap_or_default();
     let host = Host::start(settings, set_level, Arc::new(MachineNet))?;
     zmq.iter().for_each(|zmq| zmq.ready(host.links()));
-    let jsonrpc = jsonrpc.map(|config| Config { zmq: published, ..config });
+    let connections_max = host::rpc_connections_max();
+    let jsonrpc = jsonrpc.map(|config| Config { zmq: published, connections_max, ..config });
     let server = jsonrpc.map(|config| Server::start(config, &SystemEntropy)).transpose();
     let server = server.inspect_err(|_| host.ask_to_stop())?;
     if let Some(server) = &server {

@@ -13,8 +13,8 @@ use crate::bitcoind::{Core, LOGIN};
 use crate::harness::text;
 
 const STRANGERS: usize = 1_000;
-/// Files that this test has open: its connections, and those of other tests beside it.
-const FILES: u64 = 3_000;
+/// Files that this test has open: its connections, and those of other tests beside it. A node bears a quarter as many connections as it may open files.
+const FILES: u64 = 4_800;
 /// Memory that a node in the tests' build may take with them at its door; without them it is about a third.
 const RSS_KIB_MAX: u64 = 768 << 10;
 /// Threads that a node may begin while as many as that wait: those of the two calls that it carries out, and of what goes on anyway.

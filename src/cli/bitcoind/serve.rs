@@ -14,6 +14,7 @@ use super::error::InitError;
 use super::layers::Layers;
 use super::network;
 use super::paths::Paths;
+use crate::cli::host;
 
 /// Requests that wait, and threads, at most.
 const WORK_MAX: i64 = 100_000;
@@ -33,7 +34,8 @@ pub(super) fn start(config: &Config, zmq: Option<&Zmq>) -> Result<Option<Server>
         return Ok(None);
     }
     let zmq = zmq.map(|zmq| zmq.publishers().to_vec()).unwrap_or_default();
-    let server = Server::start(RpcConfig { zmq, ..settings(config)? }, &SystemEntropy);
+    let connections_max = host::rpc_connections_max();
+    let server = Server::start(RpcConfig { zmq, connections_max, ..settings(config)? }, &SystemEntropy);
     server.map(Some).map_err(|error| {
         tracing::error!("{error}");
         InitError::said("Unable to start HTTP server. See debug log for details.")

@@ -7,7 +7,7 @@ use adit_actors::supervision::{ExitReason, Fault};
 use adit_chainstate::ChainFault;
 use adit_store::DataDirError;
 
-use super::{HostError, ended_text, named};
+use super::{HostError, connections_of, ended_text, named};
 
 fn taken() -> Error {
     Error::from(ErrorKind::AddrInUse)
@@ -15,6 +15,13 @@ fn taken() -> Error {
 
 fn data_dir(error: DataDirError) -> HostError {
     HostError::Start(StartError::Store(OpenError::DataDir(error)))
+}
+
+#[test]
+fn connections_leave_files_for_the_node() {
+    for (files, connections) in [(0, 1), (1_024, 256), (4_800, 1_200), (65_536, 4_000), (u64::MAX, 4_000)] {
+        assert_eq!(connections_of(files), connections, "{files}");
+    }
 }
 
 #[test]
