@@ -207,6 +207,13 @@ fn whitelist(rows: &[String]) -> BTreeMap<String, BTreeSet<String>> {
     all
 }
 
+/// Reads a row of `-rpcauth`, one of `-rpcwhitelist` and a header of the same text.
+pub(crate) fn probe(text: &str) {
+    let whitelist = whitelist(&[text.to_owned()]);
+    let users = Users { users: User::parse(text).into_iter().collect(), whitelist, whitelist_default: false };
+    let _ = (users.prove(text.as_bytes()), users.may_call_any(text), users.may_call(text, text));
+}
+
 /// A network: addresses with the same first bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Subnet {

@@ -13,7 +13,7 @@ use crate::json::{Json, read};
 use crate::params::{self, Params};
 use crate::server::Shape;
 use crate::signing::Covers;
-use crate::{address, descriptor, methods, named, request, rest, show, zmq};
+use crate::{address, auth, descriptor, methods, named, request, rest, show, zmq};
 
 /// A server whose node has not started.
 static WARMING: LazyLock<Ctx> = LazyLock::new(|| Ctx::new(Config::new(Vec::new(), None)));
@@ -106,7 +106,8 @@ pub fn output(data: &[u8]) {
     }
 }
 
-/// An argument of whatever kind, as JSON or as the text of one: amounts, hashes, bytes, addresses, networks, ranges.
+/// An argument of whatever kind, as JSON or as the text of one: amounts, hashes, bytes, addresses, networks, ranges; who may call, and a header that
+/// says who calls.
 pub fn argument(data: &[u8]) {
     let text = String::from_utf8_lossy(data).into_owned();
     let given = [read(data), Some(Json::from(text.clone()))];
@@ -125,6 +126,7 @@ pub fn argument(data: &[u8]) {
         }
     }
     let _ = (Covers::read(&text), text.parse::<Subnet>());
+    auth::probe(&text);
 }
 
 /// A partially signed transaction.

@@ -1,12 +1,8 @@
-//! The binary: arguments, the subcommand, the exit code. Everything else stands below.
+//! The binary. Everything stands in the library beside it.
 //!
-//! Owns: the entry. Must not know: a rule, an actor, a key of the configuration.
+//! Owns: the entry, the allocator. Must not know: a rule, an actor, a key of the configuration.
 
 use std::process::ExitCode;
-
-use clap::Parser;
-
-mod cli;
 
 /// Blocks are parsed into many small pieces, on one thread, and freed on others: docs/decisions/0006-allocator.md has the
 /// figures.
@@ -14,5 +10,5 @@ mod cli;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    cli::Cli::parse().run()
+    adit::main()
 }

@@ -28,10 +28,20 @@ impl GetBalances {
     pub const ALL: GetBalances = GetBalances { after: None, rows_max: usize::MAX };
 }
 
-/// What each worker has done. Sent by: rpc, the demo. Handled by: payout. Reply: one row a worker. When full: refused.
-#[derive(Clone, Copy, Debug, Message)]
+/// What each worker has done. Sent by: rpc, the demo. Handled by: payout. Reply: one row a worker, in the order of their names. When full: refused.
+#[derive(Clone, Debug, Message)]
 #[rtype(result = "Vec<WorkerTotals>")]
-pub struct GetWorkers;
+pub struct GetWorkers {
+    /// Those behind this name; none: from the first on.
+    pub after: Option<String>,
+    /// At most so many.
+    pub rows_max: usize,
+}
+
+impl GetWorkers {
+    /// All of them.
+    pub const ALL: GetWorkers = GetWorkers { after: None, rows_max: usize::MAX };
+}
 
 /// The blocks that the pool found. Sent by: rpc. Handled by: payout. Reply: the newest of them, and their number. When full:
 /// refused.

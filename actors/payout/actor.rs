@@ -10,7 +10,7 @@ use bitcoin::BlockHash;
 
 use super::booker::{Booker, Patience, Walked, ledger_fault};
 use super::committer::Committer;
-use super::figures::Figures;
+use super::figures::{Figures, worker_key};
 use crate::house::Shared;
 use crate::messages::chain::TipChanged;
 use crate::messages::payout::{
@@ -217,9 +217,14 @@ impl Handler<GetPoolBlocks> for PayoutActor {
 impl Handler<GetWorkers> for PayoutActor {
     type Result = MessageResult<GetWorkers>;
 
-    fn handle(&mut self, _msg: GetWorkers, _ctx: &mut Self::Context) -> Self::Result {
-        let totals = self.booker.log().totals();
-        let workers: Vec<WorkerTotals> = self.figures.workers(totals, self.shared.clock.now());
+    fn handle(
+        &mut self,
+        GetWorkers { after, rows_max }: GetWorkers,
+        _ctx: &mut Self::Context,
+    ) -> Self::Result {
+        let totals = self.booker.log().totals(after.as_deref().map(worker_key).as_ref(), rows_max);
+        let page = (after.as_deref(), rows_max);
+        let workers: Vec<WorkerTotals> = self.figures.workers(totals, page, self.shared.clock.now());
         MessageResult(workers)
     }
 }

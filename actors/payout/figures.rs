@@ -39,10 +39,11 @@ impl Figures {
         })
     }
 
-    /// One row a worker, with what is durable of it.
+    /// One row a worker, with what is durable of it: of so many behind this name at most, in the order of their names. `totals` has as many.
     pub(super) fn workers(
         &self,
         totals: BTreeMap<(String, String), ShareTotals>,
+        (after, rows_max): (Option<&str>, usize),
         now: UnixMillis,
     ) -> Vec<WorkerTotals> {
         let mut table = self.table();
@@ -53,12 +54,18 @@ impl Figures {
             let row = row(name.clone(), total.shares, total.work_raw, last_share);
             rows.insert(name, row);
         }
-        for (name, worker) in table.iter_mut() {
+        let behind = table.iter_mut().filter(|(name, _)| after.is_none_or(|after| name.as_str() > after));
+        let mut behind: Vec<(&String, &mut Worker)> = behind.collect();
+        if rows_max < behind.len() {
+            behind.select_nth_unstable_by_key(rows_max, |(name, _)| *name);
+            behind.truncate(rows_max);
+        }
+        for (name, worker) in behind {
             let row = rows.entry(name.clone()).or_insert_with(|| row(name.clone(), 0, 0, None));
             row.shares_rejected = worker.rejected;
             row.hashrate = worker.hashrate(now);
         }
-        rows.into_values().collect()
+        rows.into_values().take(rows_max).collect()
     }
 
     fn table(&self) -> MutexGuard<'_, HashMap<String, Worker>> {
@@ -91,6 +98,12 @@ fn make_room(table: &mut HashMap<String, Worker>, mut places: usize) {
 
 fn row(name: String, shares: u64, work_raw: u128, last_share: Option<UnixMillis>) -> WorkerTotals {
     WorkerTotals { name, shares_accepted: shares, shares_rejected: 0, work_raw, hashrate: 0, last_share }
+}
+
+/// What [`worker_name`] makes one of. In the order of the one is the order of the other, since an address has no sign before the dot.
+pub(super) fn worker_key(name: &str) -> (String, String) {
+    let (address, worker) = name.split_once('.').unwrap_or((name, ""));
+    (address.to_owned(), worker.to_owned())
 }
 
 /// `ADDRESS.worker`, or the address alone.

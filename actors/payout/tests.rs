@@ -224,7 +224,7 @@ impl House {
     }
 
     async fn workers(&self) -> Vec<WorkerTotals> {
-        self.payout.addr.send(GetWorkers).await.unwrap()
+        self.payout.addr.send(GetWorkers::ALL).await.unwrap()
     }
 
     /// Tells of a tip, and waits until the books stand there.
@@ -634,7 +634,11 @@ impl ShareLog for BrokenLog {
     ) -> Result<std::collections::BTreeMap<adit_domain::payout::Account, u128>, ShareLogFault> {
         Err(ShareLogFault::Stopped)
     }
-    fn totals(&self) -> std::collections::BTreeMap<(String, String), ShareTotals> {
+    fn totals(
+        &self,
+        _: Option<&(String, String)>,
+        _: usize,
+    ) -> std::collections::BTreeMap<(String, String), ShareTotals> {
         Default::default()
     }
     fn newest(&self, _: &mut dyn FnMut(&ShareCredit) -> bool) -> Result<(), ShareLogFault> {

@@ -220,7 +220,7 @@ impl RpcActor {
     fn tell_totals(&mut self, ctx: &mut Context<Self>) {
         let Some(pool) = self.api.links.pool.as_ref().filter(|_| self.api.events.is_heard()) else { return };
         let workers = pool.workers.clone();
-        let asked = async move { ask::ask(&workers, GetWorkers).await };
+        let asked = async move { ask::ask(&workers, GetWorkers::ALL).await };
         ctx.spawn(asked.into_actor(self).map(|answer, this, _| {
             let Ok(workers) = answer else { return };
             let totals = totals(&workers);

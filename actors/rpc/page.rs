@@ -22,18 +22,6 @@ pub(super) fn cut<T, K>(mut rows: Vec<T>, key: impl Fn(&T) -> K, rows_max: u32) 
     (rows, next)
 }
 
-/// The same of all rows that there are, in any order, behind the one whose key is `after`.
-pub(super) fn page<T, K: Ord>(
-    mut rows: Vec<T>,
-    key: impl Fn(&T) -> K,
-    after: Option<&K>,
-    rows_max: u32,
-) -> (Vec<T>, Option<K>) {
-    rows.retain(|row| after.is_none_or(|after| key(row) > *after));
-    rows.sort_unstable_by_key(&key);
-    cut(rows, key, rows_max)
-}
-
 #[cfg(test)]
 #[path = "page/tests.rs"]
 mod tests;

@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status};
 
 use super::api::Api;
 use super::ask::ask;
-use super::page::{cut, page, wanted};
+use super::page::{cut, wanted};
 use crate::messages::payout::{GetBalances, GetPoolBlocks, GetWorkers};
 use crate::messages::stratum::GetSessions;
 use crate::messages::template::{GetMiningWait, GetTemplate};
@@ -20,8 +20,9 @@ impl PoolService for Api {
         request: Request<v1::ListWorkersRequest>,
     ) -> Result<Response<v1::ListWorkersResponse>, Status> {
         let v1::ListWorkersRequest { after, rows_max } = request.into_inner();
-        let all = ask(&self.pool()?.workers, GetWorkers).await?;
-        let (rows, next) = page(all, |row| row.name.clone(), named(&after), rows_max);
+        let question = GetWorkers { after: named(&after).cloned(), rows_max: wanted(rows_max) };
+        let rows = ask(&self.pool()?.workers, question).await?;
+        let (rows, next) = cut(rows, |row| row.name.clone(), rows_max);
         let workers = rows.into_iter().map(worker).collect();
         Ok(Response::new(v1::ListWorkersResponse { workers, next: next.unwrap_or_default() }))
     }

@@ -92,6 +92,8 @@ fn arguments_of_any_bytes_are_borne() {
             b"bcrt1pqqqqp399et2xygdj5xreqhjjvcmzhxw4aywxecjdzew6hylgvsesp3z0v5",
             b"1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa",
             b"10.0.0.0/255.255.0.0",
+            b"u:s$2f05477fc24bb4faefd86517156dafdecec45b8ad3cf2522a563582b8be0d3fa",
+            b"Basic dTpw",
             b"00000000000000000000000000000000000000000000000000000000000000aa",
         ],
     );

@@ -18,6 +18,9 @@ use bitcoin::p2p::Magic;
 use bitcoin::p2p::message_blockdata::Inventory;
 use serde_json::Value;
 
+#[path = "../../tests/common/seeds.rs"]
+mod seeds;
+
 type Done = Result<(), Box<dyn Error>>;
 
 /// Bytes of a seed; a longer one slows every round down.
@@ -283,7 +286,30 @@ fn faces() -> Done {
     Ok(())
 }
 
+/// Settings, and files that are read at the start.
+fn files() -> Done {
+    for (target, seeds) in [("flags", seeds::FLAGS), ("conf", seeds::CONF), ("toml", seeds::TOML)] {
+        seeds.iter().try_for_each(|seed| write(target, seed))?;
+    }
+    let tx = format!("0100000001{}00000000{}01e80300000000000000{}", "11".repeat(32), "00ffffffff", "00000000");
+    let tx = Vec::from_hex(&tx)?;
+    let row = [&tx[..], &[1; 8], &[2; 8]].concat();
+    let rows = [&1_u64.to_le_bytes()[..], &row, b"\x01", &[3; 40], b"\x01", &[4; 32]].concat();
+    write("mempool_file", &[&1_u64.to_le_bytes()[..], &rows].concat())?;
+    write("mempool_file", &[&2_u64.to_le_bytes()[..], &[8, 0, 0, 0, 0, 0, 0, 0, 0], &rows].concat())?;
+    let peer = [&[5; 33][..], b"\x01\x08\x08\x08\x08\x20\x8d\x01\x09\x09\x09\x09\0\0"].concat();
+    write("peers_file", &[b"ADITPEER\x01", &[6; 32][..], &2_u32.to_le_bytes(), &peer, &peer].concat())?;
+    write("bans_file", br#"{"banned_nets":[{"version":1,"ban_created":1,"banned_until":9999999999,"address":"10.0.0.0/8"}]}"#)?;
+    for len in [80_u32, 300] {
+        let block = [&[0xfa, 0xbf, 0xb5, 0xda][..], &len.to_le_bytes(), &[7; 80]].concat();
+        write("block_file", &[&block[..], &[0; 30], &block].concat())?;
+    }
+    let head = [b"utxo\xff\x02\0\xfa\xbf\xb5\xda", &[5; 32][..], &1_u64.to_le_bytes()].concat();
+    write("snapshot", &[&head[..], &[6; 32], b"\x01\0\x02\0\0aaaaaaaaaaaaaaaaaaaa"].concat())
+}
+
 fn main() -> Done {
+    files()?;
     faces()?;
     vectors()?;
     real_blocks()?;

@@ -114,8 +114,9 @@ impl Live {
         Ok(None)
     }
 
-    /// So many bytes of the block at `pos` from its byte `from` on; none where it has not as many. Only those around them are read, where the
-    /// whole block has been compared before.
+    /// So many bytes of the block at `pos` from its byte `from` on; none where it has not as many. Only those around them are read. Where the whole
+    /// block has been compared before they are compared with the sums of that; where not they are what lies there, as in Core: to compare
+    /// them would take the whole block, for every one that somebody wants a few bytes of.
     fn read_bytes(
         &self,
         hash: &BlockHash,
@@ -126,10 +127,12 @@ impl Live {
         let first = from.checked_div(PIECE_BYTES).unwrap_or(0);
         let end = to.checked_next_multiple_of(PIECE_BYTES).unwrap_or(u32::MAX);
         let begin = first.saturating_mul(PIECE_BYTES);
+        let Some(known) = self.known.sums(pos) else {
+            return Ok(Some(self.blocks.read_part(pos, from, len)?));
+        };
         let part = self.blocks.read_part(pos, begin, end.saturating_sub(begin))?;
-        let known = self.known.sums(pos);
-        let behind = known.as_deref().map(|known| known.iter().copied().skip(index(first)));
-        let is_compared = behind.is_some_and(|mut known| sums(&part).all(|sum| known.next() == Some(sum)));
+        let mut behind = known.iter().copied().skip(index(first));
+        let is_compared = sums(&part).all(|sum| behind.next() == Some(sum));
         let (part, from) = match is_compared {
             true => (part, from.saturating_sub(begin)),
             false => (self.read_raw(hash, pos)?, from),
@@ -162,7 +165,7 @@ impl ChainReader {
         unless_pruned(&live, hash, |pos| live.read_raw(hash, pos))
     }
 
-    /// So many bytes (the second number) of a stored block from one of them on (the first), compared as [`ChainReader::raw_block`] does; the inner
+    /// So many bytes (the second number) of a stored block from one of them on (the first), compared where the whole block has been before; the inner
     /// is none where the block has not as many.
     pub fn raw_part(
         &self,

@@ -20,6 +20,7 @@ mod known;
 mod live;
 mod look;
 mod prepare;
+pub mod probe;
 mod reader;
 mod reindex;
 mod scan;

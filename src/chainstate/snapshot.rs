@@ -26,6 +26,7 @@ use crate::types::ChainFault;
 
 use back::Back;
 pub use error::LoadError;
+pub(crate) use file::SnapshotFile;
 pub use file::SnapshotHead;
 pub use load::{LoadedSnapshot, SnapshotLoad};
 pub(crate) use load::{check_base, hash_all};

@@ -62,8 +62,9 @@ fn without(part: &Counterpart) -> Option<String> {
 
 /// The keys in their tables, what has none as comments before them.
 fn toml_of(file: &Path, parts: &[Counterpart]) -> String {
-    let mut lines = vec![format!("# What {} means to Adit; `adit run --config` reads it.", file.display())];
-    lines.extend(parts.iter().filter_map(without).map(|line| format!("# {line}")));
+    let said = format!("What {} means to Adit; `adit run --config` reads it.", file.display());
+    let said = std::iter::once(said).chain(parts.iter().filter_map(without));
+    let mut lines: Vec<String> = said.map(|line| comment(&line)).collect();
     let mut keys: Vec<(&str, &str, &str)> = parts.iter().filter_map(key).collect();
     keys.sort_by_key(|(table, ..)| *table);
     let mut open = "";
@@ -77,6 +78,13 @@ fn toml_of(file: &Path, parts: &[Counterpart]) -> String {
     lines.join("\n") + "\n"
 }
 
+/// A comment of TOML, which must not hold what does not print: a setting's name may.
+fn comment(line: &str) -> String {
+    let shown: String =
+        line.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
+    format!("# {shown}")
+}
+
 /// Table, name and value of a key.
 fn key(part: &Counterpart) -> Option<(&str, &str, &str)> {
     match part {
@@ -86,6 +94,14 @@ fn key(part: &Counterpart) -> Option<(&str, &str, &str)> {
         }
         Counterpart::Nothing { .. } => None,
     }
+}
+
+/// What settings become, and whether `adit run` can do with it. It is TOML whatever they were.
+pub(crate) fn probe(parts: &[Counterpart]) {
+    let file = Path::new("bitcoin.conf");
+    let text = toml_of(file, parts);
+    assert!(toml::from_str::<toml::Table>(&text).is_ok(), "{text}");
+    let _ = check(file, &text);
 }
 
 #[cfg(test)]

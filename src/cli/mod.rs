@@ -14,6 +14,7 @@ mod migrate;
 mod mine;
 mod miner;
 mod offline;
+pub mod probe;
 mod progress;
 mod run;
 mod settings;

@@ -9,6 +9,7 @@ mod segment;
 mod sums;
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -395,8 +396,14 @@ impl ShareLog for FileShareLog {
         Ok(window.rows)
     }
 
-    fn totals(&self) -> BTreeMap<(String, String), ShareTotals> {
-        self.index().totals.rows.clone()
+    fn totals(
+        &self,
+        after: Option<&(String, String)>,
+        rows_max: usize,
+    ) -> BTreeMap<(String, String), ShareTotals> {
+        let behind = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+        let index = self.index();
+        index.totals.rows.range(behind).take(rows_max).map(|(key, row)| (key.clone(), row.clone())).collect()
     }
 
     fn newest(&self, each: &mut dyn FnMut(&ShareCredit) -> bool) -> Result<(), ShareLogFault> {

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use adit_clients::Adit;
+use adit_clients::{Adit, until};
 use bdk_bitcoind_rpc::Emitter;
-use bdk_wallet::{Balance, KeychainKind, SignOptions, Wallet};
+use bdk_bitcoind_rpc::bip158::FilterIter;
+use bdk_wallet::{Balance, KeychainKind, SignOptions, Update, Wallet};
 use bitcoin::bip32::Xpriv;
 use bitcoin::{Amount, BlockHash, FeeRate, Network, Transaction};
 use bitcoincore_rpc::{Client, RpcApi};
@@ -24,11 +25,16 @@ struct Owner {
     client: Arc<Client>,
 }
 
+/// A wallet that knows its key and nothing else.
+fn wallet() -> Wallet {
+    let [receives, changes] = [0, 1].map(|branch| format!("wpkh({KEY}/84'/1'/0'/{branch}/*)"));
+    let wallet = Wallet::create(receives, changes).network(Network::Regtest);
+    wallet.create_wallet_no_persist().unwrap()
+}
+
 impl Owner {
     fn new(adit: &Adit) -> Owner {
-        let [receives, changes] = [0, 1].map(|branch| format!("wpkh({KEY}/84'/1'/0'/{branch}/*)"));
-        let wallet = Wallet::create(receives, changes).network(Network::Regtest);
-        let wallet = wallet.create_wallet_no_persist().unwrap();
+        let wallet = wallet();
         let client = Arc::new(coins::client(adit));
         let none = std::iter::empty::<Arc<Transaction>>();
         let emitter = Emitter::new(Arc::clone(&client), wallet.latest_checkpoint(), 0, none);
@@ -112,4 +118,63 @@ fn a_wallet_syncs_receives_spends_and_follows_reorganisations() {
     let after = owner.sync();
     assert_eq!((after.immature, after.confirmed), (NOTHING, NOTHING));
     assert_eq!(owner.client.get_raw_mempool().unwrap(), []);
+}
+
+/// The blocks whose filters say that they concern the wallet, and the chain up to the tip.
+fn restore(wallet: &mut Wallet, client: &Client) -> Vec<u32> {
+    const ADDRESSES: u32 = 10;
+    let scripts = [KeychainKind::External, KeychainKind::Internal]
+        .into_iter()
+        .flat_map(|keychain| (0..ADDRESSES).map(move |index| (keychain, index)));
+    let scripts: Vec<_> =
+        scripts.map(|(keychain, index)| wallet.peek_address(keychain, index).script_pubkey()).collect();
+    let mut found = Vec::new();
+    for event in FilterIter::new(client, wallet.latest_checkpoint(), scripts) {
+        let event = event.unwrap();
+        let height = event.height();
+        wallet.apply_update(Update { chain: Some(event.cp), ..Update::default() }).unwrap();
+        if let Some(block) = event.block {
+            wallet.apply_block(&block, height).unwrap();
+            found.push(height);
+        }
+    }
+    assert_eq!(wallet.latest_checkpoint().hash(), client.get_best_block_hash().unwrap());
+    found
+}
+
+#[test]
+fn a_wallet_is_restored_by_filters_and_follows_a_reorganisation() {
+    let adit = Adit::start(&["-blockfilterindex"]);
+    let mut owner = Owner::new(&adit);
+    owner.mine(3);
+    let address = owner.wallet.reveal_next_address(KeychainKind::External).address;
+    owner.client.generate_to_address(1, &address).unwrap();
+    owner.mine(100);
+    owner.sync();
+    let tx = owner.pay(Amount::from_int_btc(7));
+    owner.client.send_raw_transaction(&tx).unwrap();
+    let spending = owner.mine(1);
+    owner.mine(2);
+    let known = owner.sync();
+    // Filters follow the chain: until they have come there the client waits.
+    let indexed = || {
+        let info = owner.client.get_index_info().unwrap().basic_block_filter_index.unwrap();
+        (info.best_block_height == owner.client.get_block_count().unwrap() as u32).then_some(())
+    };
+    until("filters", indexed);
+    let mut restored = wallet();
+    let found = restore(&mut restored, &owner.client);
+    // A filter may say yes for nothing, and never no for something.
+    assert!(found.contains(&4) && found.contains(&105) && found.len() < 20, "{found:?}");
+    assert_eq!(restored.balance(), known);
+
+    owner.client.invalidate_block(&spending).unwrap();
+    (0..5).for_each(|_| owner.mine_empty());
+    until("filters", indexed);
+    restore(&mut restored, &owner.client);
+    assert_eq!((restored.balance().total(), restored.balance().confirmed), (known.total(), Amount::ZERO));
+    owner.mine(1);
+    until("filters", indexed);
+    restore(&mut restored, &owner.client);
+    assert_eq!(restored.balance(), known);
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use adit_clients::{Adit, free_port};
+use adit_clients::{Adit, folder, free_port};
 
 fn python() -> Command {
     Command::new(std::env::var_os("ADIT_PYTHON").unwrap_or_else(|| "python3".into()))
@@ -36,12 +36,16 @@ fn python_bitcoinlib_mines_spends_and_follows_the_chain() {
 }
 
 #[test]
-fn pyzmq_hears_every_block_and_transaction_in_order() {
+fn pyzmq_hears_every_block_and_transaction_in_order_and_sees_what_it_misses() {
     if has("zmq") {
         let address = format!("tcp://127.0.0.1:{}", free_port());
         let flag = |topic| format!("-zmqpub{topic}={address}");
-        let flags = ["hashblock", "rawblock", "hashtx", "rawtx", "sequence"].map(flag);
-        let adit = Adit::start(&flags.each_ref().map(String::as_str));
-        run(&adit, "subscriber.py", std::slice::from_ref(&address));
+        let mut flags = ["hashblock", "rawblock", "hashtx", "rawtx", "sequence"].map(flag).to_vec();
+        // A path that is short enough for a socket, with little room in it and behind it.
+        let dir = folder();
+        let aside = format!("ipc://{}/slow", dir.path().display());
+        flags.extend([format!("-zmqpubrawblock={aside}"), "-zmqpubrawblockhwm=2".to_owned()]);
+        let adit = Adit::start(&flags.iter().map(String::as_str).collect::<Vec<_>>());
+        run(&adit, "subscriber.py", &[address, aside]);
     }
 }

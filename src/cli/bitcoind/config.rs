@@ -167,25 +167,30 @@ fn read_written(path: &Path) -> Result<Map<String, Json>, InitError> {
     if fs::metadata(path).map_err(open)?.len() > WRITTEN_BYTES_MAX {
         return Err(unread(format!("{shown} has more than {WRITTEN_BYTES_MAX} bytes.")));
     }
-    let bytes = fs::read(path).map_err(open)?;
-    match serde_json::from_slice(&bytes) {
+    parse_written(&fs::read(path).map_err(open)?, path).map_err(unread)
+}
+
+/// The fields of settings.json; the error is a line of text.
+pub(super) fn parse_written(bytes: &[u8], path: &Path) -> Result<Map<String, Json>, String> {
+    let shown = path.display();
+    match serde_json::from_slice(bytes) {
         Ok(Json::Object(mut map)) => {
-            if let Some(name) = fields::twice(&bytes) {
-                return Err(unread(format!("Found duplicate key {name} in settings file {shown}")));
+            if let Some(name) = fields::twice(bytes) {
+                return Err(format!("Found duplicate key {name} in settings file {shown}"));
             }
             map.remove(WARNING_KEY);
             Ok(map)
         }
-        Ok(other) => Err(unread(format!("Found non-object value {other} in settings file {shown}"))),
-        Err(_) => Err(unread(format!(
+        Ok(other) => Err(format!("Found non-object value {other} in settings file {shown}")),
+        Err(_) => Err(format!(
             "Settings file {shown} does not contain valid JSON. This may be caused by a crash, power loss, full disk, or storage error, \
              and can be fixed by removing the file, which will reset settings to default values."
-        ))),
+        )),
     }
 }
 
 /// The text of settings.json: four spaces a level, a line a key, as those who read it with simple tools expect.
-fn written_text(written: &Map<String, Json>) -> String {
+pub(super) fn written_text(written: &Map<String, Json>) -> String {
     let warning = Json::String(WARNING.to_owned());
     let all = std::iter::once((WARNING_KEY, &warning)).chain(written.iter().map(|(k, v)| (k.as_str(), v)));
     let lines: Vec<String> =

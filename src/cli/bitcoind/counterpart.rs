@@ -1,7 +1,7 @@
 //! What each setting of a bitcoin.conf is in adit.toml.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::chain::Chain;
 use super::check;
@@ -131,11 +131,15 @@ const LISTS: [&str; 10] = [
 
 /// What a file comes to; `chain` chooses the network where the file does not.
 pub(crate) fn counterparts(file: &Path, chain: Option<&str>) -> Result<Vec<Counterpart>, InitError> {
-    let config = read(file, chain)?;
-    check::check(&config)?;
+    of(&read(file, chain)?)
+}
+
+/// What settings come to.
+pub(super) fn of(config: &Config) -> Result<Vec<Counterpart>, InitError> {
+    check::check(config)?;
     let mut parts: Vec<Counterpart> = config.notes.iter().filter_map(unknown).collect();
-    parts.extend(names(&config).into_iter().filter_map(nothing));
-    let all = translate::keys(&config)?.into_iter().chain(translate::rpc_keys(&config)?);
+    parts.extend(names(config).into_iter().filter_map(nothing));
+    let all = translate::keys(config)?.into_iter().chain(translate::rpc_keys(config)?);
     let keys = all.filter(|(key, ..)| key != "datadir");
     parts.extend(keys.map(|(key, value, _)| Counterpart::Key { toml: toml(&key, &value), key }));
     Ok(parts)
@@ -153,12 +157,20 @@ fn read(file: &Path, chain: Option<&str>) -> Result<Config, InitError> {
     }
     let mut files = Files::default();
     files.read(&mut layers, Chain::name_of)?;
+    config(layers, files, Some(path))
+}
+
+/// What was read, with the network that it chooses.
+pub(super) fn config(
+    mut layers: Layers,
+    Files { sections, notes, .. }: Files,
+    conf: Option<PathBuf>,
+) -> Result<Config, InitError> {
     let chain = Chain::of(&layers)?;
     layers.section = chain.name().to_owned();
     deployments::check(&layers)?;
     check::follow(&mut layers);
-    let Files { sections, notes, .. } = files;
-    Ok(Config { layers, chain, sections, notes, conf: Some(path) })
+    Ok(Config { layers, chain, sections, notes, conf })
 }
 
 /// The settings that the file has for its network.

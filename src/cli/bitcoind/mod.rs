@@ -24,6 +24,7 @@ mod notify;
 mod paths;
 mod phrases;
 mod policy;
+pub(crate) mod probe;
 mod rebuild;
 mod serve;
 mod translate;

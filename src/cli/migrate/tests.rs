@@ -51,6 +51,16 @@ fn what_has_no_counterpart_is_named() {
 }
 
 #[test]
+fn a_name_that_does_not_print_spoils_no_comment() {
+    let (parts, dir) = parts("f\u{2}oo=1\n");
+    let file = dir.path().join("bitcoin.conf");
+    let text = toml_of(&file, &parts);
+    assert!(text.contains("# f\u{fffd}oo has no counterpart") && check(&file, &text).is_ok(), "{text}");
+    let text = toml_of(std::path::Path::new("a\nb = 1"), &parts);
+    assert!(text.starts_with("# What a\u{fffd}b = 1 means"), "{text}");
+}
+
+#[test]
 fn a_file_that_is_none_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let refused = |name: &str, chain: Option<&str>| {

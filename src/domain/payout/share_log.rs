@@ -81,8 +81,13 @@ pub trait ShareLog: Send + Sync {
     /// Work by address over the shares up to `end`, back until they make `work` (the oldest counts in part).
     fn window(&self, end: ShareSeq, work: u128) -> Result<BTreeMap<Account, u128>, ShareLogFault>;
 
-    /// What each worker has, by (address, worker); for people to look at. A log may count those that hashed longest ago as one.
-    fn totals(&self) -> BTreeMap<(String, String), ShareTotals>;
+    /// What each worker has, by (address, worker), of so many behind this one at most; for people to look at. A log may count those that hashed
+    /// longest ago as one.
+    fn totals(
+        &self,
+        after: Option<&(String, String)>,
+        rows_max: usize,
+    ) -> BTreeMap<(String, String), ShareTotals>;
 
     /// Calls back for the newest shares, newest first, until it says stop: to build figures again after a start.
     fn newest(&self, each: &mut dyn FnMut(&ShareCredit) -> bool) -> Result<(), ShareLogFault>;

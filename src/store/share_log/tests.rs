@@ -109,7 +109,7 @@ fn a_share_is_credited_once() {
         let want = [two.clone(), two, Err(CreditError::Duplicate), three];
         assert_eq!(log.append_batch(&batch).unwrap(), want);
         assert_eq!(all(log), shares(0..3));
-        assert_eq!(log.totals()[&("alice".to_owned(), "rig".to_owned())].shares, 1);
+        assert_eq!(log.totals(None, usize::MAX)[&("alice".to_owned(), "rig".to_owned())].shares, 1);
     };
     check(&open(dir.path()));
     // The same questions after a restart have the same answers.
@@ -204,13 +204,13 @@ fn full_files_are_closed_and_their_sums_stand_for_them() {
     for n in 0..60 {
         log.append_batch(&shares(n..n + 1)).unwrap();
     }
-    let totals = log.totals();
+    let totals = log.totals(None, usize::MAX);
     drop(log);
     assert!(segment::numbers(&MachineDisk, dir.path()).unwrap().len() > 10);
     let check = || {
         let log = open_small(dir.path());
         assert_eq!(all(&log), shares(0..60));
-        assert_eq!(log.totals(), totals);
+        assert_eq!(log.totals(None, usize::MAX), totals);
         for end in [1, 2, 3, 30, 59, 60] {
             for work in [0, 1, 5, 59, 60, 61, 200, 1_000, 1_830, 5_000] {
                 assert_eq!(window(&log, end, work), expected_window(60, end, work), "{end} {work}");
@@ -270,9 +270,9 @@ fn a_file_that_is_missing_or_belongs_elsewhere_is_a_fault() {
     });
     // The oldest may be taken away; what it added up to is kept in the sums of the next.
     let dir = fresh();
-    let totals = open_small(dir.path()).totals();
+    let totals = open_small(dir.path()).totals(None, usize::MAX);
     std::fs::remove_file(shares_path(dir.path(), 1)).unwrap();
-    assert_eq!(open_small(dir.path()).totals(), totals);
+    assert_eq!(open_small(dir.path()).totals(None, usize::MAX), totals);
 }
 
 /// A disk that fails from when it is told to.
@@ -396,7 +396,7 @@ fn check_found(sim: &Sim, answered: u64, sent: u64, what: &str) {
     let there = all(&log).len() as u64;
     assert!((answered..=sent).contains(&there), "{what}: {answered} <= {there} <= {sent}");
     assert_eq!(all(&log), shares(0..there), "{what}");
-    assert_eq!(log.totals().values().map(|row| row.shares).sum::<u64>(), there, "{what}");
+    assert_eq!(log.totals(None, usize::MAX).values().map(|row| row.shares).sum::<u64>(), there, "{what}");
     // What the miner sends again is answered with its place, or taken now.
     let again: Vec<_> = (answered + 1..=sent + 1).map(|n| Ok(ShareSeq::new(n))).collect();
     assert_eq!(log.append_batch(&shares(answered..sent + 1)), Ok(again), "{what}");

@@ -1,4 +1,5 @@
-"""pyzmq: hears of blocks and transactions on every topic, in order and without a gap."""
+"""pyzmq: hears of blocks and transactions on every topic, in order and without a gap, follows a transaction through the mempool, a block and a
+reorganisation; one that reads nothing for a while finds a gap in the numbers, and what it missed by asking."""
 import base64
 import hashlib
 import json
@@ -9,7 +10,7 @@ import urllib.request
 
 import zmq
 
-datadir, port, address = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+datadir, port, address, aside = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
 WITHIN = 120
 TOPICS = ["hashblock", "rawblock", "hashtx", "rawtx", "sequence"]
 
@@ -28,8 +29,10 @@ def sha256d(data):
 
 
 told = call("getzmqnotifications")
-assert sorted(row["type"] for row in told) == sorted("pub" + topic for topic in TOPICS), told
-assert all(row["address"] == address and row["hwm"] > 0 for row in told), told
+here = [row for row in told if row["address"] == address]
+assert sorted(row["type"] for row in here) == sorted("pub" + topic for topic in TOPICS), told
+assert [row["type"] for row in told if row["address"] == aside] == ["pubrawblock"], told
+assert all(row["hwm"] > 0 for row in told), told
 
 socket = zmq.Context().socket(zmq.SUB)
 socket.setsockopt(zmq.RCVTIMEO, 1000)
@@ -81,4 +84,75 @@ assert [body[:32].hex() for body, _ in heard["sequence"]][-5:] == blocks
 assert all(body[32:] == b"C" for body, _ in heard["sequence"])
 ids = [call("getblock", block, 1)["tx"][0] for block in blocks]
 assert [txid for txid in [body.hex() for body, _ in heard["hashtx"]] if txid in ids] == ids
+
+# A slow one beside it, where two messages wait at most: it subscribes now and reads at the end.
+slow = zmq.Context().socket(zmq.SUB)
+slow.setsockopt(zmq.RCVHWM, 1)
+slow.setsockopt(zmq.RCVTIMEO, 1000)
+slow.setsockopt(zmq.SUBSCRIBE, b"rawblock")
+slow.connect(aside)
+first = None
+while first is None:
+    assert time.time() - began < WITHIN
+    call("generatetodescriptor", 1, SCRIPT)
+    try:
+        _, _, first = slow.recv_multipart()
+    except zmq.Again:
+        pass
+
+# A transaction comes, is mined, and its block leaves the chain for two others without it.
+ANYONE = "bcrt1qft5p2uhsdcdc3l2ua4ap5qqfg4pjaqlp250x7us7a8qqhrxrxfsqseac85"
+(funding,) = call("generatetoaddress", 1, ANYONE)
+call("generatetodescriptor", 100, SCRIPT)
+coin = call("getblock", funding, 2)["tx"][0]
+bare = bytes.fromhex(call("createrawtransaction", [{"txid": coin["txid"], "vout": 0}], [{ANYONE: 49.999}]))
+# As BIP144 has it: marker and flag behind the version; before the lock time the witness, which is the script OP_TRUE.
+signed = bare[:4] + b"\x00\x01" + bare[4:-4] + b"\x01\x01\x51" + bare[-4:]
+txid = call("sendrawtransaction", signed.hex())
+(mined,) = call("generatetodescriptor", 1, SCRIPT)
+below = call("getblockheader", mined)["previousblockhash"]
+call("invalidateblock", mined)
+pool = call("getrawmempool", False, True)
+assert pool["txids"] == [txid] and call("getbestblockhash") == below, pool
+others = [call("generateblock", ANYONE, [])["hash"] for _ in range(2)]
+assert call("getbestblockhash") == others[1]
+
+
+def sequence():
+    """What happened, from the transaction's coming on: hash, letter, and the mempool's number where there is one."""
+    rows = [(body[:32].hex(), chr(body[32]), body[33:]) for body, _ in heard["sequence"]]
+    return rows[[row[:2] for row in rows].index((txid, "A")):] if (txid, "A") in [row[:2] for row in rows] else []
+
+
+while not sequence() or sequence()[-1][0] != others[1]:
+    assert time.time() - began < WITHIN, heard["sequence"][-5:]
+    hear()
+told = [row[:2] for row in sequence()]
+# It came, its block came and went, it came back, two others came.
+wanted = [(txid, "A"), (mined, "C"), (mined, "D"), (txid, "A"), (others[0], "C"), (others[1], "C")]
+assert told == wanted, (told, wanted)
+numbers = [struct.unpack("<Q", row[2])[0] for row in sequence() if row[2]]
+# What the mempool's list was asked with is the number of what comes next.
+assert numbers == sorted(numbers) and pool["mempool_sequence"] == numbers[-1] + 1, (numbers, pool)
+while [body for body, _ in heard["rawtx"]].count(signed) < 4:
+    # When it came, in its block, when that left, and when it came back.
+    assert time.time() - began < WITHIN, txid
+    hear()
+assert [body.hex() for body, _ in heard["hashtx"]].count(txid) >= 3
+
+# The slow one has missed what its queue had no room for: the numbers say so, and the next that it hears it can rely on.
+missed, last = 0, struct.unpack("<I", first)[0]
+while missed == 0:
+    assert time.time() - began < WITHIN, last
+    call("generatetodescriptor", 200, SCRIPT)
+    try:
+        while True:
+            _, _, number = slow.recv_multipart(zmq.NOBLOCK)
+            number = struct.unpack("<I", number)[0]
+            assert number > last
+            missed, last = missed + number - last - 1, number
+    except zmq.Again:
+        pass
+    while hear():
+        pass
 print("done")
