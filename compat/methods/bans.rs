@@ -103,9 +103,10 @@ async fn clear_banned(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
 }
 
 async fn set_network_active(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
-    let active = Some(params.bool_or(0, true)?);
+    let active = params.bool_or(0, true)?;
     let actor = ctx.node()?.network_active.clone();
-    ask(&actor, SetNetworkActive { active }).await.map(Json::from)
+    tracing::info!("SetNetworkActive: {active}");
+    ask(&actor, SetNetworkActive { active: Some(active) }).await.map(Json::from)
 }
 
 async fn get_added_node_info(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {

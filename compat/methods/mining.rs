@@ -390,6 +390,7 @@ async fn get_mining_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
         ("difficulty", Json::from(show::difficulty(next.bits))),
         ("target", show::target(next.bits)),
     ]);
+    let block_min = i64::try_from(node.mempool_config.block_min_sat_per_kvb).unwrap_or(i64::MAX);
     let last = *ctx.last_template.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let mut info = object([("blocks", Json::from(tip.height.to_u32()))]);
     if let Some((txs, weight)) = last {
@@ -402,8 +403,7 @@ async fn get_mining_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
         ("target", show::target(tip.header.bits)),
         ("networkhashps", Json::from(hashes)),
         ("pooledtx", Json::from(node.mempool.count())),
-        // A block takes whatever is held.
-        ("blockmintxfee", Json::Amount(1)),
+        ("blockmintxfee", Json::Amount(block_min)),
         ("chain", Json::from(chain_name(node.params.network))),
         ("next", coming),
     ];

@@ -17,12 +17,20 @@ use crate::table::Category::Network;
 use crate::table::{Method, method};
 
 pub(super) const METHODS: &[Method] = &[
-    method("getnetworkinfo", Network, &[], "What this node is to others.", |c, p| {
-        Box::pin(get_network_info(c, p))
-    }),
-    method("getpeerinfo", Network, &[], "The nodes that we are connected to.", |c, p| {
-        Box::pin(get_peer_info(c, p))
-    }),
+    method(
+        "getnetworkinfo",
+        Network,
+        &[],
+        "What this node is to others: its version and services, its connections, and what it reaches of the networks (ipv4, ipv6, onion, i2p, cjdns).",
+        |c, p| Box::pin(get_network_info(c, p)),
+    ),
+    method(
+        "getpeerinfo",
+        Network,
+        &[],
+        "The nodes that we are connected to, each with its network (ipv4, ipv6, onion, i2p, cjdns, not_publicly_routable), what it offers, and what came from it and went to it.",
+        |c, p| Box::pin(get_peer_info(c, p)),
+    ),
     method("getconnectioncount", Network, &[], "How many nodes we are connected to.", |c, p| {
         Box::pin(get_connection_count(c, p))
     }),
@@ -156,7 +164,8 @@ fn peer(info: &PeerInfo) -> Json {
         ("services", Json::from(format!("{:016x}", info.services))),
         ("servicesnames", Json::List(names_of(info.services))),
         ("relaytxes", Json::from(info.relays_txs)),
-        ("last_inv_sequence", Json::from(info.last_inv_sequence)),
+        // Before the other has said what it wants it is sent nothing.
+        ("last_inv_sequence", Json::from(if info.protocol == 0 { 0 } else { info.last_inv_sequence })),
         ("inv_to_send", Json::from(info.inv_to_send)),
         ("lastsend", Json::from(info.last_sent_at.to_seconds_floor())),
         ("lastrecv", Json::from(info.last_received_at.to_seconds_floor())),

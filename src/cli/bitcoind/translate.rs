@@ -68,7 +68,10 @@ pub(super) fn settings(config: &Config) -> Result<Settings, InitError> {
     settings.peer.blocks_only = config.layers.switch("blocksonly", false);
     settings.peer.serves_filters = config.layers.switch("peerblockfilters", false);
     settings.peer.reachable = reachable(config)?;
-    settings.peer.fixed_places = config.layers.texts("test").iter().any(|text| text == "addrman");
+    let tests = config.layers.texts("test");
+    let tests = |name: &str| tests.iter().any(|text| text == name);
+    settings.peer.fixed_places = tests("addrman");
+    settings.params.pow.enforce_bip94 |= tests("bip94");
     settings.peer.is_active = config.layers.switch("networkactive", true);
     settings.mempool = policy::of(&config.layers);
     Ok(settings)

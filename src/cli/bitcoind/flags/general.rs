@@ -136,7 +136,7 @@ pub(super) const TESTS: &[Flag] = &[
         .for_tests(),
     wired("stopatheight", "=<n>", "End when the best chain is that high; it may be some blocks higher (0)")
         .for_tests(),
-    wired("test", "=<option>", "addrman: addresses of nodes have the same places in every process")
+    wired("test", "=<option>", "addrman: addresses of nodes have the same places in every process; bip94: periods of blocks by BIP94")
         .for_tests(),
     wired("testactivationheight", "=name@height.", "From which height a rule applies, on regtest")
         .for_tests(),

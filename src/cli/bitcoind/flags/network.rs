@@ -3,7 +3,7 @@ use super::{Flag, missing, void, wired};
 pub(super) const CONNECTION: &[Flag] = &[
     wired("addnode", "=<ip>", "Stay connected to this node; may be given more than once").network_only(),
     missing("asmap", "=<file>", "peers are not chosen by their networks"),
-    void("bantime", "=<n>", "nobody is banned by himself"),
+    wired("bantime", "=<n>", "Seconds that a ban lasts where setban does not say how long (86400)"),
     wired("bind", "=<addr>[:<port>][=onion]", "Listen there for other nodes; may be given more than once")
         .network_only(),
     wired("cjdnsreachable", "", "Addresses of fc00::/8 are those of cjdns, which runs on this machine (0)"),
