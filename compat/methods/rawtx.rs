@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use adit_actors::root::NodeLinks;
 use adit_chainstate::{ChainReader, IndexError, IndexKind};
 use adit_domain::peer::TxRef;
 use adit_domain::script::is_unspendable;
@@ -185,6 +186,15 @@ struct Found {
     block: Option<bitcoin::BlockHash>,
 }
 
+/// What is asked of a transaction.
+#[derive(Clone, Copy)]
+struct Asked {
+    txid: Txid,
+    /// The block that it is looked for in, and nowhere else.
+    named: Option<bitcoin::BlockHash>,
+    verbosity: i32,
+}
+
 async fn get_raw_transaction(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     let txid = params.txid(0, "parameter 1")?;
     let node = ctx.node()?;
@@ -195,34 +205,57 @@ async fn get_raw_transaction(ctx: &Ctx, params: Params) -> Result<Json, RpcError
     }
     let verbosity = params.verbosity(1, 0, true)?;
     let named = params.given(2).map(|_| params.block_hash(2, "parameter 3")).transpose()?;
-    if named.is_none() && node.mempool.get(&TxRef::Txid(txid)).is_none() {
-        followed(&node, IndexKind::Transactions).await;
+    let asked = Asked { txid, named, verbosity };
+    // What the index has is answered though a block that has just come is not in it yet.
+    if let Some(shown) = looked_for(ctx, &node, asked).await? {
+        return Ok(shown);
     }
-    // A whole block is read, or coins from several.
-    let reads_much = named.is_some() || verbosity > 1;
-    let answer = move || {
-        let found = find(&node, &txid, named.as_ref())?;
-        let network = node.params.network;
-        if verbosity <= 0 {
-            return Ok(Json::Hex(found.tx.raw().to_vec()));
-        }
-        let mut shown = Vec::new();
-        if let Some(hash) = &named {
-            let active = node.chain.height_in_best_chain(hash).is_some();
-            shown.push(("in_active_chain".into(), Json::from(active)));
-        }
-        let coins = if verbosity > 1 { spent(&node.chain, &found)? } else { None };
-        let prevouts = coins.as_deref().map_or(Prevouts::Unknown, Prevouts::Shown);
-        let tx = show::transaction(&found.tx, network, prevouts, found.block.as_ref(), true);
-        let Json::Object(fields) = tx else { return Ok(tx) };
-        // Core writes the block's hash behind the bytes.
-        let (block, rest): (Vec<_>, Vec<_>) = fields.into_iter().partition(|(name, _)| name == "blockhash");
-        shown.extend(rest);
-        shown.extend(block);
-        shown.extend(confirmed(&node.chain, found.block.as_ref()));
-        Ok(Json::Object(shown))
+    followed(&node, IndexKind::Transactions).await;
+    let late =
+        "No such mempool transaction. Blockchain transactions are still in the process of being indexed";
+    looked_for(ctx, &node, asked).await?.ok_or_else(|| none(late))
+}
+
+/// Bytes of a transaction that is shown where it was found: of twice as many the fields take a millisecond.
+const BRIEF_BYTES_MAX: usize = 8 << 10;
+
+/// None where the index is not where the chain is, and it may yet come.
+async fn looked_for(ctx: &Ctx, node: &Arc<NodeLinks>, asked: Asked) -> Result<Option<Json>, RpcError> {
+    let look = {
+        let node = Arc::clone(node);
+        move || find(&node, &asked)
     };
-    if reads_much { in_turn(answer).await } else { ctx.briefly(answer).await }
+    // A whole block is read, or coins from several.
+    let reads_much = asked.named.is_some() || asked.verbosity > 1;
+    let found = if reads_much { in_turn(look).await? } else { ctx.briefly(look).await? };
+    let Some(found) = found else { return Ok(None) };
+    if asked.verbosity <= 1 && (asked.verbosity <= 0 || found.tx.raw().len() <= BRIEF_BYTES_MAX) {
+        return shown(node, &asked, &found).map(Some);
+    }
+    let node = Arc::clone(node);
+    let written = move || Ok(Json::written(&shown(&node, &asked, &found)?.to_bytes().into()));
+    in_turn(written).await.map(Some)
+}
+
+fn shown(node: &NodeLinks, asked: &Asked, found: &Found) -> Result<Json, RpcError> {
+    if asked.verbosity <= 0 {
+        return Ok(Json::Hex(found.tx.raw().to_vec()));
+    }
+    let mut shown = Vec::new();
+    if let Some(hash) = &asked.named {
+        let active = node.chain.height_in_best_chain(hash).is_some();
+        shown.push(("in_active_chain".into(), Json::from(active)));
+    }
+    let coins = if asked.verbosity > 1 { spent(&node.chain, found)? } else { None };
+    let prevouts = coins.as_deref().map_or(Prevouts::Unknown, Prevouts::Shown);
+    let tx = show::transaction(&found.tx, node.params.network, prevouts, found.block.as_ref(), true);
+    let Json::Object(fields) = tx else { return Ok(tx) };
+    // Core writes the block's hash behind the bytes.
+    let (block, rest): (Vec<_>, Vec<_>) = fields.into_iter().partition(|(name, _)| name == "blockhash");
+    shown.extend(rest);
+    shown.extend(block);
+    shown.extend(confirmed(&node.chain, found.block.as_ref()));
+    Ok(Json::Object(shown))
 }
 
 fn confirmed(chain: &ChainReader, block: Option<&bitcoin::BlockHash>) -> Vec<(crate::json::Name, Json)> {
@@ -246,25 +279,23 @@ fn spent(chain: &ChainReader, found: &Found) -> Result<Option<Vec<adit_domain::c
     Ok(place.and_then(|place| undo.spent.get(place.checked_sub(1)?).cloned()))
 }
 
-fn find(
-    node: &adit_actors::root::NodeLinks,
-    txid: &Txid,
-    named: Option<&bitcoin::BlockHash>,
-) -> Result<Found, RpcError> {
-    let none = |text: &str| {
-        let text = format!("{text}. Use gettransaction for wallet transactions.");
-        RpcError::invalid_address_or_key(text)
-    };
-    if let Some(hash) = named {
+fn none(text: &str) -> RpcError {
+    RpcError::invalid_address_or_key(format!("{text}. Use gettransaction for wallet transactions."))
+}
+
+/// None where the index has not followed the chain yet.
+fn find(node: &NodeLinks, asked: &Asked) -> Result<Option<Found>, RpcError> {
+    let txid = &asked.txid;
+    if let Some(hash) = &asked.named {
         let known = entry(&node.chain, hash);
         known.map_err(|_| RpcError::invalid_address_or_key("Block hash not found"))?;
         let block = node.chain.block(hash)?.ok_or_else(|| RpcError::misc("Block not available"))?;
         let tx = block.txs().iter().find(|tx| tx.txid() == *txid);
         let tx = tx.ok_or_else(|| none("No such transaction found in the provided block"))?;
-        return Ok(Found { tx: Arc::new(tx.clone()), block: Some(*hash) });
+        return Ok(Some(Found { tx: Arc::new(tx.clone()), block: Some(*hash) }));
     }
     if let Some(tx) = node.mempool.get(&TxRef::Txid(*txid)) {
-        return Ok(Found { tx, block: None });
+        return Ok(Some(Found { tx, block: None }));
     }
     if !node.indexes.kinds().contains(&IndexKind::Transactions) {
         return Err(none(
@@ -272,11 +303,9 @@ fn find(
         ));
     }
     match node.indexes.transaction(txid) {
-        Ok(found) => Ok(Found { tx: Arc::new(found.tx), block: Some(found.block) }),
+        Ok(found) => Ok(Some(Found { tx: Arc::new(found.tx), block: Some(found.block) })),
+        Err(IndexError::NotYet { .. }) => Ok(None),
         Err(IndexError::Fault(fault)) => Err(fault.into()),
-        Err(IndexError::NotYet { .. }) => Err(none(
-            "No such mempool transaction. Blockchain transactions are still in the process of being indexed",
-        )),
         Err(_) => Err(none("No such mempool or blockchain transaction")),
     }
 }

@@ -29,10 +29,16 @@ pub(super) async fn tx(call: &Call<'_>) -> Outcome {
     let txid = target::hash(typed).ok_or_else(|| Refused::bad(format!("Invalid hash: {typed}")))?;
     let node = call.node()?;
     let network = node.params.network;
-    if node.indexes.kinds().contains(&IndexKind::Transactions) {
+    let look = || {
+        let node = Arc::clone(&node);
+        aside(move || Ok(find(&node, &Txid::from_byte_array(txid))))
+    };
+    let mut found = look().await?;
+    // It may be of a block that has just come.
+    if found.is_none() && node.indexes.kinds().contains(&IndexKind::Transactions) {
         followed(&node, IndexKind::Transactions).await;
+        found = look().await?;
     }
-    let found = aside(move || Ok(find(&node, &Txid::from_byte_array(txid)))).await?;
     let (tx, block) = found.ok_or_else(|| Refused::not_found(format!("{typed} not found")))?;
     match format {
         Format::Json => Ok(json(&show::transaction(&tx, network, Prevouts::Unknown, block.as_ref(), true))),

@@ -98,6 +98,28 @@ struct Proven {
     user: String,
 }
 
+/// What comes of listening.
+#[derive(Debug, PartialEq, Eq)]
+enum Heard {
+    Bytes,
+    /// The other end says no more.
+    End,
+    /// Nothing for too long; or the server ends.
+    Nothing,
+}
+
+/// What is to be answered next.
+enum Next {
+    /// Where its body begins and ends.
+    Call {
+        head: usize,
+        end: usize,
+    },
+    Other,
+    /// A call whose body does not come.
+    Late,
+}
+
 /// A connection whose requests have been calls so far.
 pub(super) struct Plain<W> {
     door: Arc<Door>,
@@ -126,8 +148,15 @@ impl<W: AsyncRead + AsyncWrite + Unpin> Plain<W> {
 
     /// Answers calls, one after the other. The wire comes back with the first request that is something else; none where there will be no more.
     pub(super) async fn serve(mut self) -> io::Result<Option<Timed<W>>> {
-        while self.hears().await? {
-            let Some((head, end)) = self.next().await? else { return Ok(self.rest()) };
+        while !self.came.is_empty() || self.hear(READ_BYTES).await? == Heard::Bytes {
+            let (head, end) = match self.next().await? {
+                Next::Call { head, end } => (head, end),
+                Next::Other => break,
+                Next::Late => {
+                    self.write(Some(Answer::bare(StatusCode::REQUEST_TIMEOUT)), true).await?;
+                    return Ok(None);
+                }
+            };
             let Some(user) = self.proven.as_ref().map(|proven| proven.user.as_str()) else { break };
             let body = self.came.get(head..end).unwrap_or_default();
             let answer = rpc::carried_out(&self.door, user, body).await;
@@ -149,45 +178,33 @@ impl<W: AsyncRead + AsyncWrite + Unpin> Plain<W> {
         goes_on.then(|| self.wire.behind(self.came))
     }
 
-    /// Whether there is something to look at.
-    async fn hears(&mut self) -> io::Result<bool> {
-        Ok(!self.came.is_empty() || self.hear(READ_BYTES).await?)
-    }
-
-    /// Takes more in, with so much room; whether something has come.
-    async fn hear(&mut self, room: usize) -> io::Result<bool> {
+    /// Takes more in, with so much room.
+    async fn hear(&mut self, room: usize) -> io::Result<Heard> {
         self.came.reserve_exact(room);
         tokio::select! {
             biased;
-            read = self.wire.read_buf(&mut self.came) => Ok(read? > 0),
-            () = self.waits.over() => Ok(false),
+            read = self.wire.read_buf(&mut self.came) => Ok(if read? > 0 { Heard::Bytes } else { Heard::End }),
+            () = self.waits.over() => Ok(Heard::Nothing),
         }
     }
 
-    /// Where the body of the next call begins and ends, once it is there and its user known; none where it is no such call.
-    async fn next(&mut self) -> io::Result<Option<(usize, usize)>> {
-        // A head that has not come whole may be on its way; one that comes in many pieces is not looked at for each.
-        let shape = match Shape::of(&self.came) {
-            Shape::Part => {
-                if !self.hear(READ_BYTES).await? {
-                    return Ok(None);
-                }
-                Shape::of(&self.came)
-            }
-            whole => whole,
-        };
-        let Shape::Call { head, length, shown } = shape else { return Ok(None) };
+    /// The call that comes next, once its user is known and its body is there. A head that has not come whole is not waited for here: nobody has
+    /// us look at the same bytes again for each that he adds.
+    async fn next(&mut self) -> io::Result<Next> {
+        let Shape::Call { head, length, shown } = Shape::of(&self.came) else { return Ok(Next::Other) };
         if !proves(&self.door, &mut self.proven, shown) {
-            return Ok(None);
+            return Ok(Next::Other);
         }
         self.guest.prove();
         let end = head.saturating_add(length);
         while let missing @ 1.. = end.saturating_sub(self.came.len()) {
-            if !self.hear(missing).await? {
-                return Ok(None);
+            match self.hear(missing).await? {
+                Heard::Bytes => {}
+                Heard::End => return Ok(Next::Other),
+                Heard::Nothing => return Ok(Next::Late),
             }
         }
-        Ok(Some((head, end)))
+        Ok(Next::Call { head, end })
     }
 
     /// What was answered is not kept, nor more memory than the next call is likely to take.

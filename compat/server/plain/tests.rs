@@ -1,11 +1,22 @@
 use std::io::{IoSlice, Write};
+use std::sync::Arc;
+use std::time::Duration;
 
+use adit_actors::clock::SystemEntropy;
 use axum::http::StatusCode;
 use hyper::body::{Buf, Bytes};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::runtime::Builder;
+use tokio::sync::watch;
+use tokio::time::Instant;
 
-use super::{Date, Out, Shape};
+use super::{Date, Door, Out, Plain, Shape, Timed};
+use crate::auth::Users;
+use crate::config::Config;
+use crate::ctx::Ctx;
 use crate::fixtures::{Client, House, receive};
 use crate::request::Answer;
+use crate::server::guests::Guests;
 
 const BODY: &str = "{\"method\":\"getblockcount\",\"id\":1}";
 const ZERO: &str = "{\"result\":0,\"error\":null,\"id\":1}\n";
@@ -184,5 +195,54 @@ fn credentials_count_for_as_long_as_they_are_the_same() {
     for (request, status) in [(&good, 200), (&good, 200), (&wrong, 401), (&good, 200), (&wrong, 401)] {
         stream.write_all(request.as_bytes()).unwrap();
         assert_eq!(receive(&mut stream).status, status);
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is answered to these bytes when nothing follows them, by a clock that stands unless everybody waits: what was said, whether hyper is to go
+/// on, and how long it took.
+fn left_alone(said: &[u8]) -> (String, bool, Duration) {
+    let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let config = Config { user: "a".to_owned(), password: "b".to_owned(), ..Config::new(Vec::new(), None) };
+    let (users, _) = Users::new(&config, &SystemEntropy).unwrap();
+    let door = Arc::new(Door::new(Arc::new(Ctx::new(config)), users));
+    runtime.block_on(async move {
+        let (mut near, far) = tokio::io::duplex(1 << 16);
+        let (_ending, ends) = watch::channel(false);
+        let guest = Guests::new(1).enter().await.unwrap();
+        let plain = Plain::new(door, Timed::new(far, PATIENCE), guest, &ends, PATIENCE);
+        let from = Instant::now();
+        near.write_all(said).await.unwrap();
+        let goes_on = plain.serve().await.unwrap().is_some();
+        let took = from.elapsed();
+        let mut heard = String::new();
+        near.read_to_string(&mut heard).await.unwrap();
+        (heard, goes_on, took)
+    })
+}
+
+#[test]
+fn who_does_not_go_on_is_let_go_after_one_time_of_waiting() {
+    let plain = format!(
+        "POST / HTTP/1.1\r\nAuthorization: Basic YTpi\r\nContent-Length: {}\r\n\r\n{BODY}",
+        BODY.len()
+    );
+    let lacks = |bytes: usize| plain[..plain.len() - bytes].to_owned();
+    for (said, answered, goes_on, waits) in [
+        (String::new(), "", false, true),
+        (plain.clone(), "500 Internal", false, true),
+        (lacks(1), "408 Request", false, true),
+        (lacks(BODY.len()), "408 Request", false, true),
+        // What is not a whole head has its time there.
+        (lacks(BODY.len() + 1), "", true, false),
+        (format!("{plain}P"), "500 Internal", true, false),
+        (plain.replace("YTpi", "YTpj"), "", true, false),
+    ] {
+        let (heard, went_on, took) = left_alone(said.as_bytes());
+        assert_eq!((went_on, took >= PATIENCE), (goes_on, waits), "{said}: {took:?}");
+        assert!(took < PATIENCE * 2, "{said}: {took:?}");
+        let status = heard.strip_prefix("HTTP/1.1 ").unwrap_or_default();
+        assert!(status.starts_with(answered) && heard.is_empty() == answered.is_empty(), "{said}: {heard}");
     }
 }
