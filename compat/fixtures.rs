@@ -55,6 +55,7 @@ pub(crate) fn node_config(dir: &Path) -> NodeConfig {
             timeout_s: 60,
             blocks_only: false,
             serves_filters: false,
+            encrypts: true,
             reachable: Vec::new(),
             fixed_places: false,
             is_active: true,

@@ -166,6 +166,13 @@ impl MempoolReader {
         rows.take(most).map(|row| row.tx.wtxid()).collect()
     }
 
+    /// Offers all that is held, and what waits for its parents, until no more are wanted.
+    pub fn offer(&self, take: &mut dyn FnMut(&Arc<ParsedTx>) -> bool) {
+        if self.read().txs.values().all(|row| take(&row.tx)) {
+            let _ = self.orphans().iter().all(|orphan| take(&orphan.tx));
+        }
+    }
+
     /// Which held transaction spends an output.
     pub fn spender(&self, outpoint: &OutPoint) -> Option<Txid> {
         self.read().spenders.get(outpoint).copied()

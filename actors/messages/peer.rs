@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use actix::Message;
 use adit_domain::peer::{
-    Ban, BanError, Command, ConnectionKind, FetchError, KnownNode, Message as P2pMessage, PeerInfo,
-    Permissions, Subnet,
+    Ban, BanError, Command, CompactBlock, ConnectionKind, FetchError, KnownNode, Message as P2pMessage,
+    PeerInfo, Permissions, Subnet,
 };
 use adit_domain::wire::{ParsedBlock, ParsedTx};
 use bitcoin::BlockHash;
@@ -39,6 +39,8 @@ pub struct ConnectPeer {
     pub kind: ConnectionKind,
     /// Whether it is to be connected again whenever it is lost.
     pub keep: bool,
+    /// Whether the connection is to be encrypted; where the other end cannot do that, it is not.
+    pub encrypted: bool,
 }
 
 /// Who may not connect. Sent by: JSON-RPC. Handled by: peer. Reply: when it is on disk; connections to them are closed. When full: refused.
@@ -229,6 +231,8 @@ pub struct MessageReceived {
 pub struct AnnounceTip {
     /// Their headers, the lowest first.
     pub headers: Arc<[Header]>,
+    /// The last one as a compact block.
+    pub compact: Option<Arc<CompactBlock>>,
 }
 
 /// We have found a block. Sent by: the peer manager. Handled by: a peer. Reply: nothing. When full: dropped, the peer hears
@@ -238,6 +242,8 @@ pub struct AnnounceTip {
 pub struct AnnounceFound {
     /// The whole block.
     pub block: Arc<ParsedBlock>,
+    /// As a compact one.
+    pub compact: Arc<CompactBlock>,
 }
 
 /// A transaction joined our mempool. Sent by: the peer manager. Handled by: a peer. Reply: nothing. When full: dropped.

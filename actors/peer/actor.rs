@@ -3,15 +3,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{
-    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, MailboxError, ResponseFuture,
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, MailboxError, ResponseActFuture,
     WrapFuture,
 };
 use adit_chainstate::{BlockAccepted, HeadersAccepted, SubmitError};
 use adit_domain::mempool::TxRejected;
 use adit_domain::peer::{
-    BlockVerdict, ConnectionKind, DisconnectReason, Effect, FetchError, FilterRange, HEADER_BYTES,
-    HeadersVerdict, Host, KnownNode, NodeAddress, Offence, PeerId, PeerInfo, Session, SessionConfig, Turn,
-    TxRef, encode_frame,
+    BlockTxsRequest, BlockVerdict, ConnectionKind, DisconnectReason, Effect, FetchError, FilterRange,
+    HEADER_BYTES, HeadersVerdict, Host, KnownNode, NodeAddress, Offence, PeerId, PeerInfo, Session,
+    SessionConfig, Turn, TxRef, encode_frame,
 };
 use adit_domain::units::UnixMillis;
 use adit_domain::wire::{ParsedBlock, ParsedTx};
@@ -26,7 +26,7 @@ use super::board::{Status, View};
 use super::connection::Intake;
 use super::filters;
 use super::link::Link;
-use super::serve::serve;
+use super::serve::{serve, serve_block_txs};
 use super::waiting::Waiting;
 use crate::messages::chain::{SubmitBlock, SubmitHeaders};
 use crate::messages::mempool::SubmitTransaction;
@@ -59,6 +59,8 @@ struct Follows {
     wanted: Vec<Inventory>,
     /// Of the mempool what was there before its change of this number.
     before: u64,
+    /// Transactions of blocks that are to be served.
+    block_txs: Vec<BlockTxsRequest>,
     /// What of filters is to be served.
     filters: Vec<FilterRange>,
     /// Headers are being judged: what comes behind them may stand on them.
@@ -138,6 +140,7 @@ impl PeerActor {
                     self.release();
                 }
                 Effect::ServeFilters(range) => follows.filters.push(range),
+                Effect::ServeBlockTxs(request) => follows.block_txs.push(request),
                 Effect::TellAddress { node, to } => self.tell_address(node, &to),
                 Effect::Note(text) => tracing::debug!(target: "adit_actors::net", "{text}"),
                 Effect::RelayAgain(tx) => self.relay_again(tx),
@@ -251,6 +254,7 @@ impl PeerActor {
     fn submit_tx(&mut self, tx: Arc<ParsedTx>, intake: Intake, ctx: &mut Context<Self>) {
         let (txid, wtxid) = (tx.txid(), tx.wtxid());
         let (number, ticket) = (self.opened, self.waiting.submit());
+        let judged = Arc::clone(&tx);
         let sent = self.links.deps.txs.send(SubmitTransaction { tx, from: Some(self.id) }).into_actor(self);
         ctx.spawn(sent.map(move |result, actor, ctx| {
             drop(intake);
@@ -266,11 +270,9 @@ impl PeerActor {
                 Ok(Err(TxRejected::MissingInputs)) => actor.links.deps.mempool.missing_parents(&wtxid),
                 _ => Vec::new(),
             };
-            let step = |session: &mut Session, turn: &mut Turn<'_>| {
-                session.tx_judged(joined, turn);
-                session.tx_missing(&missing, turn)
-            };
-            actor.judged((number, ticket), ctx, step);
+            actor.judged((number, ticket), ctx, |session, turn| {
+                session.tx_judged(&judged, joined, &missing, turn)
+            });
         }));
     }
 
@@ -305,6 +307,9 @@ impl PeerActor {
     }
 
     fn disconnect(&mut self, reason: &DisconnectReason) {
+        let is_late = matches!(reason, DisconnectReason::Silent { .. } | DisconnectReason::HandshakeTimeout);
+        let reason =
+            if is_late && self.status.is_shaking() { &DisconnectReason::TransportTimeout } else { reason };
         if let Some(live) = &self.live
             && self.may_log()
         {
@@ -349,11 +354,16 @@ impl PeerActor {
             tracing::info!(peer = self.id, "peer takes nothing of what is sent: disconnected");
             return self.close();
         }
+        self.beat(ctx);
+        self.waiting.tick();
+        self.release();
+    }
+
+    /// Does what is due, where there is room for what follows.
+    fn beat(&mut self, ctx: &mut Context<Self>) {
         if self.live.as_ref().is_some_and(|live| live.full_since.is_none()) {
             let effects = self.step(Session::tick);
             self.execute(effects, Intake::default(), ctx);
-            self.waiting.tick();
-            self.release();
         }
     }
 
@@ -453,22 +463,26 @@ impl Handler<ReleasePeer> for PeerActor {
 }
 
 impl Handler<MessageReceived> for PeerActor {
-    type Result = ResponseFuture<()>;
+    type Result = ResponseActFuture<Self, ()>;
 
     fn handle(&mut self, msg: MessageReceived, ctx: &mut Self::Context) -> Self::Result {
         let MessageReceived { message, intake } = msg;
         let effects = self.step(|session, turn| session.received(message, turn));
-        let Follows { wanted, before, filters, headers } = self.execute(effects, intake, ctx);
+        let Follows { wanted, before, block_txs, filters, headers } = self.execute(effects, intake, ctx);
         if self.live.as_ref().is_some_and(|live| live.session.remote().is_none()) {
             self.show();
         }
         let (links, link) = (self.links.clone(), self.live.as_ref().map(|live| live.link.clone()));
-        Box::pin(async move {
-            let Some(link) = link else { return };
+        let (number, mut beyond) = (self.opened, false);
+        let served = async move {
+            let Some(link) = link else { return false };
             let room = link.clone();
             // Whatever is still queued must fit before more of this peer's is looked at.
             for range in filters {
                 filters::serve(&links, &link, range).await;
+            }
+            for request in block_txs {
+                beyond |= !serve_block_txs(&links, &link, request).await;
             }
             serve(links, link, (wanted, before)).await;
             room.room().await;
@@ -476,7 +490,14 @@ impl Handler<MessageReceived> for PeerActor {
                 // Without a verdict nothing is waited for.
                 let _ = judged.await;
             }
-        })
+            beyond
+        };
+        Box::pin(served.into_actor(self).map(move |beyond, actor, ctx| {
+            if beyond && actor.opened == number {
+                let effects = actor.step(|session, _| session.asked_beyond());
+                actor.execute(effects, Intake::default(), ctx);
+            }
+        }))
     }
 }
 
@@ -484,7 +505,8 @@ impl Handler<AnnounceTip> for PeerActor {
     type Result = ();
 
     fn handle(&mut self, msg: AnnounceTip, ctx: &mut Self::Context) {
-        let effects = self.step(|session, turn| session.tip_changed(&msg.headers, turn.view));
+        let effects =
+            self.step(|session, turn| session.tip_changed(&msg.headers, msg.compact.as_ref(), turn.view));
         self.execute(effects, Intake::default(), ctx);
         self.release();
     }
@@ -494,7 +516,7 @@ impl Handler<AnnounceFound> for PeerActor {
     type Result = ();
 
     fn handle(&mut self, msg: AnnounceFound, ctx: &mut Self::Context) {
-        let effects = self.step(|session, turn| session.found_block(&msg.block, turn.view));
+        let effects = self.step(|session, turn| session.found_block(&msg.block, &msg.compact, turn.view));
         self.execute(effects, Intake::default(), ctx);
     }
 }
@@ -555,7 +577,9 @@ impl Handler<FetchBlock> for PeerActor {
 impl Handler<ShowPeer> for PeerActor {
     type Result = ();
 
-    fn handle(&mut self, _msg: ShowPeer, _ctx: &mut Self::Context) {
+    fn handle(&mut self, _msg: ShowPeer, ctx: &mut Self::Context) {
+        // What is due by now has been done in what is shown.
+        self.beat(ctx);
         self.show();
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use actix::Addr;
 use adit_domain::peer::{
-    AddressBoard, BanList, Downloads, NodeView, PeerId, PeerInfo, Recent, TxBoard, TxRef,
+    AddressBoard, BanList, Downloads, NodeView, PeerId, PeerInfo, Recent, Transport, TxBoard, TxRef,
 };
 use adit_domain::units::{Height, UnixMillis};
 use adit_domain::wire::{ParsedBlock, ParsedTx};
@@ -92,6 +92,7 @@ pub(super) struct Status {
     crashed: AtomicBool,
     received_by_kind: Mutex<BTreeMap<String, u64>>,
     sent_by_kind: Mutex<BTreeMap<String, u64>>,
+    transport: Mutex<(Transport, Option<[u8; 32]>)>,
     info: Mutex<Option<PeerInfo>>,
 }
 
@@ -109,6 +110,18 @@ impl Status {
     /// Counts a message that went.
     pub(super) fn count_sent(&self, name: Option<&str>, bytes: usize) {
         count(&self.sent_by_kind, name, bytes);
+    }
+
+    /// How the connection is spoken to, as far as that is known; what both ends can compare.
+    pub(super) fn set_transport(&self, transport: Transport, session_id: Option<[u8; 32]>) {
+        *lock(&self.transport) = (transport, session_id);
+    }
+
+    /// Whether keys are being exchanged: bytes have come and gone, and it is not known yet how messages do.
+    pub(super) fn is_shaking(&self) -> bool {
+        let is_open = lock(&self.transport).0 == Transport::Detecting;
+        let moved = |count: &AtomicU64| count.load(Ordering::Relaxed) > 0;
+        is_open && moved(&self.received) && moved(&self.sent)
     }
 
     /// What there is to show while the connection is open; none when it closes.
@@ -135,6 +148,7 @@ impl Status {
         let listed = |kinds: &Mutex<BTreeMap<String, u64>>| {
             lock(kinds).iter().map(|(name, bytes)| (name.clone(), *bytes)).collect()
         };
+        (info.transport, info.session_id) = *lock(&self.transport);
         info.received_by_kind = listed(&self.received_by_kind);
         info.sent_by_kind = listed(&self.sent_by_kind);
         Some(info)
@@ -194,8 +208,8 @@ fn count(kinds: &Mutex<BTreeMap<String, u64>>, name: Option<&str>, bytes: usize)
 }
 
 impl Board {
-    pub(super) fn new(addresses: AddressBoard) -> Board {
-        let boards = Boards { downloads: Downloads::default(), txs: TxBoard::default(), addresses };
+    pub(super) fn new(addresses: AddressBoard, salt: u64) -> Board {
+        let boards = Boards { downloads: Downloads::default(), txs: TxBoard::new(salt), addresses };
         Board {
             boards: Mutex::new(boards),
             slots: Mutex::default(),
@@ -320,6 +334,12 @@ impl Board {
         *lock(&self.latest) = Some(Arc::new(Latest { block, places: OnceLock::new() }));
     }
 
+    /// A block that is in memory: of our own, or connected last.
+    pub(super) fn at_hand(&self, hash: &BlockHash) -> Option<Arc<ParsedBlock>> {
+        let latest = || lock(&self.latest).as_ref().map(|latest| Arc::clone(&latest.block));
+        self.found(hash).or_else(|| latest().filter(|block| block.hash() == *hash))
+    }
+
     /// A transaction of the block that was connected last.
     pub(super) fn latest_tx(&self, tx: &TxRef) -> Option<Arc<ParsedTx>> {
         let latest = lock(&self.latest).clone();
@@ -419,6 +439,9 @@ impl NodeView for View<'_> {
     }
     fn orphan_told(&self, tx: &TxRef, from: PeerId) -> Option<Vec<Txid>> {
         self.deps.mempool.orphan_told(tx, from)
+    }
+    fn offer_txs(&self, take: &mut dyn FnMut(&Arc<ParsedTx>) -> bool) {
+        self.deps.mempool.offer(take);
     }
     fn held_txs(&self, most: usize) -> Vec<TxRef> {
         self.deps.mempool.wtxids(most).into_iter().map(TxRef::Wtxid).collect()

@@ -6,7 +6,8 @@ use std::time::Duration;
 use adit_domain::peer::{Candidate, ConnectionKind, Host, Permissions, choose_evicted};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Links, connection, manager, open_peer};
+use super::connection::{self, Begin};
+use super::{Links, manager, open_peer};
 use crate::messages::peer::ReleasePeer;
 use crate::net::{Accepted, Listener, OpenHere, accept_all};
 
@@ -77,7 +78,8 @@ async fn admit(accepted: Accepted, place: OwnedSemaphorePermit, links: Links) {
     let Ok(stream) = (accepted.open)() else { return };
     let (id, addr, status) = open_peer(&links, ConnectionKind::Inbound);
     let remote = (accepted.remote.to_string(), Some(accepted.remote.ip()));
-    connection::run(stream, remote, true, (&addr, &status), &links).await;
+    let begin = if links.config.rules.encrypts { Begin::Respond } else { Begin::Clear };
+    connection::run(stream, remote, (true, begin), (&addr, &status), &links).await;
     // Where the actor is gone already, nobody else does it.
     links.board.leave(id);
     drop(place);

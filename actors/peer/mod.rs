@@ -29,6 +29,7 @@ use adit_domain::peer::{
 use tokio::sync::Semaphore;
 
 use board::{Board, Status};
+use connection::Begin;
 
 use crate::house::Shared;
 use crate::mempool::MempoolReader;
@@ -136,7 +137,7 @@ struct Links {
 pub fn start(shared: &Shared, deps: PeerDeps, config: PeerConfig) -> io::Result<Peers> {
     let bound = bind(shared, &config)?;
     let local = bound.first().map(|socket| socket.local);
-    let board = Board::new(addresses_of(shared, &config)?);
+    let board = Board::new(addresses_of(shared, &config)?, shared.entropy.next_u64());
     if let Some(path) = &config.bans_file {
         *board.bans() = bans::load(path)?;
     }
@@ -166,7 +167,8 @@ pub fn start(shared: &Shared, deps: PeerDeps, config: PeerConfig) -> io::Result<
         }
         for target in links.config.connect.clone() {
             let (_, addr, status) = open_peer(&links, ConnectionKind::Manual);
-            actix::spawn(connection::stay_connected(target, addr, status, links.clone()));
+            let begin = if links.config.rules.encrypts { Begin::Initiate } else { Begin::Clear };
+            actix::spawn(connection::stay_connected(target, begin, (addr, status), links.clone()));
         }
     });
     Ok(Peers { addr, local, addresses: desk, arbiters: vec![actors, sockets] })

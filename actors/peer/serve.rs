@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use adit_domain::peer::{Command, Message, TxRef, encode_frame};
+use adit_domain::peer::{BlockTxs, BlockTxsRequest, Command, CompactBlock, Message, TxRef, encode_frame};
 use adit_domain::wire::{ParsedBlock, ParsedTx};
 use bitcoin::BlockHash;
 use bitcoin::consensus::encode;
@@ -18,10 +18,9 @@ pub(super) async fn serve(links: Links, link: Link, (items, before): (Vec<Invent
     for item in items {
         link.room().await;
         match item {
-            Inventory::WitnessBlock(hash) | Inventory::CompactBlock(hash) => {
-                send_block(&links, &link, hash, true).await;
-            }
-            Inventory::Block(hash) => send_block(&links, &link, hash, false).await,
+            Inventory::WitnessBlock(hash) => send_block(&links, &link, hash, Form::Whole).await,
+            Inventory::CompactBlock(hash) => send_block(&links, &link, hash, Form::Compact).await,
+            Inventory::Block(hash) => send_block(&links, &link, hash, Form::Stripped).await,
             other => match TxRef::of(&other).and_then(|tx| held(&links, &tx, before)) {
                 Some(tx) => {
                     links.deps.mempool.was_broadcast(&tx.txid());
@@ -48,21 +47,59 @@ fn push(link: &Link, magic: Magic, message: &Message) {
 }
 
 /// Reads, strips and hashes beside the actors: a block takes milliseconds.
-async fn send_block(links: &Links, link: &Link, hash: BlockHash, witness: bool) {
+async fn send_block(links: &Links, link: &Link, hash: BlockHash, form: Form) {
     let links = links.clone();
-    let made = tokio::task::spawn_blocking(move || block_frame(&links, &hash, witness)).await;
+    let made = tokio::task::spawn_blocking(move || block_frame(&links, &hash, form)).await;
     if let Ok(Some(frame)) = made {
         link.push(frame);
     }
 }
 
-fn block_frame(links: &Links, hash: &BlockHash, witness: bool) -> Option<Vec<u8>> {
+/// How a block is sent.
+#[derive(Clone, Copy)]
+enum Form {
+    Whole,
+    /// Without witnesses.
+    Stripped,
+    Compact,
+}
+
+fn block_frame(links: &Links, hash: &BlockHash, form: Form) -> Option<Vec<u8>> {
+    let magic = Magic::from_bytes(links.config.magic);
+    if let Form::Compact = form {
+        let block = parsed(links, hash)?;
+        let compact = CompactBlock::of(&block, links.shared.entropy.next_u64());
+        return Message::CompactBlock(Arc::new(compact)).encode(magic);
+    }
     let raw = match links.board.found(hash) {
         Some(block) => block.raw().to_vec(),
         None => stored(links, hash)?,
     };
-    let raw = if witness { raw } else { without_witnesses(&raw)? };
-    Some(encode_frame(Magic::from_bytes(links.config.magic), Command::new("block"), &raw))
+    let raw = if let Form::Whole = form { raw } else { without_witnesses(&raw)? };
+    Some(encode_frame(magic, Command::new("block"), &raw))
+}
+
+fn parsed(links: &Links, hash: &BlockHash) -> Option<Arc<ParsedBlock>> {
+    let at_hand = links.board.at_hand(hash);
+    at_hand.or_else(|| ParsedBlock::decode(&stored(links, hash)?).ok().map(Arc::new))
+}
+
+/// Sends transactions of a block; whether it has one at each of the places.
+pub(super) async fn serve_block_txs(links: &Links, link: &Link, request: BlockTxsRequest) -> bool {
+    link.room().await;
+    let own = links.clone();
+    let made = tokio::task::spawn_blocking(move || {
+        let block = parsed(&own, &request.hash)?;
+        let txs = request.places.iter().map(|at| block.txs().get(*at).cloned());
+        Some(txs.collect::<Option<Vec<_>>>().map(|txs| BlockTxs { hash: request.hash, txs }))
+    });
+    match made.await {
+        Ok(Some(Some(txs))) => push(link, Magic::from_bytes(links.config.magic), &Message::BlockTxs(txs)),
+        Ok(Some(None)) => return false,
+        // It is gone, or cannot be read.
+        Ok(None) | Err(_) => {}
+    }
+    true
 }
 
 fn stored(links: &Links, hash: &BlockHash) -> Option<Vec<u8>> {

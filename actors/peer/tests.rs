@@ -7,7 +7,9 @@ use actix::{Actor, Addr, Context, Handler, ResponseFuture};
 use adit_chainstate::{BlockAccepted, ChainConfig, SubmitError};
 use adit_domain::consensus::Params;
 use adit_domain::mempool::MempoolConfig as PoolConfig;
-use adit_domain::peer::{Ban, BanError, Locator, Message as P2p, SessionRules, Subnet, Version, Whitelist};
+use adit_domain::peer::{
+    Ban, BanError, Locator, Message as P2p, SessionRules, Subnet, Transport, Version, Whitelist,
+};
 use adit_domain::script::Interpreter;
 use adit_domain::wire::ParsedBlock;
 use bitcoin::hashes::Hash;
@@ -81,6 +83,10 @@ impl TestNode {
     }
 
     fn start_on(net: Arc<dyn Net>, listen: &str, connect: &[String]) -> TestNode {
+        TestNode::start_by(net, listen, connect, SessionRules::default())
+    }
+
+    fn start_by(net: Arc<dyn Net>, listen: &str, connect: &[String], rules: SessionRules) -> TestNode {
         let dir = tempfile::tempdir().unwrap();
         let clock = Arc::new(SystemClock);
         let supervisor = Supervisor::new(clock.clone());
@@ -113,6 +119,7 @@ impl TestNode {
             filters: None,
         };
         let config = PeerConfig {
+            rules,
             bans_file: Some(dir.path().join("banlist.json")),
             ..config(&params, listen, connect)
         };
@@ -183,6 +190,50 @@ async fn a_node_synchronises_follows_and_is_followed() {
     let theirs = mine(&found, 3);
     server.peers.addr.send(RelayBlock { block: Arc::clone(&theirs) }).await.unwrap();
     client.reaches(theirs.hash()).await;
+}
+
+/// Each with each: encrypted where both can do that, in the clear otherwise, and whoever does not understand is asked again.
+#[actix::test]
+async fn connections_are_encrypted_where_both_ends_can() {
+    let start = |encrypts: bool, connect: &[String]| {
+        let rules = SessionRules { encrypts, ..SessionRules::default() };
+        TestNode::start_by(Arc::new(MachineNet), "127.0.0.1:0", connect, rules)
+    };
+    for (there, here) in [(true, true), (true, false), (false, true), (false, false)] {
+        let server = start(there, &[]);
+        let trunk = grown(&server, 250).await;
+        let mut client = start(here, &[server.listens()]);
+        client.reaches(server.tip()).await;
+        let both = there && here;
+        let want = if both { Transport::V2 } else { Transport::V1 };
+        let (ours, theirs) = (client.peers(1).await.remove(0), server.peers(1).await.remove(0));
+        assert_eq!((ours.transport, theirs.transport), (want, want), "{there} {here}");
+        assert_eq!((ours.session_id.is_some(), ours.session_id), (both, theirs.session_id));
+        assert_eq!((theirs.services >> 11 & 1 == 1, ours.services >> 11 & 1 == 1), (here, there));
+        let next = mine(&trunk[249], 1);
+        server.takes(&next).await;
+        client.reaches(next.hash()).await;
+    }
+}
+
+/// What is announced comes as a compact block, and what of it is missing is asked for.
+#[actix::test]
+async fn a_new_block_goes_round_as_a_compact_one() {
+    let server = TestNode::start(&[]);
+    let trunk = grown(&server, 5).await;
+    let mut client = TestNode::start(&[server.listens()]);
+    client.reaches(server.tip()).await;
+    let mut last = Arc::clone(&trunk[4]);
+    let came = |infos: &[adit_domain::peer::PeerInfo]| {
+        infos.iter().flat_map(|info| &info.received_by_kind).any(|(name, _)| name == "cmpctblock")
+    };
+    // The first whose block it is may send the next at once.
+    for n in 0..4 {
+        last = mine(&last, n);
+        server.takes(&last).await;
+        client.reaches(last.hash()).await;
+    }
+    assert!(came(&client.peers(1).await));
 }
 
 #[actix::test]

@@ -128,6 +128,8 @@ pub struct PeerSettings {
     pub blocks_only: bool,
     /// Whether the filters of blocks are served.
     pub serves_filters: bool,
+    /// Whether connections are encrypted where the other end can do that.
+    pub encrypts: bool,
     /// The networks that this node reaches.
     pub reachable: Vec<HostNetwork>,
     /// Whether nodes' addresses have the same places in every process: for Core's own tests.

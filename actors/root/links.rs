@@ -117,6 +117,10 @@ pub struct NodeLinks {
     pub fetch_block: Recipient<FetchBlockFrom>,
     /// Whether the filters of blocks are served to peers.
     pub serves_filters: bool,
+    /// Whether transactions are taken from nobody but those with permission.
+    pub blocks_only: bool,
+    /// Whether connections to peers are encrypted where these can do that.
+    pub encrypts: bool,
     /// The addresses of other nodes.
     pub node_addresses: AddressDesk,
     /// The coins' figures.

@@ -60,6 +60,7 @@ fn config(dir: &Path) -> NodeConfig {
             timeout_s: 60,
             blocks_only: false,
             serves_filters: false,
+            encrypts: true,
             reachable: Vec::new(),
             fixed_places: false,
             is_active: true,

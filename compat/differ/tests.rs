@@ -35,8 +35,6 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("gettxoutsetinfo", "disk_size", "coins are stored otherwise"),
     ("getnetworkinfo", "subversion", "it names us"),
     ("getnetworkinfo", "version", "the one at hand is built from a later tree"),
-    ("getnetworkinfo", "localservices", "no transport of version 2"),
-    ("getnetworkinfo", "localservicesnames", "no transport of version 2"),
     ("getnetworkinfo", "networks", "no proxies"),
     ("getmininginfo", "currentblockweight", "one of the two alone has made blocks"),
     ("getmininginfo", "currentblocktx", "one of the two alone has made blocks"),

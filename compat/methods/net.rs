@@ -48,6 +48,8 @@ const WITNESS: u64 = 1 << 3;
 const COMPACT_FILTERS: u64 = 1 << 6;
 /// The last blocks.
 const NETWORK_LIMITED: u64 = 1 << 10;
+/// Encrypted connections.
+const ENCRYPTED: u64 = 1 << 11;
 
 async fn peers(ctx: &Ctx) -> Result<Vec<PeerInfo>, RpcError> {
     let actor = ctx.node()?.peers.clone();
@@ -55,13 +57,16 @@ async fn peers(ctx: &Ctx) -> Result<Vec<PeerInfo>, RpcError> {
 }
 
 /// What we serve: a number and its names.
-fn services(is_pruned: bool, filters: bool) -> (u64, Vec<Json>) {
+fn services(is_pruned: bool, filters: bool, encrypts: bool) -> (u64, Vec<Json>) {
     let mut named = vec![(WITNESS, "WITNESS"), (NETWORK_LIMITED, "NETWORK_LIMITED")];
     if filters {
         named.insert(1, (COMPACT_FILTERS, "COMPACT_FILTERS"));
     }
     if !is_pruned {
         named.insert(0, (NETWORK, "NETWORK"));
+    }
+    if encrypts {
+        named.push((ENCRYPTED, "P2P_V2"));
     }
     let bits = named.iter().fold(0, |bits, (bit, _)| bits | bit);
     (bits, named.into_iter().map(|(_, name)| Json::from(name)).collect())
@@ -95,7 +100,7 @@ async fn get_network_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
     let network = ctx.node()?.network_active.clone();
     let active = ask(&network, SetNetworkActive { active: None }).await?;
     let node = ctx.node()?;
-    let (bits, names) = services(node.chain.is_pruned(), node.serves_filters);
+    let (bits, names) = services(node.chain.is_pruned(), node.serves_filters, node.encrypts);
     let relay = i64::try_from(node.mempool_config.min_fee_sat_per_kvb).unwrap_or(i64::MAX);
     let networks = networks(&ctx.config);
     Ok(object([
@@ -104,7 +109,7 @@ async fn get_network_info(ctx: &Ctx, _: Params) -> Result<Json, RpcError> {
         ("protocolversion", Json::from(PROTOCOL)),
         ("localservices", Json::from(format!("{bits:016x}"))),
         ("localservicesnames", Json::List(names)),
-        ("localrelay", Json::from(true)),
+        ("localrelay", Json::from(!node.blocks_only)),
         ("timeoffset", Json::from(0)),
         ("networkactive", Json::from(active)),
         ("connections", Json::from(peers.len())),
@@ -152,6 +157,11 @@ fn network_of(remote: &str) -> &'static str {
     host.map_or("not_publicly_routable", |host| super::addresses::network_of(&host))
 }
 
+/// As both ends show it.
+fn shown_id(id: [u8; 32]) -> String {
+    id.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn peer(info: &PeerInfo) -> Json {
     let kinds = |kinds: &[(String, u64)]| {
         object(kinds.iter().map(|(name, bytes)| (name.clone(), Json::from(*bytes))))
@@ -196,8 +206,8 @@ fn peer(info: &PeerInfo) -> Json {
         ("bytessent_per_msg", kinds(&info.sent_by_kind)),
         ("bytesrecv_per_msg", kinds(&info.received_by_kind)),
         ("connection_type", Json::from(info.kind.name())),
-        ("transport_protocol_type", Json::from("v1")),
-        ("session_id", Json::from("")),
+        ("transport_protocol_type", Json::from(info.transport.name())),
+        ("session_id", Json::from(info.session_id.map(shown_id).unwrap_or_default())),
     ]);
     object(fields)
 }

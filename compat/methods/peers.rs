@@ -67,19 +67,30 @@ fn no_v2() -> RpcError {
     RpcError::invalid_parameter("Error: v2transport requested but not enabled (see -v2transport)")
 }
 
-async fn connect(ctx: &Ctx, target: String, kind: ConnectionKind, keep: bool) -> Result<bool, RpcError> {
+async fn connect(ctx: &Ctx, target: String, kind: ConnectionKind, how: How) -> Result<bool, RpcError> {
     let actor = ctx.node()?.connect_peer.clone();
-    ask(&actor, ConnectPeer { target, kind, keep }).await
+    let How { keep, encrypted } = how;
+    ask(&actor, ConnectPeer { target, kind, keep, encrypted }).await
+}
+
+/// Whether a connection is kept, and whether it is to be encrypted.
+#[derive(Clone, Copy)]
+struct How {
+    keep: bool,
+    encrypted: bool,
 }
 
 async fn add_node(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     let (node, command) = (target(params.str(0)?, ctx)?, params.str(1)?);
-    if params.bool_or(2, false)? {
+    let encrypts = ctx.node()?.encrypts;
+    let encrypted = params.bool_or(2, encrypts)?;
+    if encrypted && !encrypts {
         return Err(no_v2());
     }
+    let how = |keep| How { keep, encrypted };
     match command {
-        "onetry" => connect(ctx, node, ConnectionKind::Manual, false).await.map(|_| Json::Null),
-        "add" if connect(ctx, node.clone(), ConnectionKind::Manual, true).await? => Ok(Json::Null),
+        "onetry" => connect(ctx, node, ConnectionKind::Manual, how(false)).await.map(|_| Json::Null),
+        "add" if connect(ctx, node.clone(), ConnectionKind::Manual, how(true)).await? => Ok(Json::Null),
         "add" => Err(RpcError::node_already_added("Error: Node already added")),
         "remove" => {
             let actor = ctx.node()?.disconnect_peer.clone();
@@ -120,11 +131,12 @@ async fn add_connection(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
         let text = super::find("addconnection").map(help::of).unwrap_or_default();
         return Err(RpcError::invalid_parameter(text));
     };
-    if params.bool_or(2, false)? {
+    let encrypted = params.bool_or(2, false)?;
+    if encrypted && !ctx.node()?.encrypts {
         let text = "Error: Adding v2transport connections requires -v2transport init flag to be set.";
         return Err(RpcError::invalid_parameter(text));
     }
-    connect(ctx, target(typed, ctx)?, chosen, false).await?;
+    connect(ctx, target(typed, ctx)?, chosen, How { keep: false, encrypted }).await?;
     Ok(object([("address", Json::from(typed.to_owned())), ("connection_type", Json::from(kind.to_owned()))]))
 }
 

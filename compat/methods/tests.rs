@@ -143,8 +143,8 @@ fn nodes_are_connected_and_let_go() {
         matches!(bytes, Some(Json::Int(bytes)) if bytes >= least)
     };
     until("their verack", || counted(&client, "verack", 24));
-    until("their pong", || counted(&client, "pong", 32));
-    until("our pong", || counted(&far, "pong", 32));
+    until("their pong", || counted(&client, "pong", 29));
+    until("our pong", || counted(&far, "pong", 29));
     let Json::List(peers) = far.call("getpeerinfo", "[]") else { panic!("no list") };
     assert_eq!(field(&peers[0], "addrbind"), &Json::from(target.clone()));
     assert_eq!(field(&peers[0], "inbound"), &Json::from(true));

@@ -1,6 +1,6 @@
 //! What comes over a socket: lines of miners, messages of peers.
 
-use adit_domain::peer::{FrameDecoder, Message};
+use adit_domain::peer::{FrameDecoder, Incoming as FromPeer, Message, TransportSecrets};
 use adit_domain::stratum::codec::{self, Incoming};
 use adit_domain::stratum::worker::Worker;
 use bitcoin::Network;
@@ -44,6 +44,7 @@ fn same_worker(user: &str, network: Network) {
 pub fn peer(data: &[u8]) {
     let mut bytes = Bytes(data);
     let piece = usize::from(bytes.u8()).max(1);
+    stranger(bytes.0, piece);
     let mut decoder = FrameDecoder::new(Magic::BITCOIN);
     for mut piece in bytes.0.chunks(piece) {
         while !piece.is_empty() {
@@ -54,6 +55,20 @@ pub fn peer(data: &[u8]) {
             }
             // What is held is what came, and one step of growth.
             assert!(decoder.capacity_bytes() <= data.len() + 512 * 1024);
+        }
+    }
+}
+
+/// What a stranger sends before anything is agreed: nothing that it is can be more than garbage.
+fn stranger(data: &[u8], piece: usize) {
+    let secrets = TransportSecrets { key: [1; 32], blinding: [2; 32], garbage: Vec::new() };
+    let mut incoming = FromPeer::respond(Magic::BITCOIN, secrets);
+    for mut piece in data.chunks(piece) {
+        while !piece.is_empty() {
+            if incoming.feed(&mut piece).is_err() {
+                return;
+            }
+            incoming.take_dropped();
         }
     }
 }

@@ -29,6 +29,7 @@ const CRATES: [(&str, &[&str], &[&str]); 6] = [
             "bitcoin",
             "chacha20",
             "data-encoding",
+            "ring",
             "ripemd",
             "secp256k1",
             "serde_json",

@@ -67,6 +67,7 @@ pub(super) fn settings(config: &Config) -> Result<Settings, InitError> {
     settings.peer.timeout_s = timeout_s(&config.layers)?;
     settings.peer.blocks_only = config.layers.switch("blocksonly", false);
     settings.peer.serves_filters = config.layers.switch("peerblockfilters", false);
+    settings.peer.encrypts = config.layers.switch("v2transport", true);
     settings.peer.reachable = reachable(config)?;
     let tests = config.layers.texts("test");
     let tests = |name: &str| tests.iter().any(|text| text == name);

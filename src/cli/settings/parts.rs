@@ -85,6 +85,7 @@ pub(super) fn peer(r: &mut Reader) -> Result<PeerSettings, SettingsError> {
         timeout_s: HANDSHAKE_MS_MAX / 1_000,
         blocks_only: false,
         serves_filters: false,
+        encrypts: r.flag("p2p.encrypted")?,
         reachable: vec![HostNetwork::Ipv4, HostNetwork::Ipv6],
         fixed_places: false,
         is_active: true,

@@ -404,6 +404,8 @@ impl TxRejected {
                 self,
                 TxRejected::MissingInputs
                     | TxRejected::MaxFeeRate
+                    // Its witnesses were taken off on the way: with them it has another wtxid, without them nobody asks for it.
+                    | TxRejected::Script { error: ScriptError::WitnessProgramWitnessEmpty, .. }
                     | TxRejected::AlreadyHeld
                     | TxRejected::Full
                     | TxRejected::ClusterTooLarge

@@ -6,13 +6,16 @@ use bitcoin::BlockHash;
 
 use super::NodeView;
 use super::limits::{
-    BLOCK_MS_MAX, BLOCK_REASSIGN_MS, BLOCK_WINDOW, BLOCKS_IN_FLIGHT_MAX, HIGH_BANDWIDTH_MAX, PROTECTED_MAX,
-    STALL_MS_MAX, STALL_MS_MIN,
+    BLOCK_MS_MAX, BLOCK_REASSIGN_MS, BLOCK_WINDOW, BLOCKS_IN_FLIGHT_MAX, COMPACT_FLIGHTS_MAX,
+    HIGH_BANDWIDTH_MAX, PROTECTED_MAX, STALL_MS_MAX, STALL_MS_MIN,
 };
 use crate::units::{Height, UnixMillis};
 
 /// A connection's number.
 pub type PeerId = u64;
+
+/// Headers of one message whose blocks are its sender's to bring: as many as may be in flight from it.
+const CLAIMS_MAX: usize = BLOCKS_IN_FLIGHT_MAX;
 
 /// Bodies asked for in one look at the chain.
 const QUEUE_MAX: usize = 1_024;
@@ -21,7 +24,8 @@ const QUEUE_MAX: usize = 1_024;
 #[derive(Debug)]
 pub struct Downloads {
     queue: VecDeque<(BlockHash, Height)>,
-    flights: BTreeMap<BlockHash, Flight>,
+    /// Who was asked for a block, the first first: at most [`COMPACT_FLIGHTS_MAX`], where it is sent as a compact one.
+    flights: BTreeMap<BlockHash, Vec<Flight>>,
     counts: BTreeMap<PeerId, usize>,
     staller: Option<(PeerId, UnixMillis)>,
     stall_ms: u64,
@@ -29,8 +33,14 @@ pub struct Downloads {
     /// The block whose announcement last had somebody asked for headers before his turn.
     news: Option<BlockHash>,
     window_full: bool,
+    /// Our tip has been less than a day old.
+    caught_up: bool,
+    /// Blocks whose headers are being judged, and who sent these: at most [`CLAIMS_MAX`] a peer.
+    claims: BTreeMap<BlockHash, PeerId>,
     /// Who serves blocks.
     servers: BTreeSet<PeerId>,
+    /// Whom we connected to.
+    chosen: BTreeSet<PeerId>,
     /// Who may send blocks at once, before they are verified, the last to be asked last; and whether we chose them.
     preferred: VecDeque<(PeerId, bool)>,
     /// Who may lag behind.
@@ -47,6 +57,19 @@ struct Flight {
     arrived: bool,
 }
 
+/// How a block stands that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// How many were asked for it.
+    pub asked: usize,
+    /// Whether this one was.
+    pub of_it: bool,
+    /// Whether it was the first, or nobody was.
+    pub of_it_first: bool,
+    /// Whether one was whom we connected to.
+    pub of_a_chosen: bool,
+}
+
 impl Default for Downloads {
     fn default() -> Self {
         Downloads {
@@ -58,7 +81,10 @@ impl Default for Downloads {
             headers_turn: None,
             news: None,
             window_full: false,
+            caught_up: false,
+            claims: BTreeMap::new(),
             servers: BTreeSet::new(),
+            chosen: BTreeSet::new(),
             preferred: VecDeque::new(),
             protected: BTreeSet::new(),
             notes: Vec::new(),
@@ -86,6 +112,9 @@ impl Downloads {
             && let Some((hash, height)) = self.queue.front().copied()
             && height <= reach
         {
+            if self.is_claimed_by_other(&hash, peer) {
+                break;
+            }
             self.queue.pop_front();
             if !self.flights.contains_key(&hash) && !view.has_block(&hash) {
                 self.take_off(hash, height, peer, now);
@@ -116,7 +145,7 @@ impl Downloads {
             if self.in_flight(peer) >= BLOCKS_IN_FLIGHT_MAX {
                 break;
             }
-            if !self.flights.contains_key(&hash) {
+            if !self.flights.contains_key(&hash) && !self.is_claimed_by_other(&hash, peer) {
                 self.take_off(hash, height, peer, now);
                 chosen.push(hash);
             }
@@ -135,27 +164,54 @@ impl Downloads {
         self.flights.contains_key(hash)
     }
 
+    /// How a block that `peer` sends as a compact one stands.
+    pub fn standing(&self, hash: &BlockHash, peer: PeerId) -> Standing {
+        let flights = self.flights.get(hash).map(Vec::as_slice).unwrap_or_default();
+        Standing {
+            asked: flights.len(),
+            of_it: flights.iter().any(|flight| flight.peer == peer),
+            of_it_first: flights.first().is_none_or(|first| first.peer == peer),
+            of_a_chosen: flights.iter().any(|flight| self.chosen.contains(&flight.peer)),
+        }
+    }
+
+    /// Has `peer` fetch a block too, beside others who do, as long as these are not too many. Says whether it does.
+    pub fn assign_also(
+        &mut self,
+        peer: PeerId,
+        (hash, height): (BlockHash, Height),
+        now: UnixMillis,
+    ) -> bool {
+        let standing = self.standing(&hash, peer);
+        let may = standing.asked < COMPACT_FLIGHTS_MAX && self.in_flight(peer) < BLOCKS_IN_FLIGHT_MAX;
+        if may && !standing.of_it {
+            self.take_off(hash, height, peer, now);
+        }
+        may || standing.of_it
+    }
+
+    /// Blocks that somebody was asked for.
+    pub fn asked_for(&self) -> usize {
+        self.flights.len()
+    }
+
     /// A block has come from `peer`; where that one was asked for it, its flight lasts until it is judged. Says whether anybody was asked.
     pub fn arrived(&mut self, hash: &BlockHash, from: PeerId, now: UnixMillis) -> bool {
-        let Some(flight) = self.flights.get_mut(hash) else { return false };
-        if flight.peer == from && !std::mem::replace(&mut flight.arrived, true) {
-            let peer = flight.peer;
-            self.land(peer);
-            self.staller = self.staller.filter(|(staller, _)| *staller != peer);
+        let Some(flights) = self.flights.get_mut(hash) else { return false };
+        let own = flights.iter_mut().find(|flight| flight.peer == from);
+        if own.is_some_and(|flight| !std::mem::replace(&mut flight.arrived, true)) {
+            self.land(from);
+            self.staller = self.staller.filter(|(staller, _)| *staller != from);
             // The others in its queue have waited for this one.
-            self.flights
-                .values_mut()
-                .filter(|f| f.peer == peer && !f.arrived)
-                .for_each(|f| f.asked_at = f.asked_at.max(now));
+            let queue = self.flights.values_mut().flatten().filter(|f| f.peer == from && !f.arrived);
+            queue.for_each(|flight| flight.asked_at = flight.asked_at.max(now));
         }
         true
     }
 
     /// The chain has judged a block.
     pub fn judged(&mut self, hash: &BlockHash) {
-        if let Some(flight) = self.flights.remove(hash)
-            && !flight.arrived
-        {
+        for flight in self.flights.remove(hash).into_iter().flatten().filter(|flight| !flight.arrived) {
             self.land(flight.peer);
         }
     }
@@ -163,30 +219,72 @@ impl Downloads {
     /// What came from `peer` under a block's hash was not that block: it is asked of another where this one was asked, and whoever else was
     /// asked for it still is.
     pub fn spoilt(&mut self, hash: &BlockHash, peer: PeerId) {
-        if self.flights.get(hash).is_some_and(|f| f.peer == peer) {
-            self.judged(hash);
-            self.queue.clear();
-        }
+        self.call_off(hash, peer, |_| true);
     }
 
     /// `peer` does not have a block that it was asked for.
     pub fn refused(&mut self, hash: &BlockHash, peer: PeerId) {
-        if self.flights.get(hash).is_some_and(|f| f.peer == peer && !f.arrived) {
-            self.judged(hash);
-            self.queue.clear();
+        self.call_off(hash, peer, |flight| !flight.arrived);
+    }
+
+    fn call_off(&mut self, hash: &BlockHash, peer: PeerId, if_it: impl Fn(&Flight) -> bool) {
+        let Some(flights) = self.flights.get_mut(hash) else { return };
+        let Some(at) = flights.iter().position(|f| f.peer == peer && if_it(f)) else { return };
+        let flight = flights.remove(at);
+        if flights.is_empty() {
+            self.flights.remove(hash);
         }
+        if !flight.arrived {
+            self.land(peer);
+        }
+        self.queue.clear();
     }
 
     /// `peer` is gone: what it was asked for is asked of others.
     pub fn forget(&mut self, peer: PeerId) {
-        self.flights.retain(|_, f| f.peer != peer);
+        self.flights.values_mut().for_each(|flights| flights.retain(|f| f.peer != peer));
+        self.flights.retain(|_, flights| !flights.is_empty());
         self.counts.remove(&peer);
         self.queue.clear();
         self.staller = self.staller.filter(|(staller, _)| *staller != peer);
         self.headers_turn = self.headers_turn.filter(|holder| *holder != peer);
         self.servers.remove(&peer);
+        self.chosen.remove(&peer);
+        self.end_claims(peer);
         self.protected.remove(&peer);
         self.preferred.retain(|(preferred, _)| *preferred != peer);
+    }
+
+    /// `peer` tells of blocks by their headers, which are about to be judged: it is the first to be asked for them, not whoever names them
+    /// meanwhile.
+    pub fn claim(&mut self, hashes: impl Iterator<Item = BlockHash>, peer: PeerId) {
+        for hash in hashes.take(CLAIMS_MAX) {
+            self.claims.entry(hash).or_insert(peer);
+        }
+    }
+
+    /// What `peer` told of has been judged.
+    pub fn end_claims(&mut self, peer: PeerId) {
+        self.claims.retain(|_, claimant| *claimant != peer);
+    }
+
+    fn is_claimed_by_other(&self, hash: &BlockHash, peer: PeerId) -> bool {
+        self.claims.get(hash).is_some_and(|claimant| *claimant != peer)
+    }
+
+    /// Our tip has been less than a day old: from now on those who keep the last blocks alone are asked for these, whatever we lack below.
+    pub fn catch_up(&mut self) {
+        self.caught_up = true;
+    }
+
+    /// Whether our tip has ever been less than a day old.
+    pub fn has_caught_up(&self) -> bool {
+        self.caught_up
+    }
+
+    /// We connected to `peer`.
+    pub fn chose(&mut self, peer: PeerId) {
+        self.chosen.insert(peer);
     }
 
     /// `peer` may lag behind from now on, if there are not enough of these already.
@@ -233,7 +331,7 @@ impl Downloads {
 
     /// Heights of the blocks that `peer` was asked for and that have not come.
     pub fn heights_in_flight(&self, peer: PeerId) -> Vec<Height> {
-        let own = self.flights.values().filter(|f| f.peer == peer && !f.arrived);
+        let own = self.flights.values().flatten().filter(|f| f.peer == peer && !f.arrived);
         own.map(|f| f.height).collect()
     }
 
@@ -276,7 +374,8 @@ impl Downloads {
     pub fn overdue(&self, peer: PeerId, now: UnixMillis) -> bool {
         let others = u64::try_from(self.counts.len().saturating_sub(1)).unwrap_or(u64::MAX);
         let most = BLOCK_MS_MAX.saturating_add((BLOCK_MS_MAX / 2).saturating_mul(others));
-        self.flights.values().any(|f| f.peer == peer && !f.arrived && now.ms_since(f.asked_at) > most)
+        let mut own = self.flights.values().flatten().filter(|f| f.peer == peer && !f.arrived);
+        own.any(|flight| now.ms_since(flight.asked_at) > most)
     }
 
     /// The best chain of headers may be another: what to ask for is looked up anew.
@@ -311,7 +410,8 @@ impl Downloads {
     }
 
     fn take_off(&mut self, hash: BlockHash, height: Height, peer: PeerId, now: UnixMillis) {
-        self.flights.insert(hash, Flight { peer, height, asked_at: now, arrived: false });
+        let flight = Flight { peer, height, asked_at: now, arrived: false };
+        self.flights.entry(hash).or_default().push(flight);
         let count = self.counts.entry(peer).or_default();
         *count = count.saturating_add(1);
     }
@@ -331,22 +431,23 @@ impl Downloads {
         view: &dyn NodeView,
         now: UnixMillis,
     ) -> Option<BlockHash> {
-        let late = |hash: &BlockHash, f: &Flight| {
-            let is_late = !f.arrived && now.ms_since(f.asked_at) > BLOCK_REASSIGN_MS;
+        let is_late =
+            |f: &Flight| !f.arrived && now.ms_since(f.asked_at) > BLOCK_REASSIGN_MS && f.peer != peer;
+        let late = |(hash, flights): (&BlockHash, &Vec<Flight>)| {
+            let height = flights.first().filter(|_| flights.iter().all(is_late))?.height;
             // What `peer` is known to have is on the best chain of headers.
-            is_late && f.peer != peer && f.height <= reach && view.height_on_best(hash) == Some(f.height)
+            let has = height <= reach && view.height_on_best(hash) == Some(height);
+            has.then_some((height, *hash))
         };
-        let flights = self.flights.iter().filter(|(hash, f)| late(hash, f));
-        let (hash, flight) = flights.min_by_key(|(_, f)| f.height)?;
-        let (hash, flight) = (*hash, *flight);
-        self.land(flight.peer);
-        self.take_off(hash, flight.height, peer, now);
+        let (height, hash) = self.flights.iter().filter_map(late).min()?;
+        self.judged(&hash);
+        self.take_off(hash, height, peer, now);
         Some(hash)
     }
 
     /// `peer` has nothing to fetch: if that is since another one owes the lowest missing block, that one is the staller.
     fn suspect(&mut self, peer: PeerId, now: UnixMillis) {
-        let owed = self.flights.values().filter(|f| !f.arrived);
+        let owed = self.flights.values().flatten().filter(|f| !f.arrived);
         let Some(lowest) = owed.min_by_key(|f| f.height) else { return };
         let news = self.staller.is_none_or(|(staller, _)| staller != lowest.peer);
         if self.window_full && lowest.peer != peer && news {

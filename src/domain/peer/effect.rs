@@ -5,7 +5,7 @@ use bitcoin::block::Header;
 use bitcoin::p2p::message_blockdata::Inventory;
 use thiserror::Error;
 
-use super::{FilterAsk, KnownNode, Message, PeerId};
+use super::{BlockTxsRequest, CompactError, FilterAsk, KnownNode, Message, PeerId};
 use crate::units::Height;
 use crate::wire::{ParsedBlock, ParsedTx};
 
@@ -31,6 +31,8 @@ pub enum Effect {
         /// are not there.
         before: u64,
     },
+    /// Send these of a block's transactions; where it has none at one of the places, [`super::Session::asked_beyond`] hears of it.
+    ServeBlockTxs(BlockTxsRequest),
     /// Send what was asked for of blocks' filters.
     ServeFilters(FilterRange),
     /// Others are told of an address.
@@ -116,6 +118,9 @@ pub enum DisconnectReason {
     /// The handshake took too long.
     #[error("version handshake timeout")]
     HandshakeTimeout,
+    /// So did the exchange of keys before it.
+    #[error("V2 handshake timeout")]
+    TransportTimeout,
     /// A ping went unanswered.
     #[error("ping timeout: {}.{:03}000s", .0 / 1000, .0 % 1000)]
     PingTimeout(u64),
@@ -140,6 +145,18 @@ pub enum DisconnectReason {
     /// A block that breaks a rule.
     #[error("invalid block: {0}")]
     InvalidBlock(String),
+    /// A compact block, or what was asked for of one, that no node sends.
+    #[error("{0}")]
+    InvalidCompact(CompactError),
+    /// Transactions of a block that could not be put together with them before.
+    #[error("previous compact block reconstruction attempt failed")]
+    CompactAgain,
+    /// Asks for transactions that a block does not have.
+    #[error("getblocktxn with out-of-bounds tx indices")]
+    BlockTxsBeyond,
+    /// Says neither that it wants compact blocks at once nor that it does not.
+    #[error("invalid sendcmpct announce field")]
+    SendCompact,
     /// A message of the handshake after the handshake.
     #[error("{0} received after verack")]
     AfterVerack(&'static str),

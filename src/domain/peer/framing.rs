@@ -24,6 +24,11 @@ impl Command {
         Command(bytes)
     }
 
+    /// A command as it stands in a frame.
+    pub(super) fn from_bytes(padded: [u8; 12]) -> Command {
+        Command(padded)
+    }
+
     /// What of it can be shown.
     pub fn shown(&self) -> String {
         self.0.iter().filter(|byte| (0x20..0x7f).contains(*byte)).map(|byte| char::from(*byte)).collect()
@@ -66,7 +71,7 @@ pub enum FrameError {
     },
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -199,7 +204,7 @@ impl Body {
             if step.is_empty() {
                 break;
             }
-            self.reserve(step.len(), missing);
+            reserve(&mut self.payload, step.len(), missing);
             self.payload.extend_from_slice(step);
         }
         if self.payload.len() < self.bytes_claimed {
@@ -211,16 +216,16 @@ impl Body {
         }
         Filled::Corrupt(Skipped { command, bytes: self.payload.len(), expected, claimed })
     }
+}
 
-    /// Room for what has arrived: never more than one step, or as much again as is there, beyond it.
-    fn reserve(&mut self, arrived: usize, missing: usize) {
-        let room = self.payload.capacity().saturating_sub(self.payload.len());
-        if room >= arrived {
-            return;
-        }
-        let growth = self.payload.len().clamp(arrived, PAYLOAD_GROWTH_BYTES_MAX).min(missing);
-        self.payload.reserve_exact(growth.max(arrived));
+/// Room for what has arrived: never more than one step, or as much again as is there, beyond it.
+pub(super) fn reserve(payload: &mut Vec<u8>, arrived: usize, missing: usize) {
+    let room = payload.capacity().saturating_sub(payload.len());
+    if room >= arrived {
+        return;
     }
+    let growth = payload.len().clamp(arrived.min(PAYLOAD_GROWTH_BYTES_MAX), PAYLOAD_GROWTH_BYTES_MAX);
+    payload.reserve_exact(growth.min(missing).max(arrived));
 }
 
 /// A frame's bytes. The caller keeps payloads within [`PAYLOAD_BYTES_MAX`].

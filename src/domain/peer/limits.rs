@@ -7,6 +7,9 @@ pub const PAYLOAD_BYTES_MAX: usize = 4_000_000;
 /// Bytes by which a payload's buffer grows at most: the claimed length buys nobody memory, only bytes that arrived do.
 pub const PAYLOAD_GROWTH_BYTES_MAX: usize = 256 * 1024;
 
+/// Bytes that may come behind the key of a connection that is encrypted. BIP-0324
+pub const GARBAGE_BYTES_MAX: usize = 4_095;
+
 /// Items of an `inv`, `getdata` or `notfound` at most: 50,000 x 36 bytes = 1.8 MB.
 pub const INVENTORY_MAX: usize = 50_000;
 
@@ -68,14 +71,20 @@ pub const BLOCK_WINDOW: u32 = 1_024;
 /// The last blocks, which a node offers that does not keep its old ones. BIP-0159
 pub const LIMITED_BLOCKS: u32 = 288;
 
-/// Transactions in flight from one peer.
+/// Transactions in flight from one peer before it waits for what it tells of further: Core's number.
 pub const TXS_IN_FLIGHT_MAX: usize = 100;
 
-/// Announced transactions that a peer may have waiting: 5,000 x 40 bytes = 200 kB a peer.
+/// Announced transactions that a peer may have waiting: 5,000 x 300 bytes = 1.5 MB a peer.
 pub const TX_ANNOUNCEMENTS_MAX: usize = 5_000;
 
-/// Waiting announcements that one tick looks at, so that its work is bounded whatever a peer announces.
-pub const TX_ANNOUNCEMENTS_A_TICK_MAX: usize = 500;
+/// How long a transaction that a stranger tells of is not asked for: those that we chose may tell of it meanwhile.
+pub const TX_WAIT_STRANGER_MS: u64 = 2_000;
+
+/// How much longer one is not asked for that is named by its txid, where others name theirs by the wtxid.
+pub const TX_WAIT_BY_TXID_MS: u64 = 2_000;
+
+/// How much longer whoever owes [`TXS_IN_FLIGHT_MAX`] is not asked.
+pub const TX_WAIT_BUSY_MS: u64 = 2_000;
 
 /// Transactions in an `inv` that we send.
 pub const TX_INV_SENT_MAX: usize = 1_000;
@@ -109,6 +118,24 @@ pub const FEE_FILTER_EVERY_MS: u64 = 10 * 60_000;
 
 /// Peers that are asked for compact blocks at once: Core's number.
 pub const HIGH_BANDWIDTH_MAX: usize = 3;
+
+/// Transactions of a block that is sent as a compact one at most: a place has two bytes, and no block has more.
+pub const COMPACT_TXS_MAX: usize = 65_535;
+
+/// Peers that one block is asked of at once as a compact one: Core's number. What waits for its transactions is as much as they have sent.
+pub const COMPACT_FLIGHTS_MAX: usize = 3;
+
+/// Blocks above the tip that are put together from what the mempool holds: of later ones it knows nothing.
+pub const COMPACT_AHEAD_MAX: u32 = 2;
+
+/// Blocks below the tip that are sent as compact ones: of older ones nobody has the transactions any more. Core's number.
+pub const COMPACT_DEPTH_MAX: u32 = 5;
+
+/// Blocks below the tip of which some transactions are sent: of older ones the whole block is, so that whoever asks pays for what is read.
+pub const BLOCK_TXS_DEPTH_MAX: u32 = 10;
+
+/// A tip that is not older is near the network's: twenty blocks.
+pub const NEAR_TIP_S: u64 = 20 * 600;
 
 /// A ping is sent this often.
 pub const PING_EVERY_MS: u64 = 120_000;

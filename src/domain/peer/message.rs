@@ -10,6 +10,7 @@ use bitcoin::p2p::message_blockdata::Inventory;
 use bitcoin::{BlockHash, Txid, Wtxid};
 use thiserror::Error;
 
+use super::compact::{BlockTxs, BlockTxsRequest, CompactBlock};
 use super::framing::{Command, Frame, encode_frame};
 use super::limits::{
     ADDRESS_BYTES_MAX, HEADERS_MAX, INVENTORY_MAX, LOCATOR_MAX, PROTOCOL_VERSION, USER_AGENT_BYTES_MAX,
@@ -18,8 +19,10 @@ use crate::units::Height;
 use crate::wire::{BlockDecodeError, DecodeError, ParsedBlock, ParsedTx, TxDecodeError};
 
 mod addresses;
+mod compact;
 
 use addresses::put_addresses;
+use compact::{put_block_txs, put_block_txs_request, put_compact_block};
 
 pub use addresses::AddressList;
 
@@ -100,8 +103,8 @@ pub enum Message {
     SendHeaders,
     /// New blocks may be announced as compact ones (BIP152).
     SendCompact {
-        /// At once, before they are verified.
-        high_bandwidth: bool,
+        /// 1: at once, before they are verified; 0: not. There is nothing else.
+        announce: u8,
         /// How they are written; 2 is with witnesses.
         version: u64,
     },
@@ -119,8 +122,12 @@ pub enum Message {
     Addresses(AddressList),
     /// Asks for what a filter lets through (BIP37), which is not offered.
     Bloom(Command),
-    /// A block's header, and what may be known of its transactions (BIP152). The header alone is looked at.
-    CompactBlock(Box<Header>),
+    /// A block's header, and what stands for its transactions (BIP152).
+    CompactBlock(Arc<CompactBlock>),
+    /// Asks for transactions of a block (BIP152).
+    GetBlockTxs(BlockTxsRequest),
+    /// Transactions of a block (BIP152).
+    BlockTxs(BlockTxs),
     /// Asks for headers.
     GetHeaders(Locator),
     /// Asks for an inventory of blocks.
@@ -239,7 +246,7 @@ impl Message {
             Some("sendheaders") => Message::SendHeaders,
             Some("sendcmpct") => {
                 let bytes = bytes.of("sendcmpct");
-                Message::SendCompact { high_bandwidth: bytes.take()?, version: bytes.take()? }
+                Message::SendCompact { announce: bytes.take()?, version: bytes.take()? }
             }
             Some("sendaddrv2") => Message::SendAddrV2,
             Some("feefilter") => Message::FeeFilter(bytes.of("feefilter").take()?),
@@ -249,7 +256,9 @@ impl Message {
             Some("addr") => Message::Addresses(bytes.of("addr").addresses(false)?),
             Some("addrv2") => Message::Addresses(bytes.of("addrv2").addresses(true)?),
             Some("filterload" | "filteradd" | "filterclear") => Message::Bloom(frame.command),
-            Some("cmpctblock") => Message::CompactBlock(Box::new(bytes.of("cmpctblock").take()?)),
+            Some("cmpctblock") => Message::CompactBlock(Arc::new(bytes.of("cmpctblock").compact_block()?)),
+            Some("getblocktxn") => Message::GetBlockTxs(bytes.of("getblocktxn").block_txs_request()?),
+            Some("blocktxn") => Message::BlockTxs(bytes.of("blocktxn").block_txs()?),
             Some("getheaders") => Message::GetHeaders(bytes.of("getheaders").locator()?),
             Some("getblocks") => Message::GetBlocks(bytes.of("getblocks").locator()?),
             Some("headers") => Message::Headers(bytes.of("headers").headers()?),
@@ -273,7 +282,6 @@ impl Message {
             | Message::Ignored(command)
             | Message::Malformed(command, ..)
             | Message::Excess(command, _) => command.name().unwrap_or_default(),
-            Message::CompactBlock(_) => "cmpctblock",
             sent => sent.command().unwrap_or_default(),
         }
     }
@@ -309,11 +317,12 @@ impl Message {
             Message::FilterHeaders { .. } => "cfheaders",
             Message::FilterCheckpoints { .. } => "cfcheckpt",
             Message::Addresses(list) => list.name(),
-            Message::Bloom(_)
-            | Message::CompactBlock(_)
-            | Message::Ignored(_)
-            | Message::Malformed(..)
-            | Message::Excess(..) => return None,
+            Message::CompactBlock(_) => "cmpctblock",
+            Message::GetBlockTxs(_) => "getblocktxn",
+            Message::BlockTxs(_) => "blocktxn",
+            Message::Bloom(_) | Message::Ignored(_) | Message::Malformed(..) | Message::Excess(..) => {
+                return None;
+            }
         })
     }
 
@@ -324,13 +333,16 @@ impl Message {
             Message::Version(version) => version.put(&mut payload),
             Message::Ping(nonce) | Message::Pong(Some(nonce)) => put(&mut payload, nonce),
             Message::FeeFilter(rate) => put(&mut payload, rate),
-            Message::SendCompact { high_bandwidth, version } => {
-                put(&mut payload, high_bandwidth);
+            Message::SendCompact { announce, version } => {
+                put(&mut payload, announce);
                 put(&mut payload, version);
             }
             Message::GetHeaders(locator) | Message::GetBlocks(locator) => locator.put(&mut payload),
             Message::Headers(headers) => put_headers(&mut payload, headers),
             Message::Addresses(list) => put_addresses(&mut payload, list),
+            Message::CompactBlock(compact) => put_compact_block(&mut payload, compact),
+            Message::GetBlockTxs(request) => put_block_txs_request(&mut payload, request),
+            Message::BlockTxs(answer) => put_block_txs(&mut payload, answer),
             Message::Inv(items) | Message::GetData(items) | Message::NotFound(items) => {
                 put_list(&mut payload, items);
             }
@@ -362,7 +374,7 @@ impl Message {
 }
 
 impl TxRef {
-    /// How it is asked for: always with its witnesses.
+    /// How it is asked for, with its witnesses; of who has none, as it is announced.
     pub fn wanted(self) -> Inventory {
         match self {
             TxRef::Txid(txid) => Inventory::WitnessTransaction(txid),

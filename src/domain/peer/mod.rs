@@ -6,6 +6,7 @@
 mod address;
 mod addresses;
 mod bans;
+mod compact;
 mod downloads;
 mod effect;
 mod eviction;
@@ -20,6 +21,7 @@ mod session;
 mod subnet;
 #[cfg(test)]
 mod testing;
+mod transport;
 mod tx_board;
 mod types;
 mod view;
@@ -27,6 +29,7 @@ mod view;
 pub use address::{Host, HostError, HostNetwork, KnownNode, NodeAddress};
 pub use addresses::{AddressBook, AddressFileError, FILE_BYTES_MAX as ADDRESS_FILE_BYTES_MAX, Listed, Place};
 pub use bans::{BANS_MAX, Ban, BanError, BanList};
+pub use compact::{BlockTxs, BlockTxsRequest, CompactBlock, CompactError, Rebuilding};
 pub use downloads::{Downloads, PeerId};
 pub use effect::{
     BlockVerdict, DisconnectReason, Effect, FetchError, FilterRange, FilterRow, HeadersVerdict, Unwanted,
@@ -42,6 +45,9 @@ pub use permissions::{Permissions, Whitelist, WhitelistError, Whitelisted};
 pub use recent::Recent;
 pub use session::{Session, SessionConfig, SessionRules, Turn};
 pub use subnet::{Subnet, SubnetError};
-pub use tx_board::TxBoard;
+pub use transport::{
+    Dropped, Heard, Incoming, Outgoing, Packets, Transport, TransportError, TransportSecrets,
+};
+pub use tx_board::{TxBoard, TxSource};
 pub use types::{ConnectionKind, PeerInfo};
 pub use view::NodeView;

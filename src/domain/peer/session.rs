@@ -12,12 +12,14 @@ use super::{
     Permissions, Recent, TxBoard, TxRef, Unwanted, Version,
 };
 use crate::units::{Height, UnixMillis};
+use compact::Compacts;
 use gossip::Gossip;
 use lag::Lag;
 use pings::Pings;
 use presync::Presync;
 
 mod blocks;
+mod compact;
 mod filters;
 mod gossip;
 mod handshake;
@@ -33,16 +35,22 @@ const OUR_SERVICES: u64 = 1 | 1 << 3 | 1 << 10;
 const OUR_SERVICES_PRUNED: u64 = 1 << 3 | 1 << 10;
 /// `NODE_COMPACT_FILTERS`.
 const FILTERS: u64 = 1 << 6;
+/// `NODE_P2P_V2`.
+const ENCRYPTED: u64 = 1 << 11;
 /// `NODE_NETWORK` and `NODE_WITNESS`: what a peer must offer to be asked for blocks.
 const SERVICES_FOR_BLOCKS: u64 = 1 | 1 << 3;
 /// `NODE_NETWORK_LIMITED` and `NODE_WITNESS`: what does where we are nearly there.
 const SERVICES_FOR_NEWS: u64 = 1 << 3 | 1 << 10;
+/// `NODE_NETWORK` and `NODE_NETWORK_LIMITED`: who offers neither is asked for news alone.
+const SERVES: u64 = 1 | 1 << 10;
 /// `NODE_WITNESS`.
 const WITNESS: u64 = 1 << 3;
 /// Compact blocks with witnesses.
 const COMPACT_VERSION: u64 = 2;
 /// The highest feerate that makes sense: all money for 1,000 virtual bytes.
 const FEE_FILTER_MAX: u64 = 21_000_000 * 100_000_000;
+/// What is said while no transactions are taken: the highest that Core says, which gives its steps.
+const FEE_FILTER_SYNCING: u64 = 9_936_506;
 
 /// What a connection is given at its beginning.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,11 +82,18 @@ pub struct SessionRules {
     pub blocks_only: bool,
     /// Whether the filters of blocks are served.
     pub serves_filters: bool,
+    /// Whether connections are encrypted where the other end can do that.
+    pub encrypts: bool,
 }
 
 impl Default for SessionRules {
     fn default() -> Self {
-        SessionRules { timeout_ms: HANDSHAKE_MS_MAX, blocks_only: false, serves_filters: false }
+        SessionRules {
+            timeout_ms: HANDSHAKE_MS_MAX,
+            blocks_only: false,
+            serves_filters: false,
+            encrypts: false,
+        }
     }
 }
 
@@ -120,6 +135,7 @@ pub struct Session {
     compact: bool,
     high_bandwidth_from: bool,
     high_bandwidth_to: bool,
+    compacts: Compacts,
     pings: Pings,
     headers_asked_at: Option<UnixMillis>,
     headers_begun: bool,
@@ -137,7 +153,6 @@ pub struct Session {
     judging: BTreeSet<BlockHash>,
     txs_known: Recent<TxRef>,
     txs_to_announce: VecDeque<(TxRef, u64)>,
-    txs_announced: VecDeque<TxRef>,
     announce_txs_at: Option<UnixMillis>,
     last_inv_sequence: u64,
     fee_filter: u64,
@@ -163,6 +178,7 @@ impl Session {
             compact: false,
             high_bandwidth_from: false,
             high_bandwidth_to: false,
+            compacts: Compacts::default(),
             pings: Pings::default(),
             headers_asked_at: None,
             headers_begun: false,
@@ -176,7 +192,6 @@ impl Session {
             judging: BTreeSet::new(),
             txs_known: Recent::new(TXS_KNOWN_MAX),
             txs_to_announce: VecDeque::new(),
-            txs_announced: VecDeque::new(),
             announce_txs_at: None,
             last_inv_sequence: 1,
             fee_filter: 0,
@@ -211,9 +226,12 @@ impl Session {
             }
             (Phase::AwaitVerack, Message::SendAddrV2) => self.on_send_addr_v2(turn),
             (_, Message::SendHeaders) => self.send_headers = true,
-            (_, Message::SendCompact { high_bandwidth, version }) => {
+            (_, Message::SendCompact { announce, .. }) if announce > 1 => {
+                self.punish(DisconnectReason::SendCompact);
+            }
+            (_, Message::SendCompact { announce, version }) => {
                 if version == COMPACT_VERSION {
-                    (self.compact, self.high_bandwidth_from) = (true, high_bandwidth);
+                    (self.compact, self.high_bandwidth_from) = (true, announce == 1);
                 }
             }
             (Phase::AwaitVerack, other) => {
@@ -247,7 +265,9 @@ impl Session {
             Message::NotFound(items) => self.on_not_found(&items, turn),
             Message::Tx(tx) => self.on_tx(tx, turn),
             Message::Block(block) => self.on_block(block, turn),
-            Message::CompactBlock(header) => self.on_headers(vec![*header], turn),
+            Message::CompactBlock(compact) => self.on_compact_block(compact, turn),
+            Message::GetBlockTxs(request) => self.on_get_block_txs(request, turn),
+            Message::BlockTxs(answer) => self.on_block_txs(answer, turn),
             Message::Mempool => self.on_mempool(turn.view),
             Message::FeeFilter(rate) => self.fee_filter = rate.min(FEE_FILTER_MAX),
             Message::Bloom(_) => {
@@ -309,6 +329,7 @@ impl Session {
         }
         self.release_headers_turn(turn);
         self.settle_high_bandwidth(turn);
+        self.drop_stale(turn);
         self.attend(turn);
     }
 

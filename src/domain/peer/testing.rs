@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bitcoin::block::{Header, Version};
 use bitcoin::hashes::Hash;
@@ -10,6 +11,7 @@ use bitcoin::{BlockHash, CompactTarget, TxMerkleNode, Txid, Work, Wtxid};
 
 use super::{NodeView, PeerId, TxRef};
 use crate::units::{Height, UnixMillis};
+use crate::wire::ParsedTx;
 
 /// Who told of it, and which parents of it are missing.
 type FakeOrphan = (BTreeSet<PeerId>, Vec<Txid>);
@@ -18,6 +20,8 @@ pub(super) struct FakeNode {
     pub headers: Vec<Header>,
     pub bodies: RefCell<BTreeSet<BlockHash>>,
     pub txs: RefCell<BTreeSet<TxRef>>,
+    /// Transactions that may be offered.
+    pub held: RefCell<Vec<Arc<ParsedTx>>>,
     /// Refused for what another may pay.
     pub poor: RefCell<BTreeSet<Wtxid>>,
     pub orphans: RefCell<BTreeMap<TxRef, FakeOrphan>>,
@@ -66,6 +70,7 @@ impl FakeNode {
             headers,
             bodies: RefCell::new(bodies),
             txs: RefCell::default(),
+            held: RefCell::default(),
             poor: RefCell::default(),
             orphans: RefCell::default(),
             own_nonce: 777,
@@ -161,6 +166,9 @@ impl NodeView for FakeNode {
         let mut orphans = self.orphans.borrow_mut();
         let (told, missing) = orphans.get_mut(tx)?;
         Some(if told.insert(from) { missing.clone() } else { Vec::new() })
+    }
+    fn offer_txs(&self, take: &mut dyn FnMut(&Arc<ParsedTx>) -> bool) {
+        let _ = self.held.borrow().iter().all(take);
     }
     fn held_txs(&self, most: usize) -> Vec<TxRef> {
         self.txs.borrow().iter().take(most).copied().collect()

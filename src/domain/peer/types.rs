@@ -1,4 +1,4 @@
-use super::Permissions;
+use super::{Permissions, Transport};
 use crate::units::{Height, UnixMillis};
 
 /// What a connection is for.
@@ -137,6 +137,10 @@ pub struct PeerInfo {
     pub bytes_received: u64,
     /// Bytes sent.
     pub bytes_sent: u64,
+    /// How it is spoken to.
+    pub transport: Transport,
+    /// What both ends of an encrypted connection can compare; none where it is not encrypted.
+    pub session_id: Option<[u8; 32]>,
     /// Bytes received of each kind of message, by its name.
     pub received_by_kind: Vec<(String, u64)>,
     /// Bytes sent of each kind of message, by its name.

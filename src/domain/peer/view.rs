@@ -1,4 +1,5 @@
 use core::net::IpAddr;
+use std::sync::Arc;
 
 use bitcoin::block::Header;
 use bitcoin::{BlockHash, Txid, Work, Wtxid};
@@ -6,6 +7,7 @@ use bitcoin::{BlockHash, Txid, Work, Wtxid};
 use super::TxRef;
 use super::downloads::PeerId;
 use crate::units::{Height, UnixMillis};
+use crate::wire::ParsedTx;
 
 /// What the protocol asks of the node behind it. Every answer comes from memory.
 pub trait NodeView {
@@ -56,6 +58,8 @@ pub trait NodeView {
     fn may_be_paid_for(&self, wtxid: &Wtxid) -> bool;
     /// A peer tells of a transaction. Where it is kept because parents of it are missing: those, as far as this peer is to be asked for them.
     fn orphan_told(&self, tx: &TxRef, from: PeerId) -> Option<Vec<Txid>>;
+    /// Offers every transaction that is here, held or waiting for its parents, until no more are wanted.
+    fn offer_txs(&self, take: &mut dyn FnMut(&Arc<ParsedTx>) -> bool);
     /// Held transactions.
     fn held_txs(&self, most: usize) -> Vec<TxRef>;
     /// Whether nobody from there may connect.

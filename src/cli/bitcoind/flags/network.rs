@@ -43,7 +43,7 @@ pub(super) const CONNECTION: &[Flag] = &[
     void("torcontrol", "=<ip>:<port>", "connections go over IP alone"),
     void("torpassword", "=<pass>", "connections go over IP alone").secret(),
     void("txreconciliation", "", "transactions are announced one by one").for_tests(),
-    void("v2transport", "", "connections are not encrypted"),
+    wired("v2transport", "", "Encrypt connections to nodes that can do that (1)"),
     wired("whitebind", "=<[permissions@]addr>", "Listen there too; the permissions change nothing yet"),
     wired(
         "whitelist",

@@ -122,6 +122,48 @@ fn blocks_of_a_chain_beside_the_best_are_asked_for_once() {
 }
 
 #[test]
+fn a_block_that_comes_as_a_compact_one_is_asked_of_three() {
+    let (mut board, node) = (Downloads::default(), FakeNode::new(20, 10));
+    let block = (node.headers[10].block_hash(), Height::new(10));
+    board.chose(2);
+    for (peer, is_asked) in [(1, true), (1, true), (2, true), (3, true), (4, false), (3, true)] {
+        assert_eq!(board.assign_also(peer, block, at(0)), is_asked, "{peer}");
+    }
+    assert_eq!(board.asked_for(), 1);
+    let standing = |asked, of_it, of_it_first| Standing { asked, of_it, of_it_first, of_a_chosen: true };
+    assert_eq!(board.standing(&block.0, 1), standing(3, true, true));
+    assert_eq!(board.standing(&block.0, 3), standing(3, true, false));
+    assert_eq!(board.standing(&block.0, 4), standing(3, false, false));
+    // Whoever sends other bytes loses his own place alone.
+    board.spoilt(&block.0, 1);
+    assert_eq!(board.standing(&block.0, 2), standing(2, true, true));
+    assert_eq!([1, 2, 3].map(|peer| board.in_flight(peer)), [0, 1, 1]);
+    board.judged(&block.0);
+    assert_eq!([1, 2, 3].map(|peer| board.in_flight(peer)), [0, 0, 0]);
+    // All are late: another one is asked instead of them.
+    board.assign_also(1, block, at(0));
+    board.assign_also(2, block, at(5));
+    let later = at(BLOCK_REASSIGN_MS + 5);
+    assert!(!board.assign(4, FAR, &node, later).contains(&block.0));
+    board.reconsider();
+    let late = board.assign(5, Height::new(10), &node, at(BLOCK_REASSIGN_MS + 6));
+    assert_eq!((late, board.in_flight(1), board.in_flight(2)), (vec![block.0], 0, 0));
+}
+
+#[test]
+fn whoever_shows_the_headers_is_asked_first() {
+    let (mut board, node) = (Downloads::default(), FakeNode::new(14, 10));
+    let hashes: Vec<BlockHash> = node.headers[10..].iter().map(|h| h.block_hash()).collect();
+    board.claim(hashes.iter().copied(), 1);
+    board.claim(hashes.iter().copied(), 2);
+    assert!(board.assign(2, FAR, &node, at(0)).is_empty());
+    assert!(board.assign_aside(2, vec![(hashes[0], Height::new(10))], at(0)).is_empty());
+    assert_eq!(board.assign(1, FAR, &node, at(0)), hashes);
+    board.forget(1);
+    assert_eq!(board.assign(2, FAR, &node, at(0)), hashes, "nobody is waited for");
+}
+
+#[test]
 fn who_sends_other_bytes_takes_no_block_off_who_was_asked_for_it() {
     let (mut board, node) = (Downloads::default(), FakeNode::new(20, 10));
     let asked = board.assign(1, FAR, &node, at(0));

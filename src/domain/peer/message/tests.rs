@@ -37,6 +37,8 @@ fn every_message_comes_back() {
     let genesis = genesis_block(Network::Regtest);
     let tx = ParsedTx::new(genesis.txdata[0].clone());
     let locator = Locator { hashes: vec![hash(1), hash(2)], stop: hash(3) };
+    let mut compact = CompactBlock::of(&ParsedBlock::new(genesis.clone()), 7);
+    compact.short_ids = vec![1, 0xffff_ffff_ffff];
     let items = vec![
         Inventory::Transaction(tx.txid()),
         Inventory::WTx(tx.wtxid()),
@@ -48,7 +50,7 @@ fn every_message_comes_back() {
         Message::Verack,
         Message::WtxidRelay,
         Message::SendHeaders,
-        Message::SendCompact { high_bandwidth: true, version: 2 },
+        Message::SendCompact { announce: 1, version: 2 },
         Message::SendAddrV2,
         Message::FeeFilter(1_000),
         Message::GetAddr,
@@ -63,6 +65,9 @@ fn every_message_comes_back() {
         Message::Tx(Arc::new(tx)),
         Message::Block(Arc::new(ParsedBlock::new(genesis))),
         Message::Mempool,
+        Message::CompactBlock(Arc::new(compact.clone())),
+        Message::GetBlockTxs(BlockTxsRequest { hash: hash(1), places: vec![0, 1, 5, 300, 65_535] }),
+        Message::BlockTxs(BlockTxs { hash: hash(1), txs: vec![compact.prefilled[0].1.clone(); 2] }),
         filters(FilterAsk::Filters, 7),
         filters(FilterAsk::Headers, 8),
         filters(FilterAsk::Checkpoints, 0),
@@ -78,13 +83,9 @@ fn every_message_comes_back() {
 
 #[test]
 fn what_is_only_heard_has_a_name_and_is_never_sent() {
-    let header = encode::serialize(&genesis_block(Network::Regtest).header);
-    for (command, payload, name) in [
-        ("nonsense", &[1u8, 2, 3][..], "nonsense"),
-        ("b\u{7f}", &[], ""),
-        ("filterload", &[], "filterload"),
-        ("cmpctblock", &header, "cmpctblock"),
-    ] {
+    for (command, payload, name) in
+        [("nonsense", &[1u8, 2, 3][..], "nonsense"), ("b\u{7f}", &[], ""), ("filterload", &[], "filterload")]
+    {
         let message = raw(command, payload).unwrap();
         assert_eq!(
             (message.name(), message.command(), message.encode(MAGIC)),
@@ -226,4 +227,48 @@ fn what_is_sent_of_filters_has_their_type_first() {
     assert_eq!(headers, [&[0][..], &[1; 32], &[2; 32], &[2], &[3; 64]].concat());
     let points = payload(Message::FilterCheckpoints { stop, headers: vec![[3; 32]] });
     assert_eq!(points, [&[0][..], &[1; 32], &[1], &[3; 32]].concat());
+}
+
+/// What the field's library writes is what we read, and the other way round.
+#[test]
+fn compact_blocks_are_written_as_the_library_writes_them() {
+    use bitcoin::bip152::{BlockTransactions, BlockTransactionsRequest, HeaderAndShortIds};
+    let genesis = genesis_block(Network::Regtest);
+    let mut txdata = vec![genesis.txdata[0].clone(); 4];
+    (0..).zip(&mut txdata).for_each(|(n, tx)| tx.version.0 = n);
+    let block = bitcoin::Block { header: genesis.header, txdata };
+    let theirs = HeaderAndShortIds::from_block(&block, 9, 2, &[2]).unwrap();
+    let payload = encode::serialize(&theirs);
+    let Message::CompactBlock(ours) = raw("cmpctblock", &payload).unwrap() else {
+        panic!("no compact block")
+    };
+    assert_eq!((ours.short_ids.len(), ours.prefilled.len(), ours.prefilled[1].0), (2, 2, 1));
+    let again = Message::CompactBlock(ours).encode(MAGIC).unwrap();
+    assert_eq!(frame_of(&again).payload, payload);
+    let indexes = vec![0, 3, 4, 700];
+    let theirs = encode::serialize(&BlockTransactionsRequest { block_hash: hash(1), indexes });
+    let ours = BlockTxsRequest { hash: hash(1), places: vec![0, 3, 4, 700] };
+    assert_eq!(raw("getblocktxn", &theirs).unwrap(), Message::GetBlockTxs(ours));
+    let transactions = block.txdata.clone();
+    let theirs = encode::serialize(&BlockTransactions { block_hash: hash(1), transactions });
+    let txs = block.txdata.iter().cloned().map(ParsedTx::new).collect();
+    assert_eq!(raw("blocktxn", &theirs).unwrap(), Message::BlockTxs(BlockTxs { hash: hash(1), txs }));
+}
+
+#[test]
+fn places_beyond_any_block_are_none() {
+    let beyond = |gaps: &[u64]| {
+        let mut payload = hash(1).to_byte_array().to_vec();
+        put_count(&mut payload, gaps.len());
+        gaps.iter().for_each(|gap| put(&mut payload, &VarInt(*gap)));
+        raw("getblocktxn", &payload)
+    };
+    assert!(matches!(beyond(&[65_535]), Ok(Message::GetBlockTxs(_))));
+    for gaps in [&[65_536][..], &[u64::MAX], &[65_535, 0], &[1, u64::MAX]] {
+        assert!(matches!(beyond(gaps), Err(MessageError::Malformed { .. })), "{gaps:?}");
+    }
+    let many = [&[7; 32][..], &[0xfe, 0, 0, 1, 0]].concat();
+    for (command, payload) in [("getblocktxn", &many), ("blocktxn", &many)] {
+        assert!(matches!(raw(command, payload), Err(MessageError::TooMany { .. })), "{command}");
+    }
 }

@@ -6,6 +6,7 @@ use super::{
     BlockHash, COMPACT_VERSION, ConnectionKind, Effect, Header, Inventory, Message, NodeView, Phase, Session,
     Turn,
 };
+use crate::peer::CompactBlock;
 use crate::peer::limits::HEADERS_ANNOUNCED_MAX;
 use crate::wire::ParsedBlock;
 
@@ -37,19 +38,35 @@ impl Session {
         known.iter().flatten().any(|known| known == hash || view.is_ancestor(hash, known))
     }
 
-    /// The best chain has new blocks, `connected`, the lowest first.
-    pub fn tip_changed(&mut self, connected: &[Header], view: &dyn NodeView) -> Vec<Effect> {
+    /// The best chain has new blocks, `connected`, the lowest first; the last one's compact block.
+    pub fn tip_changed(
+        &mut self,
+        connected: &[Header],
+        compact: Option<&Arc<CompactBlock>>,
+        view: &dyn NodeView,
+    ) -> Vec<Effect> {
         if self.phase == Phase::Ready && self.config.kind.relays_blocks() && !Self::is_syncing(view) {
             self.settle_unknown(view);
-            self.announce_blocks(connected, view);
+            self.announce_blocks(connected, compact, view);
         }
         self.take_effects()
     }
 
-    fn announce_blocks(&mut self, connected: &[Header], view: &dyn NodeView) {
+    fn announce_blocks(
+        &mut self,
+        connected: &[Header],
+        compact: Option<&Arc<CompactBlock>>,
+        view: &dyn NodeView,
+    ) {
         let Some(tip) = connected.last().map(Header::block_hash) else { return };
-        match self.news(connected, view) {
+        let compact = compact.filter(|compact| self.high_bandwidth_from && compact.hash() == tip);
+        let wants_headers = self.send_headers || (compact.is_some() && connected.len() == 1);
+        match self.news(connected, view).filter(|_| wants_headers) {
             Some(news) if news.is_empty() => {}
+            Some(news) if news.len() == 1 && compact.is_some() => {
+                self.best_sent = Some(tip);
+                compact.cloned().into_iter().for_each(|compact| self.send(Message::CompactBlock(compact)));
+            }
             Some(news) => {
                 self.best_sent = Some(tip);
                 self.send(Message::Headers(news));
@@ -59,9 +76,9 @@ impl Session {
         }
     }
 
-    /// The headers that are new to it; none where they would not join what it has, or it doesn't want them so.
+    /// The headers that are new to it; none where they would not join what it has, or are too many.
     fn news(&self, connected: &[Header], view: &dyn NodeView) -> Option<Vec<Header>> {
-        if !self.send_headers || connected.len() > HEADERS_ANNOUNCED_MAX.saturating_add(1) {
+        if connected.len() > HEADERS_ANNOUNCED_MAX.saturating_add(1) {
             return None;
         }
         // Of a long way the last ones are told, as in Core; they join only where it has the one below.
@@ -73,14 +90,23 @@ impl Session {
         joins.then(|| news.to_vec())
     }
 
-    /// We have found a block, and no chain has it yet. Those that we chose to connect to get it whole, at once: that spares a round
-    /// trip. Others get its header, where that joins what they have: by `inv` they would ask for headers that the chain
+    /// We have found a block, and no chain has it yet. Those that want compact blocks at once get one; others that we chose to connect to get it
+    /// whole: that spares a round trip. Others get its header, where that joins what they have: by `inv` they would ask for headers that the chain
     /// does not know for another moment. Whoever has not been told, or could not use it, hears of it as the new tip.
-    pub fn found_block(&mut self, block: &Arc<ParsedBlock>, view: &dyn NodeView) -> Vec<Effect> {
+    pub fn found_block(
+        &mut self,
+        block: &Arc<ParsedBlock>,
+        compact: &Arc<CompactBlock>,
+        view: &dyn NodeView,
+    ) -> Vec<Effect> {
         let header = block.header();
         let joins = self.has_header(&header.prev_blockhash, view);
         match self.phase {
             Phase::Ready if !self.config.kind.relays_blocks() => {}
+            Phase::Ready if joins && self.high_bandwidth_from => {
+                self.best_sent = Some(block.hash());
+                self.send(Message::CompactBlock(Arc::clone(compact)));
+            }
             // Who does not know what it stands on could only take it for an offence.
             Phase::Ready if joins && !self.config.kind.is_inbound() => {
                 self.send(Message::Block(Arc::clone(block)));
@@ -108,7 +134,7 @@ impl Session {
         let wanted = turn.downloads.is_preferred(self.config.id);
         if wanted != self.high_bandwidth_to {
             self.high_bandwidth_to = wanted;
-            self.send(Message::SendCompact { high_bandwidth: wanted, version: COMPACT_VERSION });
+            self.send(Message::SendCompact { announce: u8::from(wanted), version: COMPACT_VERSION });
         }
     }
 }

@@ -1,7 +1,7 @@
 use super::{
-    COMPACT_VERSION, ConnectionKind, DisconnectReason, Effect, FILTERS, Message, NodeView, OUR_SERVICES,
-    OUR_SERVICES_PRUNED, PROTOCOL_VERSION, Permissions, Phase, SERVICES_FOR_BLOCKS, SERVICES_FOR_NEWS,
-    Session, Turn, UnixMillis, Version,
+    COMPACT_VERSION, ConnectionKind, DisconnectReason, ENCRYPTED, Effect, FILTERS, Message, NodeView,
+    OUR_SERVICES, OUR_SERVICES_PRUNED, PROTOCOL_VERSION, Permissions, Phase, SERVICES_FOR_BLOCKS,
+    SERVICES_FOR_NEWS, Session, Turn, UnixMillis, Version,
 };
 use crate::peer::limits::PROTOCOL_VERSION_MIN;
 
@@ -24,7 +24,9 @@ impl Session {
 
     fn services(&self, view: &dyn NodeView) -> u64 {
         let blocks = if view.is_pruned() { OUR_SERVICES_PRUNED } else { OUR_SERVICES };
-        if self.config.rules.serves_filters { blocks | FILTERS } else { blocks }
+        let rules = self.config.rules;
+        let more = [(rules.serves_filters, FILTERS), (rules.encrypts, ENCRYPTED)];
+        more.iter().filter(|(offered, _)| *offered).fold(blocks, |all, (_, bit)| all | bit)
     }
 
     /// Whether transactions are to be announced to us.
@@ -91,7 +93,13 @@ impl Session {
         if trusted && self.serves_blocks(turn.view) && self.config.kind.relays_blocks() {
             turn.downloads.serves(self.config.id);
         }
-        self.send(Message::SendCompact { high_bandwidth: false, version: COMPACT_VERSION });
+        if !self.config.kind.is_inbound() {
+            turn.downloads.chose(self.config.id);
+        }
+        if self.config.kind.relays_txs() {
+            turn.txs.join(self.config.id, self.as_tx_source());
+        }
+        self.send(Message::SendCompact { announce: 0, version: COMPACT_VERSION });
         self.send(Message::SendHeaders);
         self.send_ping(turn);
         self.begin_headers(turn);

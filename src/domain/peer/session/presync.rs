@@ -136,7 +136,10 @@ impl Session {
     /// Has the chain keep headers whose chain has shown enough work, and counts the others.
     pub(super) fn sift_headers(&mut self, headers: Vec<Header>, turn: &mut Turn<'_>) {
         match self.presync.sift(headers, turn) {
-            Sifted::Keep(headers) => self.effects.push(super::Effect::SubmitHeaders(headers)),
+            Sifted::Keep(headers) => {
+                turn.downloads.claim(headers.iter().map(Header::block_hash), self.config.id);
+                self.effects.push(super::Effect::SubmitHeaders(headers));
+            }
             Sifted::Ask(from) => self.ask_headers(HeadersFrom::After(from), turn),
             Sifted::Drop(height) => {
                 self.note(format!("Ignoring low-work chain (height={height}) from"));

@@ -1,15 +1,17 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bitcoin::Txid;
 use bitcoin::p2p::message_blockdata::Inventory;
 
 use super::{
-    BlockHash, DisconnectReason, Effect, FEE_FILTER_MAX, Message, NodeView, Permissions, Phase, Session,
-    Turn, TxRef, UnixMillis, Unwanted,
+    BlockHash, ConnectionKind, DisconnectReason, Effect, FEE_FILTER_SYNCING, Message, NodeView, PeerId,
+    Permissions, Phase, SERVES, Session, Turn, TxRef, UnixMillis, Unwanted, WITNESS,
 };
+use crate::peer::TxSource;
 use crate::peer::limits::{
     FEE_FILTER_EVERY_MS, GETDATA_SENT_MAX, INV_MS_INBOUND, INV_MS_OUTBOUND, INVENTORY_MAX, LIMITED_BLOCKS,
-    TX_ANNOUNCEMENTS_A_TICK_MAX, TX_ANNOUNCEMENTS_MAX, TX_INV_SENT_MAX, TX_TO_ANNOUNCE_MAX,
+    TX_INV_SENT_MAX, TX_TO_ANNOUNCE_MAX,
 };
 use crate::wire::ParsedTx;
 
@@ -80,10 +82,10 @@ impl Session {
             return;
         }
         let floor =
-            if Self::is_syncing(turn.view) { FEE_FILTER_MAX } else { turn.view.fee_floor_sat_per_kvb() };
+            if Self::is_syncing(turn.view) { FEE_FILTER_SYNCING } else { turn.view.fee_floor_sat_per_kvb() };
         let due = |(said, at): (u64, UnixMillis)| {
             // Once we have the chain, what was said while we had not is taken back at once.
-            said != floor && (said == FEE_FILTER_MAX || turn.now.ms_since(at) >= FEE_FILTER_EVERY_MS)
+            said != floor && (said == FEE_FILTER_SYNCING || turn.now.ms_since(at) >= FEE_FILTER_EVERY_MS)
         };
         if self.fee_filter_said.is_none_or(due) {
             self.fee_filter_said = Some((floor, turn.now));
@@ -101,25 +103,8 @@ impl Session {
             return self.disconnect(DisconnectReason::Unwanted(Unwanted::OldBlock));
         }
         let shown = |item: &Inventory| block_of(item).is_none_or(|hash| turn.view.is_shown(&hash));
-        let items = items.into_iter().filter(shown).collect();
+        let items = items.into_iter().filter(shown).map(|item| self.served_as(item, turn)).collect();
         self.effects.push(Effect::Serve { items, before: self.last_inv_sequence });
-    }
-
-    /// The mempool misses parents of a transaction from this peer: who has a child has them too.
-    pub fn tx_missing(&mut self, parents: &[Txid], turn: &mut Turn<'_>) -> Vec<Effect> {
-        self.want_parents(parents, turn.view);
-        self.fetch_txs(turn);
-        std::mem::take(&mut self.effects)
-    }
-
-    fn want_parents(&mut self, parents: &[Txid], view: &dyn NodeView) {
-        for parent in parents {
-            let parent = TxRef::Txid(*parent);
-            let room = self.txs_announced.len() < TX_ANNOUNCEMENTS_MAX;
-            if room && !view.knows_tx(&parent) {
-                self.txs_announced.push_back(parent);
-            }
-        }
     }
 
     /// Whether a block is below those that a node without its old blocks offers, and two for whoever is a little behind: which of the older ones
@@ -131,10 +116,36 @@ impl Session {
             && turn.view.height_of(hash).is_some_and(|height| height.to_u32() < offered)
     }
 
-    /// The mempool has judged a transaction from this peer.
-    pub fn tx_judged(&mut self, joined: bool, turn: &Turn<'_>) {
+    /// The mempool has judged a transaction from this peer: one that it does not know now is asked of others. Where it misses parents, whoever
+    /// has told of the child has them too.
+    pub fn tx_judged(
+        &mut self,
+        tx: &ParsedTx,
+        joined: bool,
+        missing: &[Txid],
+        turn: &mut Turn<'_>,
+    ) -> Vec<Effect> {
         if joined {
             self.last_tx_at = turn.now;
+        }
+        let refs = [TxRef::Wtxid(tx.wtxid()), TxRef::Txid(tx.txid())];
+        let tellers: BTreeSet<PeerId> = refs.iter().flat_map(|tx| turn.txs.tellers(tx)).collect();
+        self.tx_came(tx, turn);
+        want_parents(self.config.id, missing, turn);
+        for other in tellers.into_iter().filter(|other| *other != self.config.id && !missing.is_empty()) {
+            let of_his = turn.view.orphan_told(&TxRef::Wtxid(tx.wtxid()), other);
+            want_parents(other, &of_his.unwrap_or_default(), turn);
+        }
+        self.fetch_txs(turn);
+        self.take_effects()
+    }
+
+    fn tx_came(&mut self, tx: &ParsedTx, turn: &mut Turn<'_>) {
+        for came in [TxRef::Txid(tx.txid()), TxRef::Wtxid(tx.wtxid())] {
+            if turn.view.knows_tx(&came) {
+                turn.txs.done(&came);
+            }
+            turn.txs.answered(&came, self.config.id);
         }
     }
 
@@ -152,7 +163,7 @@ impl Session {
                     return self.disconnect(DisconnectReason::Unwanted(Unwanted::TxInv(hash)));
                 }
                 _ if syncing => {}
-                _ => self.on_tx_announced(item, turn.view),
+                _ => self.on_tx_announced(item, turn),
             }
         }
         if announced {
@@ -161,30 +172,40 @@ impl Session {
         self.fetch_txs(turn);
     }
 
-    fn on_tx_announced(&mut self, item: &Inventory, view: &dyn NodeView) {
-        let Some(tx) = TxRef::of(item) else { return };
-        if let Some(parents) = view.orphan_told(&tx, self.config.id) {
-            self.txs_known.insert(tx);
-            return self.want_parents(&parents, view);
+    fn on_tx_announced(&mut self, item: &Inventory, turn: &mut Turn<'_>) {
+        let Some(tx) = TxRef::of(item).filter(|tx| matches!(tx, TxRef::Wtxid(_)) == self.wtxid_relay) else {
+            return;
+        };
+        self.txs_known.insert(tx);
+        if let Some(parents) = turn.view.orphan_told(&tx, self.config.id) {
+            return want_parents(self.config.id, &parents, turn);
         }
-        let room = self.txs_announced.len() < TX_ANNOUNCEMENTS_MAX;
-        if self.txs_known.insert(tx) && room && !view.knows_tx(&tx) {
-            self.txs_announced.push_back(tx);
+        if !turn.view.knows_tx(&tx) {
+            turn.txs.hear(tx, self.config.id, turn.now);
         }
     }
 
-    /// Asks for what was announced and nobody else is asked for.
+    /// What matters of it where transactions are asked for.
+    pub(super) fn as_tx_source(&self) -> TxSource {
+        let chosen = !self.config.kind.is_inbound() || self.config.permissions.has(Permissions::NO_BAN);
+        let serves = self.remote.as_ref().is_some_and(|remote| remote.services & SERVES != 0);
+        TxSource {
+            preferred: chosen && serves && self.config.kind != ConnectionKind::AddrFetch,
+            trusted: self.config.permissions.has(Permissions::RELAY),
+            by_wtxid: self.wtxid_relay,
+        }
+    }
+
+    /// Asks for what is its turn now.
     pub(super) fn fetch_txs(&mut self, turn: &mut Turn<'_>) {
-        let mut wanted = Vec::new();
-        for _ in 0..self.txs_announced.len().min(TX_ANNOUNCEMENTS_A_TICK_MAX) {
-            let Some(tx) = self.txs_announced.pop_front() else { break };
+        let (id, mut wanted) = (self.config.id, Vec::new());
+        let has_witnesses = self.remote.as_ref().is_some_and(|remote| remote.services & WITNESS != 0);
+        for tx in turn.txs.due(id, GETDATA_SENT_MAX, turn.now) {
             if turn.view.knows_tx(&tx) {
-                continue;
-            }
-            if wanted.len() < GETDATA_SENT_MAX && turn.txs.take(tx, self.config.id, turn.now) {
-                wanted.push(tx.wanted());
+                turn.txs.done(&tx);
             } else {
-                self.txs_announced.push_back(tx);
+                turn.txs.asked(&tx, id, turn.now);
+                wanted.push(if has_witnesses { tx.wanted() } else { tx.announced() });
             }
         }
         if !wanted.is_empty() {
@@ -197,18 +218,21 @@ impl Session {
             return self.disconnect(DisconnectReason::Unwanted(Unwanted::Tx));
         }
         let refs = [TxRef::Txid(tx.txid()), TxRef::Wtxid(tx.wtxid())];
-        for known in refs {
-            turn.txs.done(&known);
-            self.txs_known.insert(known);
+        for tx in refs {
+            self.txs_known.insert(tx);
         }
         let known = !turn.view.may_be_paid_for(&tx.wtxid()) && refs.iter().any(|tx| turn.view.knows_tx(tx));
         if let Some(parents) = turn.view.orphan_told(&TxRef::Wtxid(tx.wtxid()), self.config.id) {
-            self.want_parents(&parents, turn.view);
+            want_parents(self.config.id, &parents, turn);
         }
         if !Self::is_syncing(turn.view) && !known {
+            // Nobody else is asked for it before it is judged.
             self.effects.push(Effect::SubmitTx(tx));
-        } else if known && self.config.permissions.has(Permissions::FORCE_RELAY) {
-            self.effects.push(Effect::RelayAgain(tx));
+        } else {
+            self.tx_came(&tx, turn);
+            if known && self.config.permissions.has(Permissions::FORCE_RELAY) {
+                self.effects.push(Effect::RelayAgain(tx));
+            }
         }
         self.fetch_txs(turn);
     }
@@ -221,7 +245,7 @@ impl Session {
                 }
                 _ => {
                     if let Some(tx) = TxRef::of(item) {
-                        turn.txs.done(&tx);
+                        turn.txs.answered(&tx, self.config.id);
                     }
                 }
             }
@@ -240,6 +264,16 @@ impl Session {
         let items: Vec<Inventory> = view.held_txs(INVENTORY_MAX).into_iter().map(TxRef::announced).collect();
         if !items.is_empty() {
             self.send(Message::Inv(items));
+        }
+    }
+}
+
+/// Has a peer asked for parents of a transaction that it has, as far as they are not here.
+fn want_parents(peer: PeerId, parents: &[Txid], turn: &mut Turn<'_>) {
+    for parent in parents {
+        let parent = TxRef::Txid(*parent);
+        if !turn.view.knows_tx(&parent) {
+            turn.txs.hear(parent, peer, turn.now);
         }
     }
 }

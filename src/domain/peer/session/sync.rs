@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::presync::Presync;
 use super::{
     BlockHash, DisconnectReason, Effect, Header, Height, Inventory, Locator, Message, NodeView, Permissions,
-    Phase, SERVICES_FOR_BLOCKS, SERVICES_FOR_NEWS, Session, Turn, WITNESS,
+    Phase, SERVES, SERVICES_FOR_BLOCKS, SERVICES_FOR_NEWS, Session, Turn, WITNESS,
 };
 use crate::peer::limits::{
     GETBLOCKS_MAX, HEADERS_MAX, HEADERS_MS_MAX, HEADERS_SYNC_MS_MAX, LIMITED_BLOCKS, LOCATOR_MAX,
@@ -20,13 +20,19 @@ const UNASKED_AHEAD_MAX: u32 = 288;
 /// Blocks of a chain beside the best that are looked at: more than all peers together usually are asked for.
 const ASIDE_LOOK: usize = 256;
 
-/// What is wrong with bytes that are not the block whose header they have, by Core's token.
-const MUTATIONS: [&str; 5] = [
-    "bad-txnmrklroot",
-    "bad-txns-duplicate",
-    "bad-witness-nonce-size",
-    "bad-witness-merkle-match",
-    "unexpected-witness",
+/// Blocks that may join a chain while those below are on their way, as in Core.
+const MARGIN: u32 = 2;
+
+/// Missing blocks that are looked at for the last of them: the window.
+const LAST_LOOK: usize = 1_024;
+
+/// What is wrong with bytes that are not the block whose header they have: Core's token, and what its log says of it.
+const MUTATIONS: [(&str, &str); 5] = [
+    ("bad-txnmrklroot", "hashMerkleRoot mismatch"),
+    ("bad-txns-duplicate", "duplicate transaction"),
+    ("bad-witness-nonce-size", "CheckWitnessMalleation : invalid witness reserved value size"),
+    ("bad-witness-merkle-match", "CheckWitnessMalleation : witness merkle commitment mismatch"),
+    ("unexpected-witness", "CheckWitnessMalleation : unexpected witness data found"),
 ];
 
 /// From where on headers are asked for.
@@ -55,7 +61,8 @@ enum Unasked {
 impl Session {
     /// The first exchange of headers, one peer at a time while we are far behind: all of them at once would send the same.
     pub(super) fn begin_headers(&mut self, turn: &mut Turn<'_>) {
-        let fits = self.config.kind.relays_blocks() && self.serves_blocks(turn.view);
+        let offered = self.remote.as_ref().map_or(0, |remote| remote.services);
+        let fits = self.config.kind.relays_blocks() && offered & SERVES != 0;
         if fits && (turn.downloads.take_headers_turn(self.config.id) || Self::is_near(turn)) {
             self.headers_begun = true;
             self.sync_began_at = Some(turn.now);
@@ -91,7 +98,7 @@ impl Session {
         let borne = self.config.permissions.has(Permissions::NO_BAN);
         if borne {
             self.note("Timeout downloading headers from noban peer, not disconnecting".to_owned());
-            self.headers_begun = false;
+            (self.headers_begun, self.headers_asked_at) = (false, None);
         }
         !borne
     }
@@ -141,6 +148,7 @@ impl Session {
         self.headers_asked_at = None;
         if self.config.permissions.has(Permissions::NO_BAN) {
             // An operator trusts it: its chain need not show its work before.
+            turn.downloads.claim(headers.iter().map(Header::block_hash), self.config.id);
             return self.effects.push(Effect::SubmitHeaders(headers));
         }
         self.sift_headers(headers, turn);
@@ -154,8 +162,11 @@ impl Session {
         verdict: HeadersVerdict,
         turn: &mut Turn<'_>,
     ) -> Vec<Effect> {
+        let compact = self.compacts.judged(&last);
         match verdict {
             HeadersVerdict::Invalid(reject) => self.punish(DisconnectReason::InvalidHeader(reject)),
+            // It may be sent on before it is verified.
+            HeadersVerdict::KnownInvalid(_) if compact.is_some() => {}
             HeadersVerdict::KnownInvalid(reject) => {
                 self.punish_where_chosen(DisconnectReason::InvalidHeader(reject));
             }
@@ -178,9 +189,13 @@ impl Session {
                 if count >= HEADERS_MAX || !self.presync.is_off() {
                     self.ask_headers(HeadersFrom::After(last), turn);
                 }
-                self.fetch_blocks(turn);
+                match compact {
+                    Some(compact) => self.take_compact(&compact, turn),
+                    None => self.fetch_blocks(turn),
+                }
             }
         }
+        turn.downloads.end_claims(self.config.id);
         self.take_effects()
     }
 
@@ -192,7 +207,11 @@ impl Session {
         turn: &mut Turn<'_>,
     ) -> Vec<Effect> {
         self.judging.remove(&hash);
+        let made_here = self.compacts.was_made_here(&hash);
         match &verdict {
+            BlockVerdict::Invalid(reject) if Self::is_mutation(reject) && made_here => {
+                self.take_whole(hash, turn);
+            }
             BlockVerdict::Invalid(reject) if Self::is_mutation(reject) => {
                 turn.downloads.spoilt(&hash, self.config.id);
             }
@@ -200,13 +219,16 @@ impl Session {
         }
         match verdict {
             BlockVerdict::Invalid(reject) => {
-                if Self::is_mutation(&reject) {
-                    self.effects.push(Effect::Note(format!("Block mutated: {reject}")));
+                if let Some((token, why)) = Self::mutation(&reject) {
+                    self.effects.push(Effect::Note(format!("Block mutated: {token}, {why}")));
                 }
-                self.punish(DisconnectReason::InvalidBlock(reject));
+                if !made_here {
+                    self.punish(DisconnectReason::InvalidBlock(reject));
+                }
                 // Where it stays all the same, it is not asked for the same once more until it tells of what it has again.
                 (self.reach, self.best_known) = (None, None);
             }
+            BlockVerdict::KnownInvalid(_) if made_here => {}
             BlockVerdict::KnownInvalid(reject) => {
                 self.punish_where_chosen(DisconnectReason::InvalidBlock(reject));
             }
@@ -233,16 +255,27 @@ impl Session {
     }
 
     fn is_mutation(reject: &str) -> bool {
-        reject.split([',', ' ']).next().is_some_and(|token| MUTATIONS.contains(&token))
+        Self::mutation(reject).is_some()
+    }
+
+    fn mutation(reject: &str) -> Option<(&'static str, &'static str)> {
+        let token = reject.split([',', ' ']).next()?;
+        MUTATIONS.into_iter().find(|(known, _)| *known == token)
     }
 
     /// Asks for blocks that it is known to have: of the best chain of headers, and where that has none left for it, of its own chain, if that
     /// may become the best.
     pub(super) fn fetch_blocks(&mut self, turn: &mut Turn<'_>) {
         let (id, view) = (self.config.id, turn.view);
+        if turn.now.to_seconds_floor().saturating_sub(view.tip_time_s()) < BEHIND_S {
+            turn.downloads.catch_up();
+        }
         self.settle_unknown(view);
-        let may = self.config.kind.relays_blocks() && turn.downloads.has_room(id) && self.serves_blocks(view);
+        let may = self.config.kind.relays_blocks() && turn.downloads.has_room(id);
         let Some(best) = self.best_known.filter(|_| may) else { return };
+        if !self.serves_blocks(view) {
+            return self.fetch_last_blocks(&best, turn);
+        }
         // What has less work than our tip has nothing for us. Headers may be kept of less than a stranger must show: those whom an operator
         // trusts show them.
         let tip = view.work_at(&view.tip().0);
@@ -254,6 +287,24 @@ impl Session {
             hashes = turn.downloads.assign_aside(id, wanted, turn.now);
         }
         self.effects.extend(turn.downloads.take_notes().into_iter().map(Effect::Note));
+        if !hashes.is_empty() {
+            let wanted = self.wanted_as(hashes, turn);
+            self.send(Message::GetData(wanted));
+        }
+    }
+
+    /// Of who keeps the last blocks alone, and not the next that we need, those are fetched that it keeps: others will bring what is below. Not before
+    /// we have come near the network's tip once: until then whoever has all blocks brings them in order.
+    fn fetch_last_blocks(&mut self, best: &BlockHash, turn: &mut Turn<'_>) {
+        let (id, view) = (self.config.id, turn.view);
+        let offered = self.remote.as_ref().map_or(0, |remote| remote.services);
+        let keeps_last = offered & SERVICES_FOR_NEWS == SERVICES_FOR_NEWS;
+        let Some(top) = view.height_of(best).filter(|_| keeps_last && turn.downloads.has_caught_up()) else {
+            return;
+        };
+        let kept = |(_, height): &(BlockHash, Height)| top.blocks_above(*height) < LIMITED_BLOCKS - MARGIN;
+        let wanted = view.blocks_wanted_up_to(best, LAST_LOOK).into_iter().filter(kept).collect();
+        let hashes = turn.downloads.assign_aside(id, wanted, turn.now);
         if !hashes.is_empty() {
             self.send(Message::GetData(hashes.into_iter().map(Inventory::WitnessBlock).collect()));
         }
@@ -383,8 +434,6 @@ impl Session {
 
     /// Whether the block above our tip is one of the last ones of the chain that it has told of, and not about to be none.
     fn keeps_our_next(&self, view: &dyn NodeView) -> bool {
-        /// Blocks that may join its chain while ours are on their way, as in Core.
-        const MARGIN: u32 = 2;
         let best = self.best_known.and_then(|best| view.height_of(&best));
         best.is_some_and(|best| best.blocks_above(view.tip().1) <= LIMITED_BLOCKS - MARGIN)
     }

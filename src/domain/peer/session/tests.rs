@@ -9,10 +9,13 @@ use super::*;
 use crate::peer::limits::{HEADERS_MAX, HEADERS_MS_MAX, TX_INV_SENT_MAX};
 use crate::peer::testing::{FakeNode, NO_PROOF, chain};
 use crate::peer::{
-    AddressBook, AddressList, BlockVerdict, FetchError, FilterAsk, FilterRange, FilterRequest,
-    HeadersVerdict, HostNetwork, KnownNode, NodeAddress,
+    AddressBook, AddressList, BlockVerdict, CompactBlock, FetchError, FilterAsk, FilterRange, FilterRequest,
+    HeadersVerdict, HostNetwork, KnownNode, NodeAddress, TxSource,
 };
 use crate::wire::{ParsedBlock, ParsedTx};
+
+#[path = "tests/compact.rs"]
+mod compact;
 
 /// A day.
 const BEHIND_MS: u64 = 86_400_000;
@@ -302,7 +305,7 @@ fn what_may_not_be_sent_or_asked() {
 #[test]
 fn the_first_with_blocks_may_send_them_at_once_three_at_most() {
     let mut rig = Rig::ready(FakeNode::new(5, 5), true);
-    rig.hears(Message::SendCompact { high_bandwidth: true, version: 2 });
+    rig.hears(Message::SendCompact { announce: 1, version: 2 });
     let tip = rig.node.headers[4].block_hash();
     let judged = |rig: &mut Rig| sent(&rig.with(|s, turn| s.block_judged(tip, BlockVerdict::Accepted, turn)));
     assert_eq!(judged(&mut rig), ["sendcmpct"]);
@@ -644,9 +647,9 @@ fn a_new_tip_is_announced_by_headers_where_they_join_and_by_inv_elsewhere() {
             rig.session.knows_block(rig.node.headers[7].block_hash(), &rig.node);
         }
         let news = rig.node.headers[8..].to_vec();
-        let first = rig.session.tip_changed(&news, &rig.node);
+        let first = rig.session.tip_changed(&news, None, &rig.node);
         if !first.is_empty() && sent(&first) == ["headers"] {
-            assert!(rig.session.tip_changed(&news, &rig.node).is_empty(), "once is enough");
+            assert!(rig.session.tip_changed(&news, None, &rig.node).is_empty(), "once is enough");
         }
         (sent(&first), news.len())
     };
@@ -655,7 +658,7 @@ fn a_new_tip_is_announced_by_headers_where_they_join_and_by_inv_elsewhere() {
     assert_eq!(announce(false, true), (vec!["inv"], 2));
     let mut behind = Rig::ready(FakeNode::new(100, 10), true);
     let news = behind.node.headers[9..10].to_vec();
-    assert!(behind.session.tip_changed(&news, &behind.node).is_empty(), "not while we synchronise");
+    assert!(behind.session.tip_changed(&news, None, &behind.node).is_empty(), "not while we synchronise");
 }
 
 #[test]
@@ -674,22 +677,27 @@ fn a_found_block_goes_out_at_once_and_is_the_new_tip_for_everybody_else() {
         let parent = rig.node.headers[9].block_hash();
         rig.session.knows_block(parent, &rig.node);
         let block = block_on(parent);
-        assert_eq!(sent(&rig.session.found_block(&block, &rig.node)), at_once);
-        assert_eq!(sent(&rig.session.tip_changed(&[*block.header()], &rig.node)), later);
+        let compact = Arc::new(CompactBlock::of(&block, 7));
+        assert_eq!(sent(&rig.session.found_block(&block, &compact, &rig.node)), at_once);
+        assert_eq!(sent(&rig.session.tip_changed(&[*block.header()], Some(&compact), &rig.node)), later);
     }
     let (mut early, _) = Rig::open(FakeNode::new(10, 10), false);
     let block = block_on(early.node.headers[9].block_hash());
-    assert!(early.session.found_block(&block, &early.node).is_empty());
+    let compact = Arc::new(CompactBlock::of(&block, 7));
+    assert!(early.session.found_block(&block, &compact, &early.node).is_empty());
 }
 
 #[test]
 fn announced_transactions_are_fetched_once() {
-    let mut rig = Rig::ready(FakeNode::new(5, 5), true);
+    let mut rig = Rig::ready(FakeNode::new(5, 5), false);
     let items: Vec<Inventory> = (1..4).map(|n| tx_ref(n).announced()).collect();
     rig.node.txs.borrow_mut().insert(tx_ref(2));
     let want = vec![tx_ref(1).wanted(), tx_ref(3).wanted()];
     assert_eq!(rig.hears(Message::Inv(items.clone())), [Effect::Send(Message::GetData(want))]);
     assert!(rig.hears(Message::Inv(items)).is_empty());
+    // It names transactions by their wtxid: what it names otherwise is not looked at.
+    let by_txid = Inventory::Transaction(Txid::from_byte_array([9; 32]));
+    assert!(rig.hears(Message::Inv(vec![by_txid])).is_empty());
     assert_eq!(rig.txs.in_flight(1), 2);
     rig.hears(Message::NotFound(vec![tx_ref(1).announced()]));
     assert_eq!(rig.txs.in_flight(1), 1);
@@ -699,12 +707,35 @@ fn announced_transactions_are_fetched_once() {
 
 #[test]
 fn what_another_peer_was_asked_for_waits() {
-    let mut rig = Rig::ready(FakeNode::new(5, 5), true);
+    let mut rig = Rig::ready(FakeNode::new(5, 5), false);
     rig.hears(Message::Headers(vec![]));
-    rig.txs.take(tx_ref(1), 2, rig.now);
+    rig.txs.join(2, TxSource { preferred: true, ..TxSource::default() });
+    rig.txs.hear(tx_ref(1), 2, rig.now);
+    assert_eq!(rig.txs.due(2, 9, rig.now), [tx_ref(1)]);
+    rig.txs.asked(&tx_ref(1), 2, rig.now);
     assert!(rig.hears(Message::Inv(vec![tx_ref(1).announced()])).is_empty());
     rig.txs.forget(2);
     assert_eq!(sent(&rig.after_ms(1)), ["getdata"]);
+}
+
+#[test]
+fn what_came_is_asked_of_nobody_else_until_it_is_judged() {
+    let mut rig = Rig::ready(FakeNode::new(5, 5), false);
+    rig.hears(Message::Headers(vec![]));
+    let tx = Arc::new(ParsedTx::new(genesis_block(Network::Regtest).txdata[0].clone()));
+    let named = TxRef::Wtxid(tx.wtxid());
+    assert_eq!(sent(&rig.hears(Message::Inv(vec![named.announced()]))), ["getdata"]);
+    rig.txs.join(2, TxSource { preferred: true, ..TxSource::default() });
+    rig.txs.hear(named, 2, rig.now);
+    assert_eq!(rig.hears(Message::Tx(Arc::clone(&tx))), [Effect::SubmitTx(Arc::clone(&tx))]);
+    assert!(rig.txs.due(2, 9, rig.now).is_empty());
+    // What is not known after the verdict (its witnesses were not the right ones) another one may have.
+    rig.with(|session, turn| session.tx_judged(&tx, false, &[], turn));
+    assert_eq!(rig.txs.due(2, 9, rig.now), [named]);
+    // What is known is asked of nobody.
+    rig.node.txs.borrow_mut().insert(named);
+    rig.with(|session, turn| session.tx_judged(&tx, true, &[], turn));
+    assert!(rig.txs.due(2, 9, rig.now).is_empty());
 }
 
 #[test]
@@ -813,16 +844,26 @@ fn parents_are_asked_of_whoever_tells_of_their_child() {
     let (parent, held) = (Txid::from_byte_array([7; 32]), Txid::from_byte_array([8; 32]));
     rig.node.txs.borrow_mut().insert(TxRef::Txid(held));
     let asked = Effect::Send(Message::GetData(vec![TxRef::Txid(parent).wanted()]));
+    let orphan = ParsedTx::new(genesis_block(Network::Regtest).txdata[0].clone());
+    let of_both = (BTreeSet::from([1]), vec![parent]);
+    rig.node.orphans.borrow_mut().insert(TxRef::Wtxid(orphan.wtxid()), of_both);
+    // Another one has told of it meanwhile.
+    rig.txs.join(2, TxSource::default());
+    rig.txs.hear(TxRef::Wtxid(orphan.wtxid()), 2, rig.now);
     // What it sent misses parents, one of which is held.
-    let missing = rig.with(|session, turn| session.tx_missing(&[parent, held], turn));
-    assert_eq!(missing, std::slice::from_ref(&asked));
-    assert!(rig.with(|session, turn| session.tx_missing(&[], turn)).is_empty());
+    let missing = rig.with(|session, turn| session.tx_judged(&orphan, false, &[parent, held], turn));
+    assert!(missing.is_empty(), "whoever names a parent by its wtxid has a moment");
+    let later = rig.after_ms(2_000);
+    assert!(later.contains(&asked), "{later:?}");
+    assert_eq!(rig.txs.tellers(&TxRef::Txid(parent)), [1, 2]);
+    assert!(rig.with(|session, turn| session.tx_judged(&orphan, false, &[], turn)).is_empty());
     // Another tells of the same child: once the first one owes the parent for too long, he is asked for it.
     let mut other = Rig::ready(FakeNode::new(5, 5), false);
     other.hears(Message::Headers(vec![]));
     let child = tx_ref(1);
     other.node.orphans.borrow_mut().insert(child, (BTreeSet::new(), vec![parent]));
-    assert_eq!(other.hears(Message::Inv(vec![child.announced()])), [asked]);
+    other.hears(Message::Inv(vec![child.announced()]));
+    assert!(other.after_ms(2_000).contains(&asked));
     assert!(other.hears(Message::Inv(vec![child.announced()])).is_empty());
 }
 
