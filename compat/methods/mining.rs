@@ -313,11 +313,15 @@ async fn submit_block(ctx: &Ctx, params: Params) -> Result<Json, RpcError> {
     let block = Arc::new(with_reserved_value(block, &node));
     let hash = block.hash();
     let known = node.chain.entry(&hash).map(|entry| entry.status);
+    let was_pruned = node.chain.is_block_pruned(&hash);
+    if was_pruned {
+        node.chain.want_block(hash);
+    }
     let actor = node.submit_block.clone();
     drop(node);
     let taken = within(SUBMIT_WITHIN, &actor, SubmitBlock { block }).await?;
     Ok(match taken {
-        Ok(accepted) if accepted.duplicate => Json::from("duplicate"),
+        Ok(accepted) if accepted.duplicate && !was_pruned => Json::from("duplicate"),
         Ok(accepted) if accepted.connected.iter().any(|block| block.hash() == hash) => Json::Null,
         Ok(_) => Json::from("inconclusive"),
         Err(SubmitError::Fault(fault)) => return Err(fault.into()),

@@ -173,6 +173,9 @@ async fn get_block_from_peer(ctx: &Ctx, params: Params) -> Result<Json, RpcError
     if node.chain.has_block(&hash) {
         return Err(RpcError::misc("Block already downloaded"));
     }
+    if node.chain.is_block_pruned(&hash) {
+        node.chain.want_block(hash);
+    }
     let actor = node.fetch_block.clone();
     let id = u64::try_from(id).unwrap_or(u64::MAX);
     match ask(&actor, FetchBlockFrom { hash, id }).await? {

@@ -269,6 +269,7 @@ impl Chainstate {
         now: UnixMillis,
     ) -> Result<Option<NodeId>, SubmitError> {
         if self.knows(block)? {
+            self.keep_again(block)?;
             return Ok(None);
         }
         let id = self.join_header(block.header(), now)?;
@@ -492,10 +493,40 @@ impl Chainstate {
 
     /// Stores a block's body.
     fn keep(&mut self, id: NodeId, block: &Arc<ParsedBlock>) -> Result<(), ChainFault> {
+        self.place_body(id, block)?;
+        self.recent.push_back(Arc::clone(block));
+        Ok(())
+    }
+
+    fn place_body(&self, id: NodeId, block: &ParsedBlock) -> Result<(), ChainFault> {
         let pos = self.live.blocks.append(block.raw())?;
         self.live.change_place(block.hash(), |places| places.store(pos, block));
         self.live.tree_mut().body_stored(id);
-        self.recent.push_back(Arc::clone(block));
+        Ok(())
+    }
+
+    /// A pruned block that an operator wants back is stored again. Its witnesses are looked at once more, for which the header does not
+    /// stand; but it stands in the chain, and nothing is marked for what somebody sends.
+    fn keep_again(&self, block: &ParsedBlock) -> Result<(), SubmitError> {
+        let hash = block.hash();
+        if !self.live.is_wanted(&hash) {
+            return Ok(());
+        }
+        let (id, checked) = {
+            let tree = self.live.tree();
+            let Some(id) = tree.find(&hash).filter(|id| tree.node(*id).status().is_pruned()) else {
+                return Ok(());
+            };
+            let Some(parent) = tree.node(id).parent() else { return Ok(()) };
+            let branch = tree.branch(parent);
+            (id, contextual_check_block(block, &BlockContext { params: self.params(), parent: &branch }))
+        };
+        match checked {
+            Ok(()) => self.place_body(id, block)?,
+            Err(Refused::Invalid(error)) => return Err(invalid(hash, None, error.to_string())),
+            Err(Refused::Fault(fault)) => return Err(SubmitError::Fault(fault.into())),
+        }
+        self.live.has_come(&hash);
         Ok(())
     }
 

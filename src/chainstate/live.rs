@@ -1,8 +1,8 @@
 //! What is true at the published tip, shared by the engine that changes it and the readers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use adit_domain::chain::{HeaderTree, Tip};
 use adit_domain::consensus::{BlockUndo, Params, is_intact};
@@ -39,6 +39,9 @@ impl Places {
     }
 }
 
+/// Pruned blocks that are wanted back at a time: an operator names each, and it comes within moments.
+const WANTED_MAX: usize = 100;
+
 /// Transactions of a block.
 pub(crate) fn tx_count(block: &ParsedBlock) -> u32 {
     // A block of 4,000,000 bytes has 66,666 at most.
@@ -68,6 +71,8 @@ pub(crate) struct Live {
     pub(crate) known: Arc<Known>,
     /// How many transactions the best chain has.
     pub(crate) sums: Arc<TxSums>,
+    /// Pruned blocks that somebody wants back.
+    wanted: Arc<Mutex<BTreeSet<BlockHash>>>,
 }
 
 /// The present life of the engine: after a panic another takes its place, and readers go on.
@@ -98,6 +103,7 @@ impl Live {
             places: Arc::new(RwLock::new(places)),
             known: Arc::default(),
             sums: Arc::default(),
+            wanted: Arc::default(),
         }
     }
 
@@ -118,6 +124,7 @@ impl Live {
             places: Arc::clone(&self.places),
             known: Arc::clone(&self.known),
             sums: Arc::clone(&self.sums),
+            wanted: Arc::clone(&self.wanted),
         }
     }
 
@@ -138,6 +145,28 @@ impl Live {
 
     pub(crate) fn tree_mut(&self) -> RwLockWriteGuard<'_, HeaderTree> {
         self.tree.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Pruned blocks that somebody wants back. A change is one step.
+    fn wanted(&self) -> MutexGuard<'_, BTreeSet<BlockHash>> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A pruned block is to be stored again when it comes; of too many others one is forgotten.
+    pub(crate) fn want(&self, hash: BlockHash) {
+        let mut wanted = self.wanted();
+        if wanted.insert(hash) && wanted.len() > WANTED_MAX {
+            wanted.pop_first();
+        }
+    }
+
+    pub(crate) fn is_wanted(&self, hash: &BlockHash) -> bool {
+        self.wanted().contains(hash)
+    }
+
+    /// It has come.
+    pub(crate) fn has_come(&self, hash: &BlockHash) {
+        self.wanted().remove(hash);
     }
 
     pub(crate) fn is_pruned(&self) -> bool {

@@ -200,6 +200,11 @@ impl ChainReader {
         self.live().bytes_on_disk()
     }
 
+    /// An operator wants a pruned block back: when it comes, whoever brings it, it is stored again. What it takes to disconnect it stays gone.
+    pub fn want_block(&self, hash: BlockHash) {
+        self.live().want(hash);
+    }
+
     /// Whether this block's body was here, and was taken away since.
     pub fn is_block_pruned(&self, hash: &BlockHash) -> bool {
         let live = self.live();

@@ -96,11 +96,37 @@ fn old_files_go_by_height_and_the_last_288_blocks_stay() {
     }
     // It is known still, and the chain goes on.
     assert!(node.submit(&branch.blocks[0]).unwrap().duplicate);
+    come_back(&mut node, &branch);
     fat_chain(&mut branch, 20);
     node.submit_all(&branch.blocks[400..]);
     assert_eq!(node.tip().0, branch.tip);
     node.reopen_small(1);
     assert_eq!(node.tip().0, branch.tip);
+}
+
+/// Pruned blocks that are wanted back, and one that is not.
+fn come_back(node: &mut Node, branch: &Branch) {
+    let [wanted, other, before] = [5, 6, 7].map(|n| branch.blocks[n].clone());
+    let reader = node.chain().reader();
+    let stored = |node: &mut Node, block: &ParsedBlock| node.chain().reader().has_block(&block.hash());
+    reader.want_block(wanted.hash());
+    // Of witnesses the header says nothing: the commitment does.
+    let mut spoilt = wanted.to_block();
+    spoilt.txdata[0].input[0].witness = bitcoin::Witness::from_slice(&[[7u8; 32]]);
+    assert!(node.submit(&Arc::new(ParsedBlock::new(spoilt))).is_err());
+    assert!(!stored(node, &wanted));
+    for block in [&wanted, &other] {
+        assert!(node.submit(block).unwrap().duplicate);
+    }
+    assert!(stored(node, &wanted) && !stored(node, &other) && !stored(node, &before));
+    let (tip, stats) = (node.tip(), node.stats());
+    node.chain().flush().unwrap();
+    node.reopen_small(1);
+    // It is there after a restart, and goes with its file like any other.
+    assert!(stored(node, &wanted) && (node.tip(), node.stats()) == (tip, stats));
+    assert_eq!(node.chain().reader().raw_block(&wanted.hash()).unwrap().as_deref(), Some(wanted.raw()));
+    assert_eq!(node.chain().reader().spent_by(&wanted.hash()).unwrap(), None);
+    assert!(node.submit(&wanted).unwrap().duplicate);
 }
 
 #[test]
