@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::State;
-use axum::http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use axum::routing::any;
 use axum::{Extension, Router};
@@ -261,7 +261,10 @@ async fn call(
         return with_text(StatusCode::METHOD_NOT_ALLOWED, text);
     }
     let Some(user) = proven(&door, &remote, request.headers()).await else {
-        tokio::spawn(throw_away(door.ctx.config.timeout, request.into_body()));
+        // Whoever asks before he sends it keeps it.
+        if !request.headers().contains_key(EXPECT) {
+            tokio::spawn(throw_away(door.ctx.config.timeout, request.into_body()));
+        }
         return stranger();
     };
     let length = match said_length(request.headers()) {

@@ -309,6 +309,9 @@ fn a_stranger_hears_that_he_is_one_whatever_he_sends() {
             check(&receive(&mut stream), 401, "");
         }
     }
+    // Who asks first whether he may is told no, and sends nothing.
+    let asks = "POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+    check(&client.send(asks.as_bytes()), 401, "");
     server.stop();
 }
 

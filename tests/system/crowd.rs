@@ -63,9 +63,15 @@ fn may_open_files() -> bool {
 
 /// The node is given fewer files than it will need, as a login often is; it takes what it may have.
 fn start(flags: &[&str]) -> Core {
+    start_with("-S -n 256", flags)
+}
+
+/// One whose files are limited so.
+fn start_with(limit: &str, flags: &[&str]) -> Core {
+    let script = format!("ulimit {limit}; exec \"$0\" bitcoind \"$@\"");
     let command = || {
         let mut command = Command::new("sh");
-        command.args(["-c", "ulimit -S -n 256; exec \"$0\" bitcoind \"$@\"", env!("CARGO_BIN_EXE_adit")]);
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_adit")]);
         command
     };
     let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
@@ -153,4 +159,41 @@ fn a_thousand_strangers_at_once_move_nothing() {
     println!(
         "{STRANGERS} connections at once, {answered} of as many read what anyone may, {rss_before} KiB before and {rss} behind"
     );
+}
+
+#[test]
+fn a_crowd_that_takes_every_place_keeps_nobody_out() {
+    if !may_open_files() {
+        return;
+    }
+    // A quarter of these files are for connections: 300, which strangers would hold for an hour.
+    let node = start_with("-n 1200", &["-rest", "-rpcservertimeout=3600"]);
+    node.generate(3);
+    let halves = [
+        "",
+        "POST / HTTP/1.1\r\nHos",
+        "POST /rest/getutxos.json HTTP/1.1\r\nContent-Length: 60000\r\n\r\n[",
+        "GET /rest/chaininfo.json HTTP/1.1\r\n\r\nGET",
+        "POST / HTTP/1.1\r\nAuthorization: Basic eDp5\r\nContent-Length: 9\r\n\r\n",
+    ];
+    let strangers: Vec<TcpStream> = halves
+        .into_iter()
+        .cycle()
+        .take(STRANGERS)
+        .map(|half| {
+            let mut stream = connect(&node);
+            // It may have made room for another already.
+            let _ = stream.write_all(half.as_bytes());
+            stream
+        })
+        .collect();
+    for _ in 0..20 {
+        assert_eq!(node.height(), 3);
+    }
+    node.generate(1);
+    assert_eq!(node.height(), 4);
+    let open = std::fs::read_dir(format!("/proc/{}/fd", node.process.id())).unwrap().count();
+    let rss = figure(node.process.id(), "VmRSS");
+    assert!(open < 1_200 && rss < RSS_KIB_MAX, "{open} files, {rss} KiB");
+    println!("{} strangers, {open} files open, {rss} KiB", strangers.len());
 }
