@@ -151,6 +151,8 @@ pub struct Session {
     unknown: Option<BlockHash>,
     /// Blocks of its that the chain has not judged yet: what stands on them is no orphan.
     judging: BTreeSet<BlockHash>,
+    /// Headers that joined nothing came while blocks of its were judged: what to ask for shows when they have been.
+    asks_when_judged: bool,
     txs_known: Recent<TxRef>,
     txs_to_announce: VecDeque<(TxRef, u64)>,
     announce_txs_at: Option<UnixMillis>,
@@ -190,6 +192,7 @@ impl Session {
             best_sent: None,
             unknown: None,
             judging: BTreeSet::new(),
+            asks_when_judged: false,
             txs_known: Recent::new(TXS_KNOWN_MAX),
             txs_to_announce: VecDeque::new(),
             announce_txs_at: None,

@@ -95,7 +95,7 @@ impl Session {
 
     pub(super) fn on_get_data(&mut self, items: Vec<Inventory>, turn: &Turn<'_>) {
         if let Some(first) = items.first() {
-            self.note(format!("received getdata for: {} from", named(first)));
+            self.note(format!("received getdata for: {}", named(first)));
         }
         let blocks = || items.iter().filter_map(block_of);
         if blocks().any(|hash| self.is_too_old(&hash, turn)) {

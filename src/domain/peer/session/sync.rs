@@ -143,7 +143,12 @@ impl Session {
                 self.knows_block(last.block_hash(), turn.view);
             }
             // It announces: what was asked for would join what we have.
-            return self.ask_headers(HeadersFrom::Best, turn);
+            if self.judging.is_empty() {
+                self.ask_headers(HeadersFrom::Best, turn);
+            } else {
+                self.asks_when_judged = true;
+            }
+            return;
         }
         self.headers_asked_at = None;
         if self.config.permissions.has(Permissions::NO_BAN) {
@@ -207,6 +212,7 @@ impl Session {
         turn: &mut Turn<'_>,
     ) -> Vec<Effect> {
         self.judging.remove(&hash);
+        let asks = self.judging.is_empty() && std::mem::take(&mut self.asks_when_judged);
         let made_here = self.compacts.was_made_here(&hash);
         match &verdict {
             BlockVerdict::Invalid(reject) if Self::is_mutation(reject) && made_here => {
@@ -243,6 +249,9 @@ impl Session {
                 }
                 self.fetch_blocks(turn);
             }
+        }
+        if asks {
+            self.ask_headers(HeadersFrom::Best, turn);
         }
         self.take_effects()
     }

@@ -888,6 +888,28 @@ fn block_of(header: Header) -> Arc<ParsedBlock> {
 }
 
 #[test]
+fn what_joins_nothing_while_blocks_are_judged_is_asked_for_when_they_have_been() {
+    let mut rig = Rig::ready(FakeNode::new(5, 5), false);
+    rig.hears(Message::Headers(vec![]));
+    let tip = rig.node.headers[4].block_hash();
+    let blocks = [block_of(header_on(tip, 1)), block_of(header_on(tip, 2))];
+    for block in &blocks {
+        assert!(
+            rig.hears(Message::Block(Arc::clone(block))).contains(&Effect::SubmitBlock(Arc::clone(block)))
+        );
+    }
+    let far = header_on(BlockHash::from_byte_array([9; 32]), 3);
+    assert!(rig.hears(Message::Headers(vec![far])).is_empty(), "its parent may be among them");
+    let mut judged = |block: &Arc<ParsedBlock>| {
+        let hash = block.hash();
+        sent(&rig.with(|session, turn| session.block_judged(hash, BlockVerdict::Accepted, turn)))
+    };
+    assert!(!judged(&blocks[0]).contains(&"getheaders"));
+    assert!(judged(&blocks[1]).contains(&"getheaders"));
+    assert!(!judged(&blocks[1]).contains(&"getheaders"), "once");
+}
+
+#[test]
 fn an_unasked_block_is_kept_where_it_may_become_the_best() {
     // On which block it stands; whether it is judged, whether its header is.
     for (on, judged, header) in [(9, true, false), (8, true, false), (7, false, true), (0, false, true)] {
