@@ -17,6 +17,7 @@ mod restarts;
 #[path = "../store/tests/sim.rs"]
 mod sim;
 mod snapshots;
+mod waits;
 mod warnings;
 
 use std::path::Path;
