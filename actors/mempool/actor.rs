@@ -146,19 +146,11 @@ impl MempoolActor {
         let chain = context(&*self.deps.chain, &next);
         match job.run.next(&mut self.pool, &chain, now) {
             Step::Done(verdict) => self.conclude_package(*job, verdict),
-            Step::Verify(candidate) => {
-                self.verifying = true;
-                let verifier = Arc::clone(&self.deps.verifier);
-                let verdict = tokio::task::spawn_blocking(move || candidate.verify(&*verifier));
-                ctx.spawn(verdict.into_actor(self).map(|verdict, actor, ctx| {
-                    actor.verifying = false;
-                    let verdict = verdict.unwrap_or_else(|died| Err(unverified(&died)));
-                    let now = actor.clock.now();
-                    job.run.verified(&mut actor.pool, verdict, now);
-                    actor.queue.push_front(Task::Package(job));
-                    actor.work(ctx);
-                }));
-            }
+            Step::Verify(candidate) => self.away(candidate, ctx, move |actor, verdict| {
+                let now = actor.clock.now();
+                job.run.verified(&mut actor.pool, verdict, now);
+                actor.queue.push_front(Task::Package(job));
+            }),
         }
     }
 
@@ -199,12 +191,7 @@ impl MempoolActor {
     }
 
     fn verify(&mut self, job: Job, candidate: Candidate, ctx: &mut Context<Self>) {
-        self.verifying = true;
-        let verifier = Arc::clone(&self.deps.verifier);
-        let verdict = tokio::task::spawn_blocking(move || candidate.verify(&*verifier));
-        ctx.spawn(verdict.into_actor(self).map(|verdict, actor, ctx| {
-            actor.verifying = false;
-            let verdict = verdict.unwrap_or_else(|died| Err(unverified(&died)));
+        self.away(candidate, ctx, move |actor, verdict| {
             let admitted = verdict.and_then(|verified| actor.admit(verified, job.added_at));
             if admitted == Err(TxRejected::TipChanged) && job.tries < PREPARE_TRIES {
                 // Something came between: it is judged by what holds now.
@@ -212,6 +199,22 @@ impl MempoolActor {
             } else {
                 actor.conclude(job, admitted);
             }
+        });
+    }
+
+    /// Runs a candidate's scripts on another thread, and goes on with the queue behind what is done about the verdict.
+    fn away(
+        &mut self,
+        candidate: Candidate,
+        ctx: &mut Context<Self>,
+        then: impl FnOnce(&mut Self, Result<VerifiedTx, TxRejected>) + 'static,
+    ) {
+        self.verifying = true;
+        let verifier = Arc::clone(&self.deps.verifier);
+        let verdict = tokio::task::spawn_blocking(move || candidate.verify(&*verifier));
+        ctx.spawn(verdict.into_actor(self).map(|verdict, actor, ctx| {
+            actor.verifying = false;
+            then(actor, verdict.unwrap_or_else(|died| Err(unverified(&died))));
             actor.work(ctx);
         }));
     }

@@ -231,16 +231,23 @@ fn text(json: &Json) -> String {
     json.as_str().unwrap_or_else(|| panic!("no text: {json}")).to_owned()
 }
 
+/// A bitcoind and an Adit, where a bitcoind is named.
+fn pair() -> Option<(Rival, House)> {
+    let program = std::env::var("BITCOIND").inspect_err(|_| println!("skipped: BITCOIND names no bitcoind"));
+    Some((Rival::start(&program.ok()?), House::start()))
+}
+
+/// Whoever asks may spend from there.
+fn anyone() -> String {
+    let script = Builder::new().push_opcode(OP_PUSHNUM_1).into_script();
+    Address::p2wsh(&script, Network::Regtest).to_string()
+}
+
 #[test]
 fn answers_are_those_of_bitcoin_core() {
-    let Ok(program) = std::env::var("BITCOIND") else {
-        println!("skipped: BITCOIND names no bitcoind");
-        return;
-    };
-    let (rival, house) = (Rival::start(&program), House::start());
+    let Some((rival, house)) = pair() else { return };
     let (ours, theirs) = (house.client(), rival.client.clone());
-    let script = Builder::new().push_opcode(OP_PUSHNUM_1).into_script();
-    let address = Address::p2wsh(&script, Network::Regtest).to_string();
+    let address = anyone();
     let mined = ours.call("generatetoaddress", &format!("[110,\"{address}\"]"));
     let Json::List(hashes) = &mined else { panic!("{mined}") };
     for hash in hashes {
@@ -734,11 +741,7 @@ fn usage(client: &Client) -> BTreeMap<String, String> {
 
 #[test]
 fn every_method_of_bitcoin_core_is_here_or_has_a_reason() {
-    let Ok(program) = std::env::var("BITCOIND") else {
-        println!("skipped: BITCOIND names no bitcoind");
-        return;
-    };
-    let (rival, house) = (Rival::start(&program), House::start());
+    let Some((rival, house)) = pair() else { return };
     let (ours, theirs) = (usage(&house.client()), usage(&rival.client));
     let reason = |name: &str| MISSING.iter().find(|(missing, _)| *missing == name);
     let findings: Vec<String> = theirs
