@@ -1,9 +1,9 @@
 //! One connection to another node, as a state machine without input or output.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use bitcoin::p2p::message_blockdata::Inventory;
-use bitcoin::{BlockHash, block::Header};
+use bitcoin::{BlockHash, Work, block::Header};
 
 use super::downloads::{Downloads, PeerId};
 use super::limits::{HANDSHAKE_MS_MAX, PING_EVERY_MS, PONG_MS_MAX, PROTOCOL_VERSION, TXS_KNOWN_MAX};
@@ -51,6 +51,14 @@ const COMPACT_VERSION: u64 = 2;
 const FEE_FILTER_MAX: u64 = 21_000_000 * 100_000_000;
 /// What is said while no transactions are taken: the highest that Core says, which gives its steps.
 const FEE_FILTER_SYNCING: u64 = 9_936_506;
+
+/// Where a block stands.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    height: Height,
+    /// Of its chain, up to it.
+    work: Work,
+}
 
 /// What a connection is given at its beginning.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,8 +157,8 @@ pub struct Session {
     best_sent: Option<BlockHash>,
     /// Announced last, and not known then.
     unknown: Option<BlockHash>,
-    /// Blocks of its that the chain has not judged yet: what stands on them is no orphan.
-    judging: BTreeSet<BlockHash>,
+    /// Blocks of its that the chain has not judged yet, and where they will stand if that is known: what stands on them is no orphan.
+    judging: BTreeMap<BlockHash, Option<Place>>,
     /// Headers that joined nothing came while blocks of its were judged: what to ask for shows when they have been.
     asks_when_judged: bool,
     txs_known: Recent<TxRef>,
@@ -191,7 +199,7 @@ impl Session {
             best_known: None,
             best_sent: None,
             unknown: None,
-            judging: BTreeSet::new(),
+            judging: BTreeMap::new(),
             asks_when_judged: false,
             txs_known: Recent::new(TXS_KNOWN_MAX),
             txs_to_announce: VecDeque::new(),

@@ -153,7 +153,7 @@ impl Session {
         let hash = rebuilding.hash();
         match rebuilding.complete(rest) {
             Ok(block) => {
-                self.judging.insert(hash);
+                self.judge(block.header(), turn.view);
                 self.compacts.made_here.insert(hash);
                 self.effects.push(Effect::SubmitBlock(block));
             }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::presync::Presync;
 use super::{
     BlockHash, DisconnectReason, Effect, Header, Height, Inventory, Locator, Message, NodeView, Permissions,
-    Phase, SERVES, SERVICES_FOR_BLOCKS, SERVICES_FOR_NEWS, Session, Turn, WITNESS,
+    Phase, Place, SERVES, SERVICES_FOR_BLOCKS, SERVICES_FOR_NEWS, Session, Turn, WITNESS,
 };
 use crate::peer::limits::{
     GETBLOCKS_MAX, HEADERS_MAX, HEADERS_MS_MAX, HEADERS_SYNC_MS_MAX, LIMITED_BLOCKS, LOCATOR_MAX,
@@ -342,7 +342,7 @@ impl Session {
         self.knows_block(hash, turn.view);
         match if asked { Unasked::Judge } else { self.weigh(block.header(), turn.view) } {
             Unasked::Judge => {
-                self.judging.insert(hash);
+                self.judge(block.header(), turn.view);
                 self.effects.push(Effect::SubmitBlock(block));
             }
             Unasked::HeaderOnly => {
@@ -362,22 +362,33 @@ impl Session {
         self.fetch_blocks(turn);
     }
 
+    /// Where a block stands on what is known, or on what is being judged; none without proof.
+    fn place(&self, header: &Header, view: &dyn NodeView) -> Option<Place> {
+        let prev = &header.prev_blockhash;
+        let known = view.work_at(prev).zip(view.height_of(prev)).map(|(work, height)| Place { height, work });
+        let below = known.or_else(|| self.judging.get(prev).copied().flatten())?;
+        Some(Place { height: below.height.next(), work: view.work_with(below.work, header)? })
+    }
+
+    /// Takes note of a block that the chain will judge.
+    pub(super) fn judge(&mut self, header: &Header, view: &dyn NodeView) {
+        self.judging.insert(header.block_hash(), self.place(header, view));
+    }
+
     /// Whether a block that nobody asked for is worth its bytes: Core's conditions.
     fn weigh(&self, header: &Header, view: &dyn NodeView) -> Unasked {
         let (hash, prev) = (header.block_hash(), header.prev_blockhash);
-        if !view.has_header(&prev) && !self.judging.contains(&prev) {
+        if !view.has_header(&prev) && !self.judging.contains_key(&prev) {
             return Unasked::Unconnected;
         }
-        // Without proof it is refused at first sight; what it stands on may be about to join.
-        let work = view.work_at(&prev).and_then(|below| view.work_with(below, header));
-        let Some(work) = work else { return Unasked::Judge };
+        // Without proof it is refused at first sight.
+        let Some(Place { height, work }) = self.place(header, view) else { return Unasked::Judge };
         let (tip, tip_height) = view.tip();
         let is_weak = work < view.work_wanted();
         if is_weak && !view.has_header(&hash) {
             return Unasked::LowWork;
         }
         let lags = view.work_at(&tip).is_some_and(|tip| work < tip);
-        let height = view.height_of(&prev).unwrap_or(tip_height).next();
         let is_far = height.blocks_above(tip_height) > UNASKED_AHEAD_MAX;
         if is_weak || lags || is_far { Unasked::HeaderOnly } else { Unasked::Judge }
     }

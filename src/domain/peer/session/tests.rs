@@ -923,6 +923,15 @@ fn an_unasked_block_is_kept_where_it_may_become_the_best() {
     let mut rig = Rig::ready(FakeNode::new(400, 10), true);
     let last = rig.node.headers[399];
     assert!(!rig.hears(Message::Block(block_of(last))).contains(&Effect::SubmitBlock(block_of(last))));
+    // So it does behind others that have not been judged yet.
+    let mut rig = Rig::ready(FakeNode::new(10, 10), true);
+    let mut prev = rig.node.headers[9].block_hash();
+    for above in 1..=289 {
+        let block = block_of(header_on(prev, 5));
+        let effects = rig.hears(Message::Block(Arc::clone(&block)));
+        assert_eq!(effects.contains(&Effect::SubmitBlock(Arc::clone(&block))), above <= 288, "{above}");
+        prev = block.hash();
+    }
     // A trusted peer's header may be known with little work behind it: its body is not kept.
     let mut weak = Rig::ready(FakeNode::new(10, 9), true);
     weak.node.work_wanted = 100;
